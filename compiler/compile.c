@@ -1,0 +1,114 @@
+// The pipeline, a call a line, in the order of the drawing in compiler/README.md.
+#include "compile.h"
+
+#include <errno.h>
+#include <string.h>
+
+#include "passes/passes.h"
+#include "session/embedded.h"
+
+static Graph *optimise(Graph *graph, const CompileOptions *options) {
+  graph = options->no_fold ? graph : pass_fold(graph);
+  graph = options->no_simplify ? graph : pass_simplify(graph);
+  graph = options->no_cse ? graph : pass_cse(graph);
+  graph = options->no_dce ? graph : pass_dce(graph);
+  return graph;
+}
+
+static void compile_graph(Compilation *result, Graph *graph, const char *entry, const Target *target,
+                          const CompileOptions *options) {
+  if (!graph)
+    return;
+  Arena *arena = result->program->arena;
+  KernelOptions kernel_options = {.fuse = !options->no_fuse, .order = !options->no_order, .plan = !options->no_plan};
+  graph = optimise(graph, options);
+  KernelGraph *kernels = fuse(arena, graph, &kernel_options);
+  order(kernels, &kernel_options);
+  plan(kernels, &kernel_options);
+  schedule(result->loops, kernels, entry, target);
+  vec_push(arena, &result->functions, (CompiledFunction){.entry = entry, .graph = graph, .kernels = kernels});
+}
+
+static int64_t place_kinds(Program *program, bool optimizer, int64_t offset) {
+  for (int i = 0; i < program->slots.count; i++) {
+    Slot *slot = program->slots.data[i];
+    if ((slot->kind == SLOT_OPTIMIZER) != optimizer)
+      continue;
+    slot->offset = offset;
+    offset += (type_count(&slot->type, 0) * elem_bytes(slot->type.elem) + 63) / 64 * 64;
+  }
+  return offset;
+}
+
+// Slots lie one after another in the state block, each on a cache line of its own, what a model is made of before what
+// trains it. The block's bytes.
+static int64_t place_slots(Program *program) { return place_kinds(program, true, place_kinds(program, false, 0)); }
+
+static void compile_program(Compilation *result, const CompileOptions *options) {
+  Program *program = result->program;
+  Arena *arena = program->arena;
+  Target target = target_host();
+  if (options->cpu)
+    target_parse(options->cpu, &target);
+  result->loops = arena_new_of(arena, LoopModule);
+  result->loops->arena = arena;
+  result->loops->name = program->name;
+  result->loops->state_bytes = place_slots(program);
+  compile_graph(result, program->init, "init", &target, options);
+  for (int i = 0; i < program->trains.count && options->training; i++) {
+    TrainBlock *train = program->trains.data[i];
+    if (options->block && strcmp(options->block, train->name) != 0)
+      continue;
+    compile_graph(result, train->train, manifest_entry_name(arena, train->name, "step"), &target, options);
+    compile_graph(result, train->eval, manifest_entry_name(arena, train->name, "eval"), &target, options);
+  }
+  for (int i = 0; i < program->predicts.count && options->prediction; i++) {
+    PredictBlock *predict = program->predicts.data[i];
+    compile_graph(result, predict->graph, manifest_entry_name(arena, "predict", predict->model), &target, options);
+  }
+  for (int i = 0; i < program->tests.count && options->tests; i++)
+    compile_graph(result, program->tests.data[i]->graph, arena_printf(arena, "test_%d", i), &target, options);
+  if (options->single)
+    for (int i = 0; i < result->loops->entries.count; i++)
+      result->loops->entries.data[i]->parallel = false;
+  result->manifest = manifest_build(arena, program, result->loops);
+}
+
+Compilation *compile_source(Arena *arena, Diag *diag, const Source *source, const CompileOptions *options) {
+  Compilation *result = arena_new_of(arena, Compilation);
+  result->file = parse_file(arena, diag, source);
+  if (options->syntax_only)
+    return diag_errors(diag) ? NULL : result;
+  const File *prelude = parse_file(arena, diag, embedded_prelude(arena));
+  ElaborateOptions elaborate_options = {.override_count = options->override_count,
+                                        .overrides = options->overrides,
+                                        .tests = options->tests,
+                                        .data = true};
+  result->program = elaborate(arena, diag, prelude, result->file, &elaborate_options);
+  if (!result->program || diag_errors(diag))
+    return NULL;
+  compile_program(result, options);
+  return result;
+}
+
+Compilation *compile(Arena *arena, Diag *diag, const char *path, const CompileOptions *options) {
+  const Source *source = source_read(arena, path);
+  if (!source) {
+    diag_error(diag, (Span){0}, "%s: cannot read: %s", path, strerror(errno));
+    return NULL;
+  }
+  return compile_source(arena, diag, source, options);
+}
+
+bool compile_disable(CompileOptions *options, const char *pass) {
+  struct {
+    const char *name;
+    bool *off;
+  } passes[] = {{"fold", &options->no_fold}, {"simplify", &options->no_simplify}, {"cse", &options->no_cse},
+                {"dce", &options->no_dce},   {"fuse", &options->no_fuse},         {"order", &options->no_order},
+                {"plan", &options->no_plan}};
+  for (size_t i = 0; i < sizeof passes / sizeof *passes; i++)
+    if (strcmp(pass, passes[i].name) == 0)
+      return *passes[i].off = true;
+  return false;
+}

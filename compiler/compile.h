@@ -1,0 +1,44 @@
+// The pipeline: source text to loops and the tables that describe them.
+#pragma once
+#include "elaborate/elaborate.h"
+#include "emit/manifest.h"
+#include "loops/schedule.h"
+#include "passes/kernels.h"
+#include "syntax/ast.h"
+
+typedef struct CompileOptions {
+  int override_count;
+  const ConstOverride *overrides; // --set name=value
+  bool no_fold, no_simplify, no_cse, no_dce, no_fuse, no_order, no_plan; // --disable PASS
+  bool check;                     // a check for NaN and infinity after each kernel
+  bool single;                    // no entry uses a team of threads
+  const char *cpu;                // NULL or "native": this machine
+  // What to compile; the rest is checked all the same.
+  bool training, prediction, tests;
+  const char *block;              // training: only this train block; NULL: all
+  bool syntax_only;               // stop after parsing
+} CompileOptions;
+
+// One compiled function and what it was at each stage.
+typedef struct CompiledFunction {
+  const char *entry; // init, train_step, train_eval, predict_classifier, test_0
+  Graph *graph;      // after the passes
+  KernelGraph *kernels;
+} CompiledFunction;
+
+typedef struct Compilation {
+  File *file;
+  Program *program;
+  VEC(CompiledFunction) functions;
+  LoopModule *loops;
+  Manifest *manifest;
+} Compilation;
+
+// NULL if there were errors (in `diag`); after syntax_only only `file` is set.
+Compilation *compile(Arena *arena, Diag *diag, const char *path, const CompileOptions *options);
+
+// The same for a text that is not in a file.
+Compilation *compile_source(Arena *arena, Diag *diag, const Source *source, const CompileOptions *options);
+
+// --disable NAME. False if there is no such pass.
+bool compile_disable(CompileOptions *options, const char *pass);

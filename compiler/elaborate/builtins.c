@@ -1,0 +1,37 @@
+// Builtin functions by name, and the names that the language reserves for what is not built yet.
+#include "elaborate/internal.h"
+
+const Builtin *builtin_list(int family, int *count) {
+  static const struct {
+    const Builtin *list;
+    const int *count;
+  } families[] = {{builtins_math, &builtins_math_count},
+                  {builtins_shape, &builtins_shape_count},
+                  {builtins_value, &builtins_value_count}};
+  if (family >= (int)(sizeof families / sizeof *families))
+    return NULL;
+  *count = *families[family].count;
+  return families[family].list;
+}
+
+const Builtin *builtin_find(const char *name) {
+  const Builtin *list;
+  int count;
+  for (int family = 0; (list = builtin_list(family, &count)); family++)
+    for (int i = 0; i < count; i++)
+      if (!strcmp(list[i].name, name))
+        return &list[i];
+  return NULL;
+}
+
+bool builtin_later(const char *name) {
+  static const char *const later[] = {
+      "attention",   "auc",      "avg_pool",  "batch_norm", "bidirectional",   "conv1d",          "conv2d",
+      "embedding",   "f1",       "gradient",  "gru",        "global_avg_pool", "global_max_pool", "iou",
+      "layer_norm",  "lstm",     "max_pool",  "precision",  "recall",          "resize",          "rnn",
+      "upsample",    "conv2d_transpose"};
+  for (size_t i = 0; i < sizeof later / sizeof *later; i++)
+    if (!strcmp(later[i], name))
+      return true;
+  return false;
+}

@@ -1,0 +1,121 @@
+// What the compiler knows of a few prelude functions. cross_entropy and binary_cross_entropy take logits: where a model ends
+// in softmax or sigmoid, the loss sees what went into it. The same losses tell what a model's numbers are for.
+// A layer with a formal `higher_is_better` is a metric that says so.
+#include "elaborate/internal.h"
+
+Builder *builder_new(Elab *e, BuilderKind kind, const char *name, int64_t batch, SlotTable *table) {
+  Builder *builder = arena_new_of(e->arena, Builder);
+  builder->kind = kind;
+  builder->training = kind == BUILD_TRAIN;
+  builder->table = table;
+  builder->graph = graph_new(e->arena, name, batch);
+  builder->graph->scope = "";
+  return builder;
+}
+
+void builder_finish(Elab *e, Builder *builder) {
+  for (int i = 0; i < builder->values.count; i++)
+    if (builder->values.data[i].changed) {
+      GraphUpdate update = {builder->table->slots.data[i], builder->values.data[i].current->inputs[0]};
+      vec_push(e->arena, &builder->graph->updates, update);
+    }
+}
+
+void fact_add(Elab *e, FactKind kind, const Node *node, Node *other, Global *model, int64_t count) {
+  Fact fact = {kind, node, other, model, count};
+  vec_push(e->arena, &e->builder->facts, fact);
+}
+
+const Fact *fact_find(const Builder *builder, FactKind kind, const Node *node) {
+  for (int i = builder->facts.count; i--;)
+    if (builder->facts.data[i].kind == kind && builder->facts.data[i].node == node)
+      return &builder->facts.data[i];
+  return NULL;
+}
+
+ModelUse *model_use(Elab *e, Global *model) {
+  for (int i = 0; i < e->uses.count; i++)
+    if (e->uses.data[i].model == model)
+      return &e->uses.data[i];
+  ModelUse use = {.model = model, .task = NNRT_VALUES, .batch = 1};
+  vec_push(e->arena, &e->uses, use);
+  return &e->uses.data[e->uses.count - 1];
+}
+
+typedef struct LossRule {
+  const char *loss;
+  FactKind folds; // result of this in front of the loss is taken off
+  bool folded;
+  NnrtTask task;
+  const char *instead;
+} LossRule;
+
+static const LossRule loss_rules[] = {
+    {"cross_entropy", FACT_SOFTMAX, true, NNRT_CLASSES, "nll(log(p), y) takes probabilities"},
+    {"binary_cross_entropy", FACT_SIGMOID, true, NNRT_BINARY, "binary_cross_entropy_from_probabilities takes probabilities"},
+    {"nll", FACT_SOFTMAX, false, NNRT_CLASSES, NULL},
+    {"binary_cross_entropy_from_probabilities", FACT_SIGMOID, false, NNRT_BINARY, NULL},
+};
+
+static bool check_classes(Elab *e, const LossRule *rule, const CallArg *given, Span span) {
+  const Node *logits = given[0].value->as.node;
+  const Fact *classes = given[1].value && given[1].value->kind == V_TENSOR
+                            ? fact_find(e->builder, FACT_CLASSES, given[1].value->as.node)
+                            : NULL;
+  if (rule->task != NNRT_CLASSES || !classes || !logits->type.rank)
+    return true;
+  Dim outputs = logits->type.dim[logits->type.rank - 1];
+  if (outputs >= classes->count || outputs < 0)
+    return true;
+  elab_error(e, span, "the data has %lld classes, but `%s` gets scores for %lld: %s", (long long)classes->count, rule->loss,
+             (long long)outputs, type_text(e->arena, &logits->type));
+  diag_hint(e->diag, "the model's last layer needs %lld units", (long long)classes->count);
+  return false;
+}
+
+bool fold_before(Elab *e, Global *layer, CallArg *given, Span span) {
+  const char *name = layer->decl->name.text;
+  if (layer->module != e->prelude || !given[0].value || given[0].value->kind != V_TENSOR)
+    return true;
+  Node *node = given[0].value->as.node;
+  const Fact *result = fact_find(e->builder, FACT_RESULT, node);
+  if (!strcmp(name, "accuracy")) {
+    const Fact *fact = fact_find(e->builder, FACT_SIGMOID, node);
+    if (fact)
+      given[0].value = value_tensor(e, fact->other);
+    return true;
+  }
+  for (size_t i = 0; i < sizeof loss_rules / sizeof *loss_rules; i++) {
+    const LossRule *rule = &loss_rules[i];
+    if (strcmp(name, rule->loss))
+      continue;
+    if (result && e->builder->kind == BUILD_TRAIN)
+      model_use(e, result->model)->task = rule->task;
+    const Fact *fact = rule->folded ? fact_find(e->builder, rule->folds, node) : NULL;
+    if (fact && !result) {
+      elab_error(e, given[0].span, "`%s` takes logits, but this went through `%s` already", name,
+                 rule->folds == FACT_SOFTMAX ? "softmax" : "sigmoid");
+      diag_hint(e->diag, "take it away; %s", rule->instead);
+      return false;
+    }
+    if (fact)
+      given[0].value = value_tensor(e, fact->other);
+    return check_classes(e, rule, given, span);
+  }
+  return true;
+}
+
+void fold_after(Elab *e, Global *layer, const CallArg *given, Value *result) {
+  if (result->kind != V_TENSOR)
+    return;
+  const char *name = layer->decl->name.text;
+  if (layer->module == e->prelude && given[0].value && given[0].value->kind == V_TENSOR) {
+    if (!strcmp(name, "softmax"))
+      fact_add(e, FACT_SOFTMAX, result->as.node, given[0].value->as.node, NULL, 0);
+    if (!strcmp(name, "sigmoid"))
+      fact_add(e, FACT_SIGMOID, result->as.node, given[0].value->as.node, NULL, 0);
+  }
+  const Binding *better = scope_find(e->frame, "higher_is_better");
+  if (better && better->value && better->value->kind == V_BOOL && better->value->as.integer)
+    fact_add(e, FACT_HIGHER, result->as.node, NULL, NULL, 0);
+}

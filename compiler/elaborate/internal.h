@@ -1,0 +1,437 @@
+// What the files of this room share: compile-time values, scopes, call frames, the graph being built.
+// Elaboration is an abstract interpreter of the tree. A wrong expression is reported once and gives a poison value, which
+// silences everything that follows from it, so that the rest of the file is still checked.
+#pragma once
+#include "elaborate/elaborate.h"
+
+typedef struct Elab Elab;
+typedef struct Value Value;
+typedef struct Frame Frame;
+typedef struct Builder Builder;
+typedef struct Builtin Builtin;
+
+// ---- limits: generous for people, small enough that no input takes the compiler down
+enum {
+  MAX_DEPTH = 1200,         // nested expressions and calls together
+  MAX_CALLS = 100,          // nested layer calls
+  MAX_ROUNDS = 1000000,     // of compile-time loops, in all
+  MAX_ITEMS = 1 << 22,      // of one list
+  MAX_NODES = 1 << 22,      // of one graph
+  MAX_TEXT = 1 << 20,       // bytes of a string
+  MAX_BUILTIN_ARGS = 6
+};
+#define MAX_ELEMENTS ((int64_t)1 << 40) // of one tensor
+
+// ---- files and their names
+typedef enum GlobalState { GLOBAL_FRESH, GLOBAL_BUSY, GLOBAL_DONE } GlobalState;
+
+typedef struct Module {
+  const File *file;
+  const char *path; // canonical, to know it again
+  VEC(struct Global *) globals;
+  VEC(struct Module *) imports;
+  bool loading;
+} Module;
+
+// A declaration that a name can mean: const, layer, model, data.
+typedef struct Global {
+  const Decl *decl;
+  Module *module;
+  GlobalState state;
+  Value *value;         // CONST, once it is known
+  const Expr *override; // CONST: from --set
+  NnrtData *data;       // DATA
+  struct DataCalls *calls;
+  struct DataFacts *facts;
+} Global;
+
+// ---- values
+typedef enum ValueKind {
+  V_POISON, // the result of an error
+  V_NONE,
+  V_INT,
+  V_FLOAT,
+  V_BOOL,
+  V_STR,
+  V_DIM,   // a multiple of the batch count, known at run time only
+  V_TYPE,  // an element type
+  V_LIST,
+  V_TUPLE,
+  V_RANGE, // a list of whole numbers that is not written out
+  V_TENSOR,
+  V_LAYER, // a layer or builtin function, perhaps with some arguments bound
+  V_MODEL, // a model, or a part of one
+  V_DATA
+} ValueKind;
+
+typedef struct CallArg {
+  const char *name; // NULL: positional
+  Span name_span;
+  Value *value;
+  Span span;
+} CallArg;
+typedef VEC(CallArg) CallArgs;
+
+// Bound positional arguments stand after the first `skip` positional ones of the call.
+typedef struct Callable {
+  Global *layer;          // or
+  const Builtin *builtin;
+  CallArgs bound;
+  int skip;
+} Callable;
+
+struct Value {
+  ValueKind kind;
+  bool weak; // TENSOR: takes the element type of what it meets, as a literal does
+  union {
+    int64_t integer; // INT, BOOL, DIM (a Dim), TYPE (an ElemType)
+    double real;     // FLOAT
+    const char *text; // STR
+    struct {
+      int count;
+      Value **items;
+    } list; // LIST, TUPLE
+    struct {
+      int64_t start, step, count;
+    } range;
+    Node *node; // TENSOR
+    const Callable *callable;
+    struct {
+      Global *global;
+      const char *path; // classifier, classifier.dense_0
+    } model;
+    Global *data;
+  } as;
+};
+
+// Small records of builders and frames.
+typedef struct NameCount {
+  const char *name;
+  int count;
+} NameCount;
+
+typedef struct StatementMark {
+  int first; // node
+  Span span;
+} StatementMark;
+
+typedef struct MinimizeMark {
+  const Stmt *stmt;
+  const char *prefix; // of its optimizer slots
+  int runs;
+} MinimizeMark;
+
+typedef struct DeclaredSlot {
+  const char *name;
+  const Stmt *stmt;
+  int count;
+} DeclaredSlot;
+
+// ---- names in bodies
+typedef struct Binding {
+  const char *name;
+  Value *value; // or
+  Slot *slot;   // a parameter or state: reading it gives its value at that moment
+} Binding;
+
+typedef struct Scope {
+  struct Scope *parent; // NULL: the outermost of its body
+  VEC(Binding) bindings;
+} Scope;
+
+// A body being run: of a layer, a model, a step, a test.
+struct Frame {
+  Frame *caller;
+  Module *module;
+  const Decl *decl; // LAYER or MODEL; NULL for steps, tests, constants
+  Span call;        // where it was called
+  const char *path; // classifier.dense_0; "" at top level
+  Scope *scope;
+  Value *returned;
+  bool is_optimizer;
+  bool has_dots;
+  int dot_count; // what `...` stands for
+  Dim dots[MAX_RANK];
+  VEC(NameCount) counters; // of layer calls, by name
+  VEC(DeclaredSlot) slots;
+  VEC(const char *) names; // given by `name:`
+};
+
+// ---- graphs being built
+typedef enum BuilderKind { BUILD_TRAIN, BUILD_EVAL, BUILD_PREDICT, BUILD_INIT, BUILD_TEST, BUILD_CHECK } BuilderKind;
+
+typedef struct SlotTable {
+  VEC(Slot *) slots;
+  Builder *init; // where initial values are computed
+} SlotTable;
+
+typedef struct SlotValue {
+  Node *current; // NULL: not read yet
+  bool changed;
+  Span changed_at;
+  VEC(Node *) stale; // values before updates
+} SlotValue;
+
+typedef enum FactKind {
+  FACT_SOFTMAX, // node is softmax of other
+  FACT_SIGMOID,
+  FACT_RESULT,  // node is the result of a model
+  FACT_HIGHER,  // a metric of which more is better
+  FACT_CLASSES  // node holds class numbers below `count`
+} FactKind;
+
+typedef struct Fact {
+  FactKind kind;
+  const Node *node;
+  Node *other;
+  Global *model;
+  int64_t count;
+} Fact;
+
+struct Builder {
+  BuilderKind kind;
+  Graph *graph;
+  bool training;
+  SlotTable *table;
+  VEC(SlotValue) values; // by slot index
+  VEC(Fact) facts;
+  VEC(NameCount) draws; // random draws by call path
+  VEC(StatementMark) statements; // of the outermost body, with the first node of each
+  VEC(MinimizeMark) minimized;
+  Node *clocks[5];
+  bool has_step;     // `step` is the number below, not the clock: in tests
+  int64_t step;
+  bool has_loss;
+  VEC(Global *) models; // called, in order
+  VEC(bool) higher;     // for each output
+  bool full;            // too many nodes: said once
+  struct TrainSetup *train;
+};
+
+// What training learns about a model, for its predict block.
+typedef struct ModelUse {
+  Global *model;
+  NnrtTask task;
+  int64_t batch;
+  const NnrtData *data;
+} ModelUse;
+
+struct Elab {
+  Arena *arena;
+  Diag *diag;
+  const ElaborateOptions *options;
+  Program *program;
+  Module *prelude, *main;
+  VEC(Module *) modules;
+  SlotTable table; // the program's
+  Builder *builder;
+  Frame *frame;
+  int depth, calls;
+  int64_t rounds;
+  Slot *init_slot; // whose initial value is being computed
+  int init_draws;
+  VEC(ModelUse) uses;
+  VEC(Global *) mains; // for each train block the model that `predict` means
+  VEC(NameCount) optimizers; // minimize statements by optimizer
+  bool too_deep;
+  TestBlock *test; // being built
+};
+
+// ---- errors (errors.c)
+// At `span`, or, if that lies in the prelude, at the call in the user's file that led there; with the chain of calls.
+void elab_error(Elab *e, Span span, const char *format, ...) __attribute__((format(printf, 3, 4)));
+Value *elab_fail(Elab *e, Span span, const char *format, ...) __attribute__((format(printf, 3, 4))); // gives poison
+Span elab_user_span(const Elab *e, Span span);
+bool elab_in_prelude(const Elab *e, Span span);
+void elab_suggest(Elab *e, const char *name, const char *const *candidates, int count);
+void elab_not_built(Elab *e, Span span, const char *what);
+
+// ---- values (values.c)
+Value *value_poison(Elab *e);
+Value *value_none(Elab *e);
+Value *value_int(Elab *e, int64_t integer);
+Value *value_float(Elab *e, double real);
+Value *value_bool(Elab *e, bool truth);
+Value *value_str(Elab *e, const char *text);
+Value *value_dim(Elab *e, Dim dim); // INT or DIM
+Value *value_type(Elab *e, ElemType elem);
+Value *value_tensor(Elab *e, Node *node);
+Value *value_weak(Elab *e, Node *node);
+Value *value_list(Elab *e, ValueKind kind, int count, Value *const *items);
+Value *value_range(Elab *e, int64_t start, int64_t step, int64_t count);
+Value *value_builtin(Elab *e, const Builtin *builtin);
+Value *value_layer(Elab *e, Global *layer);
+Value *value_model(Elab *e, Global *model, const char *path);
+static inline bool value_is_number(const Value *v) { return v->kind == V_INT || v->kind == V_FLOAT; }
+static inline bool value_is_list(const Value *v) { return v->kind == V_LIST || v->kind == V_RANGE; }
+static inline double value_real(const Value *v) { return v->kind == V_FLOAT ? v->as.real : (double)v->as.integer; }
+int64_t value_count(const Value *v); // of a list, tuple or range
+Value *value_item(Elab *e, const Value *v, int64_t index);
+bool value_equal(Elab *e, const Value *a, const Value *b);
+const char *value_kind(Elab *e, const Value *v); // "an int", "a tensor f32[2]", for messages
+const char *value_text(Elab *e, const Value *v); // "4", "[2, 10]", "f32[2]"
+
+// ---- tensors (tensor.c)
+// One node, after its shape rule was asked. NULL after an error.
+Node *tensor_op(Elab *e, Span span, Op op, int count, Node *const *inputs, const Attr *attr, const Type *wanted);
+Node *tensor_unary(Elab *e, Span span, Op op, Node *x);
+Node *tensor_binary(Elab *e, Span span, Op op, Node *a, Node *b); // broadcasts
+void tensor_stamp(Elab *e, Span span); // where the next nodes come from
+Node *tensor_scalar(Elab *e, Span span, ElemType elem, double value);
+Node *tensor_clock(Elab *e, Span span, int index);
+// A value as a tensor: literals and lists become constants, of `*wanted` if given. NULL after an error.
+Node *tensor_of(Elab *e, Span span, const Value *v, const ElemType *wanted);
+Node *tensor_cast(Elab *e, Span span, Node *x, ElemType elem);
+bool tensor_fits(Elab *e, Span span, const Type *type); // sizes in range
+bool tensor_here(Elab *e, const Node *node);            // belongs to the graph being built
+// Operands brought to one element type; false after an error. *weak: none of them insisted on a type.
+bool tensor_unify(Elab *e, Span span, int count, Value *const *values, Node **out, bool *weak);
+
+// ---- expressions (expr.c, binary.c, index.c)
+Value *eval_expr(Elab *e, const Expr *expr);
+Value *eval_any(Elab *e, const Expr *expr); // may have no value
+Value *eval_if(Elab *e, const Expr *expr, bool want_value);
+Value *eval_name(Elab *e, Name name);
+Value *eval_name_as(Elab *e, Name name, const char *what); // "unknown layer `reluu`"
+// In a place where a layer is wanted: a call binds arguments, after `skip` that come later.
+Value *eval_partial(Elab *e, const Expr *expr, int skip);
+Value *eval_binary(Elab *e, ExprOp op, Value *a, Value *b, Span span, Span left, Span right);
+Value *eval_unary(Elab *e, ExprOp op, Value *a, Span span);
+Value *eval_index(Elab *e, const Expr *expr);
+Value *eval_power(Elab *e, Value *base, Value *exponent, Span span);
+bool eval_int(Elab *e, const Expr *expr, const char *what, int64_t *out);
+bool value_as_int(Elab *e, Span span, const Value *v, const char *what, int64_t *out);
+bool value_as_shape(Elab *e, Span span, const Value *v, Type *type); // fills rank and dimensions
+bool value_as_axis(Elab *e, Span span, const Value *v, int rank, int *axis);
+
+// ---- names (scope.c)
+Scope *scope_push(Elab *e);
+void scope_pop(Elab *e);
+Binding *scope_find(const Frame *frame, const char *name);
+void scope_bind(Elab *e, const char *name, Value *value);             // in the innermost scope
+void scope_bind_slot(Elab *e, const char *name, Slot *slot);
+void scope_assign(Elab *e, const char *name, Value *value);           // where it is bound already, else innermost
+Global *scope_global(const Module *module, const Elab *e, const char *name);
+void scope_suggest(Elab *e, const char *name, bool callables_only);
+Frame *frame_push(Elab *e, Module *module, const Decl *decl, Span call, const char *path);
+void frame_pop(Elab *e);
+
+// ---- bodies (block.c)
+Value *run_block(Elab *e, const Block *block, bool want_value);
+// The value of a body, `return` included; NONE if it has none.
+Value *run_body(Elab *e, const Block *block);
+
+// ---- calls (call.c)
+Value *eval_call(Elab *e, const Expr *expr, Value *piped, Span piped_span);
+Value *call_value(Elab *e, Value *callee, const CallArgs *args, Span span);
+// With a path of its own instead of a counted one, for optimizers.
+Value *call_optimizer(Elab *e, Value *callee, const CallArgs *args, Span span, const char *path);
+void call_arg(Elab *e, CallArgs *args, Value *value, Span span);
+const char *callable_name(const Value *v);
+Value *value_bound(Elab *e, Value *base, const CallArgs *args, int skip);
+bool call_match(Elab *e, const Decl *decl, const CallArgs *args, CallArg *given); // one of `given` for each formal
+bool call_enter(Elab *e, const Decl *decl, Span span);                            // not recursive, not too deep
+bool call_bind(Elab *e, const Decl *decl, CallArg *given, Span span, bool of_model);
+
+// ---- softmax in front of a loss, metrics, tasks (fold.c)
+bool fold_before(Elab *e, Global *layer, CallArg *given, Span span);
+void fold_after(Elab *e, Global *layer, const CallArg *given, Value *result);
+
+// ---- models (model.c)
+Value *model_call(Elab *e, Value *callee, const CallArgs *args, Span span);
+bool model_ensure(Elab *e, Global *model, Span span); // its parameters exist in the table
+Value *model_field(Elab *e, Value *model, Name field, Span span);
+Slot *model_slot(Elab *e, const Expr *target);        // of m.w, for `:=`; NULL after an error
+bool model_input_type(Elab *e, Global *model, const Formal *formal, Type *type); // without the batch
+PredictBlock *model_predict(Elab *e, const ModelUse *use, SlotTable *table, BuilderKind kind);
+bool path_within(const char *slot, const char *path);
+
+// ---- types (types.c)
+bool type_eval(Elab *e, const TypeExpr *type, Type *out); // every dimension known
+const char *type_expr_text(Elab *e, const TypeExpr *type);
+// The argument of a formal, converted; binds names of dimensions in the frame. NULL after an error.
+Value *type_match(Elab *e, const Formal *formal, Value *value, Span span, bool of_model, const char *callee);
+void type_bind_variable(Elab *e, const TypeExpr *type, const Value *value);
+Value *type_result(Elab *e, const TypeExpr *type, Value *value, Span span, bool of_model, const char *callee);
+
+// ---- parameters and state (slot.c)
+void slot_declare(Elab *e, const Stmt *stmt);
+void slot_assign(Elab *e, const Stmt *stmt);
+Node *slot_read(Elab *e, Span span, Slot *slot);
+void slot_write(Elab *e, Span span, Slot *slot, Node *value);
+Slot *slot_find(const SlotTable *table, const char *name);
+SlotValue *slot_value(Elab *e, const Slot *slot);
+int64_t slot_stream(Elab *e); // of the next random draw
+
+// ---- builtin functions (builtins.c and its families)
+typedef struct BuiltinCall {
+  const Builtin *builtin;
+  Span span;
+  Value *args[MAX_BUILTIN_ARGS]; // NULL or none: left out
+  Span spans[MAX_BUILTIN_ARGS];
+} BuiltinCall;
+
+struct Builtin {
+  const char *name;
+  const char *formals; // "x axis? keep?": a question mark after those that may be left out
+  Value *(*call)(Elab *e, const BuiltinCall *call);
+  int op;
+};
+const Builtin *builtin_find(const char *name);
+const Builtin *builtin_list(int family, int *count); // families from 0, NULL after the last
+bool builtin_later(const char *name);                // known, but not built yet
+extern const Builtin builtins_math[], builtins_shape[], builtins_value[];
+extern const int builtins_math_count, builtins_shape_count, builtins_value_count;
+Value *builtin_random(Elab *e, Span span, Type type);
+Value *tensor_close(Elab *e, Span span, Value *a, Value *b, const Value *tolerance);
+Node *tensor_all(Elab *e, Span span, Node *x);
+Value *reduce_value(Elab *e, Span span, Op op, bool mean, Node *x, int axis_count, const int *axes, bool keep);
+
+// ---- facts about nodes, and builders (builder.c)
+Builder *builder_new(Elab *e, BuilderKind kind, const char *name, int64_t batch, SlotTable *table);
+void builder_finish(Elab *e, Builder *builder); // updates of changed slots
+void fact_add(Elab *e, FactKind kind, const Node *node, Node *other, Global *model, int64_t count);
+const Fact *fact_find(const Builder *builder, FactKind kind, const Node *node);
+ModelUse *model_use(Elab *e, Global *model);
+
+// ---- training (minimize.c, train.c, step.c, data.c, test.c)
+typedef struct TrainSetup {
+  const Decl *decl;
+  Module *module;
+  const char *name;
+  Global *model, *data;
+  const Expr *loss, *optimizer, *metrics;
+  VEC(const char *) frozen;
+  bool has_clip;
+  double clip_norm;
+  const Expr *save_value, *patience_value; // that must be reported
+  Builder *built;                          // its training graph
+  NnrtTrain settings;
+} TrainSetup;
+
+typedef struct DataFacts {
+  bool known;
+  Type x, y; // with the batch in front
+  bool has_y;
+  int class_count;
+  int64_t count; // training samples, -1: unknown
+} DataFacts;
+
+void minimize_statement(Elab *e, const Stmt *stmt);
+void minimize_loss(Elab *e, Span span, const Stmt *key, Value *loss, Span loss_span, Value *over, Span over_span,
+                   const Expr *optimizer);
+void report_value(Elab *e, Name name, Value *value, Span span);
+void report_statement(Elab *e, const Stmt *stmt);
+void train_settings(Elab *e, TrainSetup *setup);
+void train_declaration(Elab *e, Module *module, const Decl *decl);
+bool step_graphs(Elab *e, TrainSetup *setup, TrainBlock *block);
+bool data_declare(Elab *e, Global *global);
+const DataFacts *data_facts(Elab *e, Global *global, bool counts);
+void test_declaration(Elab *e, Module *module, const Decl *decl);
+void expect_statement(Elab *e, const Stmt *stmt);
+
+
+// ---- files and constants (module.c, const.c)
+Module *module_load(Elab *e, const File *file, const char *path, bool is_prelude);
+Value *const_value(Elab *e, Global *global, Span span);
+void const_overrides(Elab *e);

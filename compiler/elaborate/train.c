@@ -1,0 +1,341 @@
+// The settings of a train block: read, checked, and turned into what the runtime needs to know.
+#include "elaborate/internal.h"
+
+typedef struct Setting Setting;
+typedef void ReadSetting(Elab *e, TrainSetup *setup, const Expr *value, const Setting *setting);
+struct Setting {
+  const char *name;
+  ReadSetting *read;
+  bool step_too; // has a meaning beside a written-out step
+};
+
+static Global *named_global(Elab *e, const Expr *value, DeclKind kind, const char *what) {
+  Global *global = value->kind == EXPR_NAME ? scope_global(e->frame->module, e, value->name.text) : NULL;
+  if (global && global->decl->kind == kind)
+    return global;
+  if (value->kind != EXPR_NAME) {
+    elab_error(e, value->span, "the name of a %s is needed here", what);
+    return NULL;
+  }
+  if (global)
+    elab_error(e, value->span, "`%s` is no %s", value->name.text, what);
+  else
+    elab_error(e, value->span, "unknown %s `%s`", what, value->name.text);
+  VEC(const char *) names = {0};
+  for (int i = 0; i < e->modules.count; i++)
+    for (int k = 0; k < e->modules.data[i]->globals.count; k++)
+      if (e->modules.data[i]->globals.data[k]->decl->kind == kind)
+        vec_push(e->arena, &names, e->modules.data[i]->globals.data[k]->decl->name.text);
+  elab_suggest(e, value->name.text, names.data, names.count);
+  return NULL;
+}
+
+static void read_model(Elab *e, TrainSetup *s, const Expr *value, const Setting *setting) {
+  (void)setting;
+  s->model = named_global(e, value, DECL_MODEL, "model");
+}
+
+static void read_data(Elab *e, TrainSetup *s, const Expr *value, const Setting *setting) {
+  (void)setting;
+  s->data = named_global(e, value, DECL_DATA, "data set");
+}
+
+static void read_expr(Elab *e, TrainSetup *s, const Expr *value, const Setting *setting) {
+  (void)e;
+  if (!strcmp(setting->name, "loss"))
+    s->loss = value;
+  else if (!strcmp(setting->name, "optimizer"))
+    s->optimizer = value;
+  else
+    s->metrics = value;
+}
+
+static int64_t positive(Elab *e, const Expr *value, const char *name, int64_t least, int64_t most) {
+  int64_t number;
+  if (!eval_int(e, value, arena_printf(e->arena, "`%s`", name), &number))
+    return least;
+  if (number >= least && number <= most)
+    return number;
+  elab_error(e, value->span, "`%s` must be from %lld to %lld, not %lld", name, (long long)least, (long long)most,
+             (long long)number);
+  return least;
+}
+
+static bool is_word(const Expr *value, const char *word) {
+  return value->kind == EXPR_NAME && !strcmp(value->name.text, word);
+}
+
+static void read_batch(Elab *e, TrainSetup *s, const Expr *value, const Setting *setting) {
+  s->settings.batch = is_word(value, "all") ? -1 : positive(e, value, setting->name, 1, 1 << 24);
+}
+
+static void read_number(Elab *e, TrainSetup *s, const Expr *value, const Setting *setting) {
+  if (!strcmp(setting->name, "epochs"))
+    s->settings.epochs = positive(e, value, setting->name, 1, (int64_t)1 << 40);
+  else if (!strcmp(setting->name, "steps"))
+    s->settings.steps = positive(e, value, setting->name, 1, (int64_t)1 << 40);
+  else
+    s->settings.seed = positive(e, value, setting->name, 0, INT64_MAX);
+}
+
+static const char *string_of(Elab *e, const Expr *value, const char *what) {
+  Value *v = eval_expr(e, value);
+  if (v->kind == V_STR && *v->as.text)
+    return v->as.text;
+  if (v->kind != V_POISON)
+    elab_error(e, value->span, "%s must be a string, but this is %s", what, value_kind(e, v));
+  return NULL;
+}
+
+static void read_text(Elab *e, TrainSetup *s, const Expr *value, const Setting *setting) {
+  const char *text = string_of(e, value, arena_printf(e->arena, "`%s`", setting->name));
+  if (!strcmp(setting->name, "load"))
+    s->settings.load = text;
+  else
+    s->settings.log = text;
+}
+
+static const char *value_name(Elab *e, const Expr *expr) {
+  Text text = text_new(e->arena);
+  expr_print(&text, expr);
+  return text_string(&text);
+}
+
+// save: best(val.loss, to: "best.safetensors"), every(5, to: "…")
+static void read_save(Elab *e, TrainSetup *s, const Expr *value, const Setting *setting) {
+  (void)setting;
+  const char *name = value->kind == EXPR_CALL && value->left->kind == EXPR_NAME ? value->left->name.text : "";
+  bool best = !strcmp(name, "best");
+  if (!best && strcmp(name, "every") != 0) {
+    elab_error(e, value->span, "`save` is best(val.loss, to: \"…\") or every(5, to: \"…\")");
+    return;
+  }
+  const Expr *what = NULL;
+  bool has_to = false;
+  for (int i = 0; i < value->args.count; i++) {
+    const Arg *arg = &value->args.data[i];
+    if (arg->name.text && !strcmp(arg->name.text, "to") && (has_to = true))
+      s->settings.save_to = string_of(e, arg->value, "`to`");
+    else if (arg->name.text)
+      elab_error(e, arg->name.span, "`%s` has no argument `%s`", name, arg->name.text);
+    else if (what)
+      elab_error(e, arg->value->span, "`%s` takes one value and `to`", name);
+    else
+      what = arg->value;
+  }
+  if (!what || !s->settings.save_to) {
+    if (what && !has_to)
+      elab_error(e, value->span, "`%s` needs a file's name: `to: \"…\"`", name);
+    else if (!what)
+      elab_error(e, value->span, best ? "`best` needs a value, such as val.loss" : "`every` needs a number of epochs");
+    return;
+  }
+  s->settings.save = best ? NNRT_SAVE_BEST : NNRT_SAVE_EVERY;
+  if (best) {
+    s->save_value = what;
+    s->settings.save_value = value_name(e, what);
+  } else
+    s->settings.save_every = positive(e, what, "every", 1, (int64_t)1 << 40);
+}
+
+// early_stop: patience(5, val.loss)
+static void read_early_stop(Elab *e, TrainSetup *s, const Expr *value, const Setting *setting) {
+  (void)setting;
+  bool shaped = value->kind == EXPR_CALL && is_word(value->left, "patience") && value->args.count == 2 &&
+                !value->args.data[0].name.text && !value->args.data[1].name.text;
+  if (!shaped) {
+    elab_error(e, value->span, "`early_stop` is patience(5, val.loss): epochs without progress, and the value that is watched");
+    return;
+  }
+  s->settings.patience = positive(e, value->args.data[0].value, "patience", 1, (int64_t)1 << 40);
+  s->patience_value = value->args.data[1].value;
+  s->settings.patience_value = value_name(e, s->patience_value);
+}
+
+static void read_clip(Elab *e, TrainSetup *s, const Expr *value, const Setting *setting) {
+  (void)setting;
+  Value *v = eval_expr(e, value);
+  if (value_is_number(v) && value_real(v) > 0) {
+    s->has_clip = true;
+    s->clip_norm = value_real(v);
+  } else if (v->kind != V_POISON) {
+    elab_error(e, value->span, "`clip` is the largest norm of all gradients together, a number above 0, but this is %s",
+               value_kind(e, v));
+  }
+}
+
+// freeze: [backbone], or patterns: ["backbone.block_*"]
+static void read_freeze(Elab *e, TrainSetup *s, const Expr *value, const Setting *setting) {
+  (void)setting;
+  Value *v = eval_expr(e, value);
+  if (v->kind == V_POISON)
+    return;
+  int count = v->kind == V_LIST ? v->as.list.count : 1;
+  for (int i = 0; i < count; i++) {
+    const Value *item = v->kind == V_LIST ? v->as.list.items[i] : v;
+    if (item->kind != V_MODEL && item->kind != V_STR) {
+      elab_error(e, value->span, "`freeze` is a list of models, parts of them, or patterns, but this is %s",
+                 value_kind(e, item));
+      return;
+    }
+    vec_push(e->arena, &s->frozen, item->kind == V_STR ? item->as.text : item->as.model.path);
+  }
+}
+
+static const Setting settings[] = {
+    {"model", read_model, false},          {"data", read_data, true},       {"loss", read_expr, false},
+    {"optimizer", read_expr, false},       {"batch", read_batch, true},     {"epochs", read_number, true},
+    {"steps", read_number, true},          {"seed", read_number, true},     {"metrics", read_expr, false},
+    {"save", read_save, true},             {"load", read_text, true},       {"log", read_text, true},
+    {"early_stop", read_early_stop, true}, {"clip", read_clip, true},       {"freeze", read_freeze, true},
+};
+enum { SETTING_COUNT = sizeof settings / sizeof *settings };
+
+static void unknown_setting(Elab *e, Name name) {
+  const char *names[SETTING_COUNT];
+  for (int i = 0; i < SETTING_COUNT; i++)
+    names[i] = settings[i].name;
+  elab_error(e, name.span, "unknown setting `%s`", name.text);
+  elab_suggest(e, name.text, names, SETTING_COUNT);
+}
+
+static const Expr *setting_given(const Decl *decl, const char *name) {
+  for (int i = 0; i < decl->settings.count; i++)
+    if (decl->settings.data[i].name.text && !strcmp(decl->settings.data[i].name.text, name))
+      return decl->settings.data[i].value;
+  return NULL;
+}
+
+static void read_one(Elab *e, TrainSetup *s, int index) {
+  Arg arg = s->decl->settings.data[index];
+  if (!arg.name.text)
+    return;
+  if (setting_given(s->decl, arg.name.text) != arg.value) {
+    elab_error(e, arg.name.span, "`%s` is set twice", arg.name.text);
+    return;
+  }
+  for (int i = 0; i < SETTING_COUNT; i++)
+    if (!strcmp(settings[i].name, arg.name.text)) {
+      if (s->decl->step && !settings[i].step_too)
+        elab_error(e, arg.name.span, "`%s` has no meaning beside a `step`, which says all that is done", arg.name.text);
+      else
+        settings[i].read(e, s, arg.value, &settings[i]);
+      return;
+    }
+  unknown_setting(e, arg.name);
+}
+
+void train_settings(Elab *e, TrainSetup *s) {
+  static const char *const needed[] = {"model", "data", "loss", "optimizer"};
+  const Decl *decl = s->decl;
+  s->settings.name = s->name;
+  s->settings.batch = 32;
+  for (int i = 0; i < decl->settings.count; i++)
+    read_one(e, s, i);
+  for (int i = 0; !decl->step && i < 4; i++)
+    if (!setting_given(decl, needed[i])) {
+      elab_error(e, decl->span, "this train block has no `%s`", needed[i]);
+      diag_hint(e->diag, "a train block has model, data, loss and optimizer, or a `step` that says what is done");
+    }
+  const Expr *steps = setting_given(decl, "steps");
+  if (steps && setting_given(decl, "epochs"))
+    elab_error(e, steps->span, "`steps` and `epochs` exclude each other");
+  if (!s->settings.epochs && !s->settings.steps)
+    s->settings.epochs = 1;
+}
+
+// ---- the block
+
+static bool name_taken(Elab *e, const Decl *decl, const char *name) {
+  for (int i = 0; i < e->program->trains.count; i++)
+    if (!strcmp(e->program->trains.data[i]->name, name)) {
+      elab_error(e, decl->span, "there are two train blocks named `%s`", name);
+      diag_note(e->diag, e->program->trains.data[i]->span, "the first");
+      return true;
+    }
+  return false;
+}
+
+// val.loss, train.accuracy, loss: must be something that is reported.
+static void check_value(Elab *e, const TrainBlock *block, const Expr *expr, const char *text) {
+  if (!expr)
+    return;
+  const char *dot = strchr(text, '.'), *name = dot ? dot + 1 : text;
+  size_t part = dot ? (size_t)(dot - text) : 0;
+  bool known = !dot || (part == 3 && !strncmp(text, "val", 3)) || (part == 4 && !strncmp(text, "test", 4)) ||
+               (part == 5 && !strncmp(text, "train", 5));
+  VEC(const char *) names = {0};
+  for (int i = 0; i < block->eval->outputs.count; i++) {
+    if (known && !strcmp(block->eval->outputs.data[i].name, name))
+      return;
+    vec_push(e->arena, &names, arena_printf(e->arena, "val.%s", block->eval->outputs.data[i].name));
+  }
+  elab_error(e, expr->span, "nothing named `%s` is reported", text);
+  elab_suggest(e, text, names.data, names.count);
+}
+
+static const Formal *only_input(const Global *model) {
+  const Formal *found = NULL;
+  for (int i = 0; i < model->decl->formals.count; i++)
+    if (!model->decl->formals.data[i].standard) {
+      if (found)
+        return NULL;
+      found = &model->decl->formals.data[i];
+    }
+  return found;
+}
+
+static bool takes_samples(Elab *e, Global *model, const DataFacts *facts) {
+  const Formal *input = only_input(model);
+  Type type;
+  if (!facts || !facts->known || !input || !input->type || !model_input_type(e, model, input, &type) ||
+      type.rank != facts->x.rank - 1)
+    return false;
+  for (int i = 0; i < type.rank; i++)
+    if (type.dim[i] != facts->x.dim[i + 1])
+      return false;
+  return true;
+}
+
+// Every model that was called gets a predict block; the one that takes the data's samples is the block's own.
+static Global *note_models(Elab *e, TrainSetup *s, const Builder *train) {
+  const DataFacts *facts = s->data ? s->data->facts : NULL;
+  Global *own = s->model;
+  for (int i = 0; !own && i < train->models.count; i++)
+    if (takes_samples(e, train->models.data[i], facts))
+      own = train->models.data[i];
+  for (int i = 0; i < train->models.count; i++) {
+    ModelUse *use = model_use(e, train->models.data[i]);
+    if (train->graph->batch > use->batch)
+      use->batch = train->graph->batch;
+    if (train->models.data[i] == own && s->data)
+      use->data = s->data->data;
+  }
+  return own ? own : train->models.count ? train->models.data[0] : NULL;
+}
+
+void train_declaration(Elab *e, Module *module, const Decl *decl) {
+  TrainSetup *setup = arena_new_of(e->arena, TrainSetup);
+  int errors = diag_errors(e->diag);
+  setup->decl = decl;
+  setup->module = module;
+  setup->name = decl->name.text ? decl->name.text : "train";
+  if (name_taken(e, decl, setup->name))
+    return;
+  frame_push(e, module, NULL, decl->span, "");
+  train_settings(e, setup);
+  TrainBlock *block = arena_new_of(e->arena, TrainBlock);
+  block->name = setup->name;
+  block->span = decl->span;
+  block->predict = -1;
+  if (errors == diag_errors(e->diag) && step_graphs(e, setup, block)) {
+    check_value(e, block, setup->save_value, setup->settings.save_value ? setup->settings.save_value : "");
+    check_value(e, block, setup->patience_value, setup->settings.patience_value ? setup->settings.patience_value : "");
+    block->settings = setup->settings;
+    block->data = setup->data ? setup->data->data : NULL;
+    block->settings.data = block->data;
+    vec_push(e->arena, &e->mains, note_models(e, setup, setup->built));
+    vec_push(e->arena, &e->program->trains, block);
+  }
+  frame_pop(e);
+}

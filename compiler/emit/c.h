@@ -1,0 +1,89 @@
+// The C emitter's own: what its files share while one module is printed.
+#pragma once
+#include "base/text.h"
+#include "emit/manifest.h"
+#include "loops/loops.h"
+
+// Small functions that generated code calls; printed once, and only where used.
+typedef enum CHelper {
+  CH_BITS, // for each type: bits_u32 of an f32 and so on
+  CH_MAX = CH_BITS + 8,
+  CH_MIN = CH_MAX + 8,
+  CH_HSUM = CH_MIN + 8,
+  CH_HMAX = CH_HSUM + 8,
+  CH_HMIN = CH_HMAX + 8,
+  CH_VECTOR = CH_HMIN + 8, // the vector type of a real type, and its operations
+  CH_SPLAT = CH_VECTOR + 2,
+  CH_LOAD = CH_SPLAT + 2,
+  CH_LOAD_PART = CH_LOAD + 2,
+  CH_STORE = CH_LOAD_PART + 2,
+  CH_STORE_PART = CH_STORE + 2,
+  CH_FMA = CH_STORE_PART + 2,
+  CH_VSELECT = CH_FMA + 2,
+  CH_VMAX = CH_VSELECT + 2,
+  CH_VMIN = CH_VMAX + 2,
+  CH_VABS = CH_VMIN + 2,
+  CH_COUNT = CH_VABS + 2
+} CHelper;
+
+typedef struct CName {
+  const char *from, *to;
+} CName;
+
+// A local kept in vector registers, and the array its elements were last written to for element-wise readers.
+typedef struct CVectorLocal {
+  const LLocal *local;
+  const char *elements; // NULL: no such array in scope
+  int copies;
+} CVectorLocal;
+
+typedef struct CEmit {
+  Text *out;
+  Arena *arena;
+  const LoopModule *module;
+  int depth;  // of indentation
+  bool index; // printing an index: integers that do not overflow
+  bool used[CH_COUNT];
+  VEC(CName) names;
+  VEC(CVectorLocal) vectors;     // of the kernel
+  const LStmt *tile;             // the tile being printed in vectors, NULL: scalar code
+  VEC(const LVar *) vector_lets; // its lets that are vectors
+} CEmit;
+
+extern const char *const c_types[]; // by LType
+extern const char *const c_short[]; // f32 …
+
+// The identifier for a name of the loop language.
+const char *c_name(CEmit *emit, const char *name);
+void c_line(CEmit *emit, const char *format, ...)
+    __attribute__((format(printf, 2, 3))); // indentation and text, no newline
+void c_comment(CEmit *emit, const char *comment);
+void c_string(Text *out, const char *string);
+
+// ---- c_expr.c
+void c_expr(CEmit *emit, const LExpr *expr);
+void c_index(CEmit *emit, const LExpr *expr);
+void c_constant(Text *out, LType type, double real, int64_t integer);
+void c_real(Text *out, LType type, double value);
+
+// ---- c_tile.c: tiles in vector registers
+void c_find_vectors(CEmit *emit, const LKernel *kernel);
+bool c_tile_is_vector(CEmit *emit, const LStmt *tile);
+CVectorLocal *c_vector_local(const CEmit *emit, const LLocal *local);
+void c_declare_vector(CEmit *emit, const LStmt *local);
+void c_copy_elements(CEmit *emit, const LStmt *reader); // before a statement that reads elements of vector locals
+void c_print_tile(CEmit *emit, const LStmt *tile);
+void c_vector_expr(CEmit *emit, const LExpr *expr); // a vector or a scalar that its context takes for one
+bool c_is_vector(const CEmit *emit, const LExpr *expr);
+
+// ---- c_stmt.c
+void c_body(CEmit *emit, const LBody *body);
+void c_kernel(CEmit *emit, const LKernel *kernel, bool is_static);
+void c_function(CEmit *emit, const LFunction *function);
+
+// ---- c_helper.c
+void c_helpers(Text *out, const bool *used);
+
+// ---- c_module.c
+const char *c_entry_name(CEmit *emit, const LEntry *entry);
+void c_module(CEmit *emit, const Manifest *manifest);

@@ -1,0 +1,205 @@
+// The small functions under generated C: maximum and minimum by the loop language's rule, bits of numbers, trees over 16
+// lanes, and vectors as wide as the CPU has them. Templates below: $t the C type, $s its short name, $u what its bits are
+// taken from, $i the mask's integer, $l the lanes, $p and $k the suffixes of x86's intrinsics and masks, $f and $z its fma
+// and -0, $n the function's name, $o its operator.
+#include "emit/c.h"
+
+static const char bits[] = "static inline $t bits_$s($u from) {\n"
+                           "  $t to;\n"
+                           "  memcpy(&to, &from, sizeof to);\n"
+                           "  return to;\n"
+                           "}\n\n";
+
+// a != a: a NaN on the left passes through, one on the right is what a comparison leaves.
+static const char real_extreme[] = "static inline $t $n_$s($t a, $t b) { return ((a $o b) | (a != a)) ? a : b; }\n\n";
+static const char integer_extreme[] = "static inline $t $n_$s($t a, $t b) { return a $o b ? a : b; }\n\n";
+
+static const char sum[] = "static inline $t hsum_$s(const $t *lane) {\n"
+                          "  $t t[8];\n"
+                          "  for (int i = 0; i < 8; i++)\n"
+                          "    t[i] = lane[i] + lane[i + 8];\n"
+                          "  for (int width = 4; width > 0; width /= 2)\n"
+                          "    for (int i = 0; i < width; i++)\n"
+                          "      t[i] = t[i] + t[i + width];\n"
+                          "  return t[0];\n"
+                          "}\n\n";
+static const char tree[] = "static inline $t h$n_$s(const $t *lane) {\n"
+                           "  $t t[8];\n"
+                           "  for (int i = 0; i < 8; i++)\n"
+                           "    t[i] = $n_$s(lane[i], lane[i + 8]);\n"
+                           "  for (int width = 4; width > 0; width /= 2)\n"
+                           "    for (int i = 0; i < width; i++)\n"
+                           "      t[i] = $n_$s(t[i], t[i + width]);\n"
+                           "  return t[0];\n"
+                           "}\n\n";
+
+static const char width[] =
+    "// Vectors as wide as this CPU's; loops over them are unrolled, so that they stay in registers.\n"
+    "#if defined(__AVX512F__)\n"
+    "#define VECTOR 64\n"
+    "#elif defined(__AVX__)\n"
+    "#define VECTOR 32\n"
+    "#else\n"
+    "#define VECTOR 16\n"
+    "#endif\n"
+    "#if defined(__AVX__)\n"
+    "#include <immintrin.h>\n"
+    "#elif defined(__aarch64__)\n"
+    "#include <arm_neon.h>\n"
+    "#endif\n"
+    "#if defined(__clang__)\n"
+    "#define UNROLL _Pragma(\"clang loop unroll(full)\")\n"
+    "#else\n"
+    "#define UNROLL _Pragma(\"GCC unroll 64\")\n"
+    "#endif\n\n";
+
+static const char vector[] = "typedef $t $sv __attribute__((vector_size(VECTOR)));\n"
+                             "typedef $i $smask __attribute__((vector_size(VECTOR)));\n"
+                             "typedef $t $smem __attribute__((vector_size(VECTOR), aligned(sizeof($t)), may_alias));\n"
+                             "enum { $l = VECTOR / sizeof($t) };\n\n";
+
+static const char splat[] = "static inline $sv splat_$sv($t x) { return x - ($sv){0}; } // x - 0 is x, -0 too\n\n";
+static const char load[] = "static inline $sv load_$sv(const $t *p) { return *(const $smem *)p; }\n\n";
+static const char store[] = "static inline void store_$sv($t *p, $sv x) { *($smem *)p = x; }\n\n";
+
+static const char load_part[] = "static inline $sv load_part_$sv(const $t *p, int64_t count) {\n"
+                                "  if (count >= (int64_t)$l)\n"
+                                "    return *(const $smem *)p;\n"
+                                "#if defined(__AVX512F__)\n"
+                                "  return _mm512_maskz_loadu_$p((__mmask$k)((1u << count) - 1), p);\n"
+                                "#else\n"
+                                "  $sv x = {0};\n"
+                                "  memcpy(&x, p, (size_t)count * sizeof($t));\n"
+                                "  return x;\n"
+                                "#endif\n"
+                                "}\n\n";
+static const char store_part[] = "static inline void store_part_$sv($t *p, $sv x, int64_t count) {\n"
+                                 "  if (count >= (int64_t)$l) {\n"
+                                 "    *($smem *)p = x;\n"
+                                 "    return;\n"
+                                 "  }\n"
+                                 "#if defined(__AVX512F__)\n"
+                                 "  _mm512_mask_storeu_$p(p, (__mmask$k)((1u << count) - 1), x);\n"
+                                 "#else\n"
+                                 "  memcpy(p, &x, (size_t)count * sizeof($t));\n"
+                                 "#endif\n"
+                                 "}\n\n";
+
+static const char fused[] = "static inline $sv fma_$sv($sv a, $sv b, $sv c) {\n"
+                            "#if defined(__AVX512F__)\n"
+                            "  return _mm512_fmadd_$p(a, b, c);\n"
+                            "#elif defined(__AVX__) && defined(__FMA__)\n"
+                            "  return _mm256_fmadd_$p(a, b, c);\n"
+                            "#elif defined(__aarch64__)\n"
+                            "  return vfmaq_$s(c, a, b);\n"
+                            "#else\n"
+                            "  for (int i = 0; i < (int)$l; i++)\n"
+                            "    c[i] = $f(a[i], b[i], c[i]);\n"
+                            "  return c;\n"
+                            "#endif\n"
+                            "}\n\n";
+
+static const char select[] = "static inline $sv select_$sv($smask mask, $sv a, $sv b) {\n"
+                             "  return ($sv)((mask & ($smask)a) | (~mask & ($smask)b));\n"
+                             "}\n\n";
+static const char vector_extreme[] = "static inline $sv $n_$sv($sv a, $sv b) {\n"
+                                     "  return select_$sv(($smask)(a $o b) | ($smask)(a != a), a, b);\n"
+                                     "}\n\n";
+static const char vector_abs[] = "static inline $sv abs_$sv($sv a) {\n"
+                                 "  return ($sv)(($smask)a & ~($smask)splat_$sv($z));\n"
+                                 "}\n\n";
+
+typedef struct Words {
+  LType type;
+  const char *name, *sign;
+} Words;
+
+static const char *word(char letter, const Words *words) {
+  LType type = words->type;
+  bool single = type == L_F32, wide = ltype_bytes(type) == 8;
+  switch (letter) {
+  case 't':
+    return c_types[type];
+  case 's':
+    return c_short[type];
+  case 'u':
+    return c_types[single ? L_U32 : type == L_F64 ? L_U64 : wide ? L_F64 : L_F32];
+  case 'i':
+    return single ? "int32_t" : "int64_t";
+  case 'l':
+    return single ? "F32V" : "F64V";
+  case 'p':
+    return single ? "ps" : "pd";
+  case 'k':
+    return single ? "16" : "8";
+  case 'f':
+    return single ? "fmaf" : "fma";
+  case 'z':
+    return single ? "-0.0f" : "-0.0";
+  case 'n':
+    return words->name;
+  default:
+    return words->sign;
+  }
+}
+
+static void print(Text *out, const char *template, Words words) {
+  while (*template) {
+    size_t plain = strcspn(template, "$");
+    text_printf(out, "%.*s", (int)plain, template);
+    template += plain;
+    if (*template) {
+      text_add(out, word(template[1], &words));
+      template += 2;
+    }
+  }
+}
+
+static void scalar_helpers(Text *out, const bool *used, LType type) {
+  bool real = type == L_F32 || type == L_F64;
+  const char *extreme = real ? real_extreme : integer_extreme;
+  if (used[CH_BITS + (int)type])
+    print(out, bits, (Words){type, "", ""});
+  if (used[CH_MAX + (int)type] || used[CH_HMAX + (int)type])
+    print(out, extreme, (Words){type, "max", ">"});
+  if (used[CH_MIN + (int)type] || used[CH_HMIN + (int)type])
+    print(out, extreme, (Words){type, "min", "<"});
+  if (used[CH_HSUM + (int)type])
+    print(out, sum, (Words){type, "", ""});
+  if (used[CH_HMAX + (int)type])
+    print(out, tree, (Words){type, "max", ">"});
+  if (used[CH_HMIN + (int)type])
+    print(out, tree, (Words){type, "min", "<"});
+}
+
+static void vector_helpers(Text *out, const bool *used, LType type) {
+  const struct {
+    bool needed;
+    const char *template;
+    Words words;
+  } table[] = {
+      {used[CH_VECTOR + (int)type], vector, {type, "", ""}},
+      {used[CH_SPLAT + (int)type] || used[CH_VABS + (int)type], splat, {type, "", ""}},
+      {used[CH_LOAD + (int)type], load, {type, "", ""}},
+      {used[CH_LOAD_PART + (int)type], load_part, {type, "", ""}},
+      {used[CH_STORE + (int)type], store, {type, "", ""}},
+      {used[CH_STORE_PART + (int)type], store_part, {type, "", ""}},
+      {used[CH_FMA + (int)type], fused, {type, "", ""}},
+      {used[CH_VSELECT + (int)type] || used[CH_VMAX + (int)type] || used[CH_VMIN + (int)type], select, {type, "", ""}},
+      {used[CH_VMAX + (int)type], vector_extreme, {type, "max", ">"}},
+      {used[CH_VMIN + (int)type], vector_extreme, {type, "min", "<"}},
+      {used[CH_VABS + (int)type], vector_abs, {type, "", ""}},
+  };
+  for (size_t i = 0; i < sizeof table / sizeof *table; i++)
+    if (table[i].needed)
+      print(out, table[i].template, table[i].words);
+}
+
+void c_helpers(Text *out, const bool *used) {
+  if (used[CH_VECTOR] || used[CH_VECTOR + 1])
+    text_add(out, width);
+  for (int type = L_F32; type <= L_U64; type++)
+    scalar_helpers(out, used, (LType)type);
+  for (int type = L_F32; type <= L_F64; type++)
+    vector_helpers(out, used, (LType)type);
+}

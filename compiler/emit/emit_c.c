@@ -1,0 +1,321 @@
+// A loop module as one C11 file for gcc and clang, meant to be read: functions and kernels under the .nn lines they came
+// from, constants as arrays of numbers, each entry a list of calls under one parallel region. With a manifest, the tables of
+// NnrtModule and main() follow (c_module.c). Nothing is decided here: statements are printed as they come.
+#include <ctype.h>
+#include <inttypes.h>
+
+#include "emit/c.h"
+#include "emit/emit.h"
+
+const char *const c_types[] = {"float", "double", "int32_t", "int64_t", "uint8_t", "bool", "uint32_t", "uint64_t"};
+const char *const c_short[] = {"f32", "f64", "i32", "i64", "u8", "bool", "u32", "u64"};
+
+// Names that C, its library as used here, or this emitter has taken.
+static bool is_taken(const char *name) {
+  static const char *const words[] = {
+      "auto",     "break",  "case",      "char",       "const",  "continue", "default", "do",     "double",  "else",
+      "enum",     "extern", "float",     "for",        "goto",   "if",       "inline",  "int",    "long",    "register",
+      "restrict", "return", "short",     "signed",     "sizeof", "static",   "struct",  "switch", "typedef", "union",
+      "unsigned", "void",   "volatile",  "while",      "asm",    "bool",     "true",    "false",  "main",    "frame",
+      "arena",    "state",  "constants", "fma",        "fmaf",   "sqrt",     "sqrtf",   "floor",  "floorf",  "fabs",
+      "fabsf",    "memcpy", "exp",       "log",        "tanh",   "erf",      "sin",     "cos",    "pow",     "abs",
+      "index",    "round",  "y0",        "y1",         "j0",     "j1",       "gamma",   "time",   "read",    "write",
+      "linux",    "unix",   "VECTOR",    "UNROLL",     "NAN",    "INFINITY", "F32V",    "F64V",   "f32v",    "f64v",
+      "f32mem",   "f64mem", "f32mask",   "f64mask",    "stdin",  "stdout",   "stderr",  "errno",  "NULL",    "assert",
+      "ceil",     "trunc",  "tan",       "sinh",       "cosh",   "exp2",     "log2",    "log10",  "log1p",   "expm1",
+      "hypot",    "max",    "min",       "nnrt_module"};
+  for (size_t i = 0; i < sizeof words / sizeof *words; i++)
+    if (strcmp(name, words[i]) == 0)
+      return true;
+  return false;
+}
+
+static bool is_given(const CEmit *emit, const char *name) {
+  for (int i = 0; i < emit->names.count; i++)
+    if (strcmp(emit->names.data[i].to, name) == 0)
+      return true;
+  return false;
+}
+
+const char *c_name(CEmit *emit, const char *name) {
+  for (int i = 0; i < emit->names.count; i++)
+    if (strcmp(emit->names.data[i].from, name) == 0)
+      return emit->names.data[i].to;
+  const char *lead = isdigit((unsigned char)name[0]) || !name[0] ? "_" : "";
+  char *plain = arena_printf(emit->arena, "%s%s", lead, name);
+  for (char *at = plain; *at; at++)
+    if (!isalnum((unsigned char)*at))
+      *at = '_';
+  char *unique = plain;
+  for (int i = 2; is_taken(unique) || is_given(emit, unique); i++)
+    unique = arena_printf(emit->arena, "%s_%d", plain, i);
+  vec_push(emit->arena, &emit->names, (CName){name, unique});
+  return unique;
+}
+
+void c_line(CEmit *emit, const char *format, ...) {
+  va_list args;
+  va_start(args, format);
+  text_printf(emit->out, "%*s%s", 2 * emit->depth, "", arena_vprintf(emit->arena, format, args));
+  va_end(args);
+}
+
+void c_comment(CEmit *emit, const char *comment) {
+  for (const char *line = comment; line && *line;) {
+    size_t length = strcspn(line, "\n");
+    bool joins = length > 0 && line[length - 1] == '\\'; // would make the next line a comment too
+    text_printf(emit->out, "// %.*s%s\n", (int)length, line, joins ? " " : "");
+    line += length + (line[length] == '\n');
+  }
+}
+
+void c_string(Text *out, const char *string) {
+  if (!string) {
+    text_add(out, "NULL");
+    return;
+  }
+  text_add(out, "\"");
+  for (const unsigned char *at = (const unsigned char *)string; *at; at++) {
+    if (*at == '"' || *at == '\\' || *at == '?')
+      text_printf(out, "\\%c", *at);
+    else if (isprint(*at))
+      text_printf(out, "%c", *at);
+    else
+      text_printf(out, "\\%03o", *at);
+  }
+  text_add(out, "\"");
+}
+
+static bool is_wanted(const LEntry *entry, const Manifest *manifest) {
+  if (!manifest)
+    return true;
+  for (int i = 0; i < manifest->entries.count; i++)
+    if (manifest->entries.data[i].entry == entry)
+      return true;
+  return false;
+}
+
+// A dense constant that a kernel reads: as an array of numbers of the kernel's type.
+typedef struct Constant {
+  int64_t offset, length;
+  LType type;
+} Constant;
+
+typedef VEC(Constant) Constants;
+
+static void add_constant(CEmit *emit, Constants *constants, LPlace place, const LBuffer *buffer) {
+  for (int i = 0; i < constants->count; i++) {
+    Constant *constant = &constants->data[i];
+    if (constant->offset == place.offset) {
+      int64_t bytes = buffer->length * ltype_bytes(buffer->type);
+      if (bytes > constant->length * ltype_bytes(constant->type))
+        *constant = (Constant){place.offset, buffer->length, buffer->type};
+      return;
+    }
+  }
+  vec_push(emit->arena, constants, (Constant){place.offset, buffer->length, buffer->type});
+}
+
+static void print_number(CEmit *emit, LType type, const uint8_t *from) {
+  union {
+    float f32;
+    double f64;
+    int32_t i32;
+    int64_t i64;
+    uint8_t u8;
+  } value = {.i64 = 0};
+  memcpy(&value, from, (size_t)ltype_bytes(type));
+  if (type == L_F32)
+    c_constant(emit->out, type, (double)value.f32, 0);
+  else if (type == L_F64)
+    c_constant(emit->out, type, value.f64, 0);
+  else
+    c_constant(emit->out, type, 0, ltype_bytes(type) == 1 ? value.u8 : ltype_bytes(type) == 4 ? value.i32 : value.i64);
+}
+
+static void print_constant(CEmit *emit, const Constant *constant) {
+  LType type = constant->type;
+  text_printf(emit->out, "static const _Alignas(64) %s constant_%" PRId64 "[%" PRId64 "] = {", c_types[type],
+              constant->offset, constant->length);
+  for (int64_t i = 0; i < constant->length; i++) {
+    text_add(emit->out, i % 10 == 0 ? "\n  " : " ");
+    print_number(emit, type, emit->module->constants + constant->offset + i * ltype_bytes(type));
+    text_add(emit->out, ",");
+  }
+  text_add(emit->out, "\n};\n\n");
+}
+
+static void print_constants(CEmit *emit, const Manifest *manifest) {
+  Constants constants = {0};
+  for (int e = 0; e < emit->module->entries.count; e++) {
+    const LEntry *entry = emit->module->entries.data[e];
+    for (int c = 0; is_wanted(entry, manifest) && c < entry->calls.count; c++) {
+      const LCall *call = &entry->calls.data[c];
+      for (int b = 0; b < call->kernel->buffers.count; b++)
+        if (call->places[b].space == SPACE_CONSTANT)
+          add_constant(emit, &constants, call->places[b], call->kernel->buffers.data[b]);
+    }
+  }
+  for (int i = 0; i < constants.count; i++)
+    print_constant(emit, &constants.data[i]);
+}
+
+static void print_place(CEmit *emit, LPlace place, const LBuffer *buffer) {
+  const char *constant = buffer->written ? "" : "const ", *type = c_types[buffer->type];
+  switch (place.space) {
+  case SPACE_ARENA:
+  case SPACE_STATE:
+    text_printf(emit->out, "(%s%s *)(%s + %" PRId64 ")", constant, type, place.space == SPACE_ARENA ? "arena" : "state",
+                place.offset);
+    break;
+  case SPACE_INPUT:
+    text_printf(emit->out, "(const %s *)frame->inputs[%d]", type, place.index);
+    break;
+  case SPACE_OUTPUT:
+    text_printf(emit->out, "(%s%s *)frame->outputs[%d]", constant, type, place.index);
+    break;
+  case SPACE_CLOCK:
+    text_printf(emit->out, "(const %s *)frame->clock", type);
+    break;
+  case SPACE_CONSTANT:
+    text_printf(emit->out, "(const %s *)constant_%" PRId64, type, place.offset);
+    break;
+  }
+}
+
+static bool uses_space(const LEntry *entry, LSpace space) {
+  for (int c = 0; c < entry->calls.count; c++)
+    for (int b = 0; b < entry->calls.data[c].kernel->buffers.count; b++)
+      if (entry->calls.data[c].places[b].space == space)
+        return true;
+  return false;
+}
+
+static void print_call(CEmit *emit, const LCall *call) {
+  c_line(emit, "%s(", c_name(emit, call->kernel->name));
+  for (int b = 0; b < call->kernel->buffers.count; b++) {
+    print_place(emit, call->places[b], call->kernel->buffers.data[b]);
+    text_add(emit->out, ", ");
+  }
+  text_add(emit->out, "n);\n");
+}
+
+const char *c_entry_name(CEmit *emit, const LEntry *entry) {
+  return arena_printf(emit->arena, "%s_run", c_name(emit, entry->name));
+}
+
+static void print_entry(CEmit *emit, const LEntry *entry, bool is_static) {
+  text_printf(emit->out, "%svoid %s(const NnrtFrame *frame) {\n", is_static ? "static " : "",
+              c_entry_name(emit, entry));
+  emit->depth = 1;
+  if (entry->calls.count > 0)
+    c_line(emit, "const int64_t n = frame->clock[4];\n");
+  else
+    c_line(emit, "(void)frame;\n");
+  if (uses_space(entry, SPACE_ARENA))
+    c_line(emit, "uint8_t *const arena = frame->arena;\n");
+  if (uses_space(entry, SPACE_STATE))
+    c_line(emit, "uint8_t *const state = frame->state;\n");
+  if (entry->parallel && entry->calls.count > 0) {
+    text_add(emit->out, "#pragma omp parallel num_threads(frame->threads) if (frame->threads > 1)\n");
+    c_line(emit, "{\n");
+    emit->depth++;
+  }
+  for (int c = 0; c < entry->calls.count; c++) {
+    if (entry->parallel && entry->calls.data[c].barrier)
+      text_add(emit->out, "#pragma omp barrier\n");
+    print_call(emit, &entry->calls.data[c]);
+  }
+  if (emit->depth > 1) {
+    emit->depth--;
+    c_line(emit, "}\n");
+  }
+  emit->depth = 0;
+  text_add(emit->out, "}\n\n");
+}
+
+// Kernels of a module without entries are printed for others to call.
+static bool is_printed(const LoopModule *module, const LKernel *kernel, const Manifest *manifest) {
+  for (int e = 0; e < module->entries.count; e++) {
+    const LEntry *entry = module->entries.data[e];
+    for (int c = 0; c < entry->calls.count; c++)
+      if (entry->calls.data[c].kernel == kernel && is_wanted(entry, manifest))
+        return true;
+  }
+  return module->entries.count == 0;
+}
+
+static void print_kernels(CEmit *emit, const Manifest *manifest) {
+  const LoopModule *module = emit->module;
+  for (int i = 0; i < module->kernels.count; i++)
+    if (is_printed(module, module->kernels.data[i], manifest))
+      c_kernel(emit, module->kernels.data[i], module->entries.count > 0);
+}
+
+static void mark_expr(const LExpr *expr, const LoopModule *module, bool *used) {
+  if (!expr)
+    return;
+  for (int i = 0; expr->op == LX_CALL && i < module->functions.count; i++)
+    used[i] = used[i] || module->functions.data[i] == expr->function;
+  for (int i = 0; i < expr->arg_count; i++)
+    mark_expr(expr->args[i], module, used);
+}
+
+static void mark_body(const LBody *body, const LoopModule *module, bool *used) {
+  for (int i = 0; i < body->count; i++) {
+    const LStmt *stmt = body->data[i];
+    mark_expr(stmt->value, module, used);
+    mark_expr(stmt->index[0], module, used);
+    mark_expr(stmt->index[1], module, used);
+    mark_expr(stmt->from, module, used);
+    mark_expr(stmt->to, module, used);
+    mark_body(&stmt->body, module, used);
+  }
+}
+
+// The functions that printed kernels call, directly or not: a caller stands after what it calls.
+static void print_functions(CEmit *emit, const Manifest *manifest) {
+  const LoopModule *module = emit->module;
+  bool *used = arena_array(emit->arena, bool, module->functions.count + 1);
+  for (int i = 0; i < module->kernels.count; i++)
+    if (is_printed(module, module->kernels.data[i], manifest))
+      mark_body(&module->kernels.data[i]->body, module, used);
+  for (int i = module->functions.count - 1; i >= 0; i--) {
+    const LFunction *function = module->functions.data[i];
+    for (int l = 0; used[i] && l < function->lets.count; l++)
+      mark_expr(function->lets.data[l]->value, module, used);
+    if (used[i])
+      mark_expr(function->result, module, used);
+  }
+  for (int i = 0; i < module->functions.count; i++)
+    if (used[i])
+      c_function(emit, module->functions.data[i]);
+}
+
+static const char head[] = "#include <math.h>\n"
+                           "#include <string.h>\n\n"
+                           "#include \"nnrt.h\"\n\n"
+                           "#ifndef _OPENMP\n"
+                           "#pragma GCC diagnostic ignored \"-Wunknown-pragmas\"\n"
+                           "#endif\n"
+                           "#ifdef __clang__ // a loop that stays scalar is no fault\n"
+                           "#pragma clang diagnostic ignored \"-Wpass-failed\"\n"
+                           "#endif\n\n";
+
+void emit_c(Text *out, const LoopModule *loops, const struct Manifest *manifest) {
+  Text body = text_new(out->arena);
+  CEmit emit = {.out = &body, .arena = out->arena, .module = loops};
+  print_functions(&emit, manifest);
+  print_constants(&emit, manifest);
+  print_kernels(&emit, manifest);
+  for (int i = 0; i < loops->entries.count; i++)
+    if (is_wanted(loops->entries.data[i], manifest))
+      print_entry(&emit, loops->entries.data[i], manifest != NULL);
+  if (manifest)
+    c_module(&emit, manifest);
+  text_printf(out, "// %s: made by nnc, %s\n", loops->name ? loops->name : "module",
+              "for -std=c11 -O3 -march=native -ffp-contract=off -fno-math-errno -fno-trapping-math -fwrapv -fopenmp.");
+  text_add(out, head);
+  c_helpers(out, emit.used);
+  text_add(out, text_string(&body));
+}

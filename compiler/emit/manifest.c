@@ -1,0 +1,137 @@
+// Program and loops to the tables generated code exports. Only what was compiled gets an entry.
+#include "emit/manifest.h"
+
+#include <string.h>
+
+const char *manifest_entry_name(Arena *arena, const char *block, const char *part) {
+  return arena_printf(arena, "%s_%s", block, part);
+}
+
+static const LEntry *find_entry(const LoopModule *loops, const char *name) {
+  for (int i = 0; i < loops->entries.count; i++)
+    if (strcmp(loops->entries.data[i]->name, name) == 0)
+      return loops->entries.data[i];
+  return NULL;
+}
+
+static NnrtValue value_of(const char *name, const Type *type) {
+  NnrtValue value = {.name = name, .type = (NnrtType)type->elem, .rank = type->rank};
+  for (int i = 0; i < type->rank; i++)
+    value.dim[i] = type->dim[i];
+  return value;
+}
+
+static NnrtFunction function_of(Arena *arena, const Graph *graph) {
+  NnrtFunction function = {.input_count = graph->inputs.count, .output_count = graph->outputs.count};
+  NnrtValue *inputs = arena_array(arena, NnrtValue, graph->inputs.count + 1);
+  NnrtValue *outputs = arena_array(arena, NnrtValue, graph->outputs.count + 1);
+  for (int i = 0; i < graph->inputs.count; i++)
+    inputs[i] = value_of(graph->inputs.data[i].name, &graph->inputs.data[i].type);
+  for (int i = 0; i < graph->outputs.count; i++)
+    outputs[i] = value_of(graph->outputs.data[i].name, &graph->outputs.data[i].value->type);
+  function.inputs = inputs;
+  function.outputs = outputs;
+  return function;
+}
+
+// FNV-1a over what a checkpoint must agree with.
+static uint64_t hash_bytes(uint64_t hash, const void *data, size_t bytes) {
+  for (size_t i = 0; i < bytes; i++)
+    hash = (hash ^ ((const unsigned char *)data)[i]) * 0x100000001b3u;
+  return hash;
+}
+
+static NnrtTensor *tensors_of(Arena *arena, const Program *program, uint64_t *fingerprint) {
+  NnrtTensor *tensors = arena_array(arena, NnrtTensor, program->slots.count + 1);
+  *fingerprint = 0xcbf29ce484222325u;
+  for (int i = 0; i < program->slots.count; i++) {
+    const Slot *slot = program->slots.data[i];
+    NnrtTensor *tensor = &tensors[i];
+    *tensor = (NnrtTensor){.name = slot->name,
+                           .type = (NnrtType)slot->type.elem,
+                           .rank = slot->type.rank,
+                           .kind = (NnrtTensorKind)slot->kind,
+                           .offset = slot->offset,
+                           .bytes = type_count(&slot->type, 0) * elem_bytes(slot->type.elem)};
+    for (int d = 0; d < slot->type.rank; d++)
+      tensor->dim[d] = slot->type.dim[d];
+    *fingerprint = hash_bytes(*fingerprint, slot->name, strlen(slot->name) + 1);
+    *fingerprint = hash_bytes(*fingerprint, &tensor->type, sizeof tensor->type);
+    *fingerprint = hash_bytes(*fingerprint, tensor->dim, sizeof tensor->dim);
+  }
+  return tensors;
+}
+
+static void add_entry(Arena *arena, Manifest *manifest, const LoopModule *loops, NnrtFunction *function, const char *name) {
+  vec_push(arena, &manifest->entries, (struct ManifestEntry){.function = function, .entry = find_entry(loops, name)});
+}
+
+static NnrtTrain *trains_of(Arena *arena, const Program *program) {
+  NnrtTrain *trains = arena_array(arena, NnrtTrain, program->trains.count + 1);
+  for (int i = 0; i < program->trains.count; i++) {
+    const TrainBlock *block = program->trains.data[i];
+    trains[i] = block->settings;
+    trains[i].name = block->name;
+    trains[i].data = block->data;
+    trains[i].train = function_of(arena, block->train);
+    trains[i].eval = block->eval ? function_of(arena, block->eval) : (NnrtFunction){0};
+    trains[i].higher_is_better = block->higher_is_better;
+    trains[i].predict = block->predict;
+  }
+  return trains;
+}
+
+static NnrtPredict *predicts_of(Arena *arena, const Program *program) {
+  NnrtPredict *predicts = arena_array(arena, NnrtPredict, program->predicts.count + 1);
+  for (int i = 0; i < program->predicts.count; i++) {
+    const PredictBlock *block = program->predicts.data[i];
+    predicts[i] = (NnrtPredict){.model = block->model,
+                                .function = function_of(arena, block->graph),
+                                .batch = block->graph->batch,
+                                .task = block->task,
+                                .data = block->data};
+  }
+  return predicts;
+}
+
+static NnrtKernel *kernels_of(Arena *arena, const LoopModule *loops) {
+  NnrtKernel *kernels = arena_array(arena, NnrtKernel, loops->kernels.count + 1);
+  for (int i = 0; i < loops->kernels.count; i++) {
+    const LKernel *kernel = loops->kernels.data[i];
+    kernels[i] = (NnrtKernel){.name = kernel->name,
+                              .line = kernel->span.line,
+                              .file = kernel->span.source ? kernel->span.source->path : ""};
+  }
+  return kernels;
+}
+
+Manifest *manifest_build(Arena *arena, const Program *program, const LoopModule *loops) {
+  Manifest *manifest = arena_new_of(arena, Manifest);
+  NnrtTrain *trains = trains_of(arena, program);
+  NnrtPredict *predicts = predicts_of(arena, program);
+  NnrtModule *module = &manifest->module;
+  *module = (NnrtModule){.abi = NNRT_ABI,
+                         .name = program->name,
+                         .file = program->file,
+                         .state_bytes = loops->state_bytes,
+                         .arena_bytes = loops->arena_bytes,
+                         .tensor_count = program->slots.count,
+                         .train_count = program->trains.count,
+                         .predict_count = program->predicts.count,
+                         .kernel_count = loops->kernels.count,
+                         .trains = trains,
+                         .predicts = predicts,
+                         .kernels = kernels_of(arena, loops),
+                         .init = function_of(arena, program->init)};
+  module->tensors = tensors_of(arena, program, &module->fingerprint);
+  add_entry(arena, manifest, loops, &module->init, "init");
+  for (int i = 0; i < program->trains.count; i++) {
+    add_entry(arena, manifest, loops, &trains[i].train, manifest_entry_name(arena, trains[i].name, "step"));
+    if (program->trains.data[i]->eval)
+      add_entry(arena, manifest, loops, &trains[i].eval, manifest_entry_name(arena, trains[i].name, "eval"));
+  }
+  for (int i = 0; i < program->predicts.count; i++)
+    add_entry(arena, manifest, loops, &predicts[i].function,
+              manifest_entry_name(arena, "predict", predicts[i].model));
+  return manifest;
+}

@@ -1,0 +1,20 @@
+// The NnrtModule of a program, built once in memory; the JIT fills in its function pointers, the C emitter prints it as
+// initialisers, the object emitter as constant data.
+#pragma once
+#include "elaborate/program.h"
+#include "loops/loops.h"
+
+typedef struct Manifest {
+  NnrtModule module;
+  // The entries behind each NnrtFunction.run, by address of the function in `module`: entry NULL means run stays NULL.
+  VEC(struct ManifestEntry {
+    NnrtFunction *function;
+    const LEntry *entry;
+  }) entries;
+} Manifest;
+
+// The name of a function's entry: ("train", "step") is train_step.
+const char *manifest_entry_name(Arena *arena, const char *block, const char *part);
+
+// Functions whose entry `loops` lacks (they were not asked for) keep entry NULL.
+Manifest *manifest_build(Arena *arena, const Program *program, const LoopModule *loops);

@@ -1,0 +1,89 @@
+// The graph itself: nodes are checked by their operation's shape rule, stamped with their place and appended.
+// Point operations and matrix products get their inputs broadcast to one shape here, so that it always holds.
+#include "graph/graph.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "graph/rules.h"
+
+// Sizes whose product passes this are mistakes; below it no count of bytes can overflow.
+static const int64_t max_elements = (int64_t)1 << 40;
+
+Graph *graph_new(Arena *arena, const char *name, int64_t batch) {
+  Graph *graph = arena_new_of(arena, Graph);
+  graph->arena = arena;
+  graph->name = name;
+  graph->batch = batch;
+  graph->scope = "";
+  return graph;
+}
+
+static const char *check_arity(Arena *arena, Op op, int count) {
+  int arity = op_info[op].arity;
+  if (arity < 0 ? count >= 1 : count == arity)
+    return NULL;
+  return arena_printf(arena, "`%s` takes %s%d tensors, not %d", op_name(op), arity < 0 ? "at least " : "",
+                      arity < 0 ? 1 : arity, count);
+}
+
+static const char *check_size(Arena *arena, const Type *type) {
+  if (type->rank < 0 || type->rank > MAX_RANK)
+    return arena_printf(arena, "a tensor of %d dimensions: at most %d are possible", type->rank, MAX_RANK);
+  Product product = rule_product(type->rank, type->dim);
+  if (product.size < 0 || product.size > max_elements)
+    return arena_printf(arena, "%s is too large", type_text(arena, type));
+  return NULL;
+}
+
+const char *graph_check(Arena *arena, Op op, int input_count, Node *const *inputs, const Attr *attr, const Type *wanted,
+                        Type *result) {
+  static const Attr none;
+  const char *wrong = check_arity(arena, op, input_count);
+  if (!wrong && wanted)
+    wrong = check_size(arena, wanted);
+  if (!wrong)
+    wrong = op_info[op].shape(arena, input_count, inputs, attr ? attr : &none, wanted, result);
+  if (!wrong)
+    wrong = check_size(arena, result);
+  return wrong;
+}
+
+// All inputs of a point operation in the shape of its result; those of a product with the result's leading dimensions.
+static void fit_inputs(Graph *graph, Op op, int count, Node **inputs, const Type *result) {
+  for (int i = 0; i < count; i++) {
+    Type shape = *result;
+    if (op == OP_matmul) {
+      const Type *own = &inputs[i]->type;
+      shape.dim[result->rank - 2] = own->dim[own->rank - 2];
+      shape.dim[result->rank - 1] = own->dim[own->rank - 1];
+    }
+    inputs[i] = graph_broadcast(graph, inputs[i], &shape);
+  }
+}
+
+Node *graph_node(Graph *graph, Op op, int input_count, Node *const *inputs, const Attr *attr, const Type *wanted) {
+  Type type;
+  const char *wrong = graph_check(graph->arena, op, input_count, inputs, attr, wanted, &type);
+  if (wrong) {
+    fprintf(stderr, "nnc: internal error: %s: %s\n", op_name(op), wrong);
+    abort();
+  }
+  Node **own = arena_array(graph->arena, Node *, input_count ? input_count : 1);
+  for (int i = 0; i < input_count; i++)
+    own[i] = inputs[i];
+  if (op_info[op].class == POINT || op == OP_matmul)
+    fit_inputs(graph, op, input_count, own, &type);
+  Node *node = arena_new_of(graph->arena, Node);
+  *node = (Node){.id = graph->nodes.count,
+                 .op = op,
+                 .type = type,
+                 .input_count = input_count,
+                 .inputs = own,
+                 .span = graph->span,
+                 .scope = graph->scope ? graph->scope : ""};
+  if (attr)
+    node->attr = *attr;
+  vec_push(graph->arena, &graph->nodes, node);
+  return node;
+}

@@ -1,0 +1,145 @@
+// The graph: tensors in SSA form with static shapes, in evaluation order. Elaboration builds it, `grad` extends it,
+// passes rewrite it, and `fuse` turns it into kernels.
+#pragma once
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/source.h"
+#include "base/text.h"
+#include "base/vec.h"
+
+// The order is known to runtime/nnrt.h (NnrtType).
+typedef enum ElemType { F32, F64, I32, I64, U8, BOOL, ELEM_COUNT } ElemType;
+const char *elem_name(ElemType elem);             // "f32"
+bool elem_parse(const char *name, ElemType *elem); // false if there is no such type
+int elem_bytes(ElemType elem);
+static inline bool elem_is_real(ElemType elem) { return elem == F32 || elem == F64; }
+
+enum { MAX_RANK = 8 };
+
+// A dimension: d >= 0 is a size; d < 0 is -d times the batch count, which is known only at run time (-1: the batch itself).
+typedef int64_t Dim;
+enum { DIM_BATCH = -1 };
+static inline int64_t dim_at(Dim dim, int64_t batch) { return dim >= 0 ? dim : -dim * batch; }
+
+typedef struct Type {
+  ElemType elem;
+  int rank;
+  Dim dim[MAX_RANK];
+} Type;
+
+Type type_scalar(ElemType elem);
+bool type_equal(const Type *a, const Type *b);
+bool type_same_shape(const Type *a, const Type *b);
+int64_t type_count(const Type *type, int64_t batch);         // elements, for a batch of that size
+void type_print(Text *out, const Type *type);                // f32[n, 28, 28]; 2n for twice the batch
+const char *type_text(Arena *arena, const Type *type);
+
+typedef enum Op {
+#define OPERATION(name, arity, class) OP_##name,
+#include "graph/ops.def"
+#undef OPERATION
+  OP_COUNT
+} Op;
+
+typedef enum SlotKind { SLOT_PARAM, SLOT_STATE, SLOT_OPTIMIZER } SlotKind;
+
+// A named tensor that outlives a step. Its initial value is an update in the program's `init` graph.
+typedef struct Slot {
+  const char *name; // classifier.dense_0.w; optimizer slots: adam.classifier.dense_0.w.m
+  Type type;        // no batch dimension
+  SlotKind kind;
+  int index; // in Program.slots
+  int64_t offset; // bytes, in the state block; compile places the slots
+  Span span;
+} Slot;
+
+typedef struct Attr {
+  int axis_count;
+  int axis[MAX_RANK]; // axes of a reduction or reverse (ascending), permutation of a transpose, or the one axis
+  int64_t start[MAX_RANK], step[MAX_RANK];
+  int64_t integer; // constant of an integer or bool type, fill, stream
+  double real;     // constant of a real type, fill
+  const void *data; // dense constant: type_count elements of the node's type; NULL for a splat
+  int index;        // input, clock
+  const Slot *slot;
+} Attr;
+
+typedef struct Node Node;
+struct Node {
+  int id; // position in Graph.nodes
+  Op op;
+  Type type;
+  int input_count;
+  Node **inputs; // each stands before this node
+  Attr attr;
+  Span span;         // where the source says it
+  const char *scope; // path of layer calls that led here, "classifier.dense_0"; "" at top level
+};
+
+typedef struct GraphInput {
+  const char *name;
+  Type type;
+} GraphInput;
+
+typedef struct GraphOutput {
+  const char *name; // loss, accuracy, y …
+  Node *value;
+} GraphOutput;
+
+// At the end of the function the slot takes the value. At most one for each slot.
+typedef struct GraphUpdate {
+  const Slot *slot;
+  Node *value;
+} GraphUpdate;
+
+typedef struct Graph {
+  Arena *arena;
+  const char *name; // train, eval, predict, init, or a test's name
+  int64_t batch;    // the largest batch count the function is compiled for; 0 if nothing depends on it
+  VEC(Node *) nodes; // in evaluation order
+  VEC(GraphInput) inputs;
+  VEC(GraphOutput) outputs;
+  VEC(GraphUpdate) updates;
+  // What new nodes are stamped with; whoever builds sets them.
+  Span span;
+  const char *scope;
+} Graph;
+
+Graph *graph_new(Arena *arena, const char *name, int64_t batch);
+
+// Checks inputs by the operation's shape rule, computes the type and appends a node. The caller has made sure that the
+// rule holds (graph_check tells): a broken one is a bug in the compiler and aborts with the message.
+Node *graph_node(Graph *graph, Op op, int input_count, Node *const *inputs, const Attr *attr, const Type *wanted);
+// The shape rule alone: NULL and the type in *result, or what is wrong ("shapes f32[2] and f32[3] do not match").
+// `wanted` is the type asked for, by operations whose output the inputs do not determine (see graph/ops.h).
+const char *graph_check(Arena *arena, Op op, int input_count, Node *const *inputs, const Attr *attr, const Type *wanted,
+                        Type *result);
+
+// Short forms. Point operations broadcast their inputs first, as NumPy does; element types must agree.
+Node *graph_unary(Graph *graph, Op op, Node *x);
+Node *graph_binary(Graph *graph, Op op, Node *a, Node *b);
+Node *graph_select(Graph *graph, Node *condition, Node *a, Node *b);
+Node *graph_constant(Graph *graph, Type type, double value); // splat of any element type
+Node *graph_dense(Graph *graph, Type type, const void *data); // data is copied
+Node *graph_input(Graph *graph, const char *name, Type type);
+Node *graph_slot(Graph *graph, const Slot *slot);
+Node *graph_clock(Graph *graph, int index);
+Node *graph_iota(Graph *graph, Type type, int axis);
+Node *graph_cast(Graph *graph, Node *x, ElemType elem);
+Node *graph_broadcast(Graph *graph, Node *x, const Type *shape); // shape's element type is ignored
+Node *graph_reshape(Graph *graph, Node *x, const Type *shape);
+Node *graph_transpose(Graph *graph, Node *x, const int *permutation);
+Node *graph_reduce(Graph *graph, Op op, Node *x, int axis_count, const int *axes, bool keep);
+Node *graph_matmul(Graph *graph, Node *a, Node *b); // NumPy's @ for ranks >= 2: leading dimensions broadcast
+Node *graph_slice(Graph *graph, Node *x, const int64_t *start, const int64_t *step, const Type *shape);
+Node *graph_pad(Graph *graph, Node *x, const int64_t *before, const Type *shape, double fill);
+Node *graph_concat(Graph *graph, int count, Node *const *parts, int axis);
+Node *graph_random(Graph *graph, Type type, int64_t stream);
+
+// The shape both broadcast to, in *shape (element type of a). False if they do not.
+bool type_broadcast(const Type *a, const Type *b, Type *shape);
+
+// One line a node: %3: f32[n, 128] = matmul(%1, %2)   # digits.nn:5 classifier.dense_0
+void graph_print(Text *out, const Graph *graph);
+const char *op_name(Op op);

@@ -1,0 +1,117 @@
+// The nests: one kernel to one LKernel. Private to lower.c, schedule.c and nest_*.c.
+//
+// Order of sums, for every kernel and target the same:
+// - A product is one fma chain along k from +0 for each output (integers: multiply and add).
+// - A reduction whose last axis is reduced: let L be the elements of the run of reduced axes at the end, numbered
+//   row-major. At most 16 elements in all, known when compiled: a chain from the first. Otherwise 16 lanes, element r in lane
+//   r % 16, from the identity, all rows of further reduced axes one after another, and the tree of LX_HSUM at the end. If L
+//   can exceed LANE_CHUNK, each LANE_CHUNK elements of each row have lanes and tree of their own, and these sums are
+//   chained from the identity.
+// - A reduction whose last axis stays: for each output a chain from the identity over the reduced elements, numbered
+//   row-major. If they can be more than CHAIN_CHUNK, each CHAIN_CHUNK have a chain of their own, and these are chained.
+// - scatter_add: in the order of the updates.
+#pragma once
+#include "loops/lower.h"
+#include "loops/schedule.h"
+
+enum {
+  LANES = 16,
+  LANE_CHUNK = 65536,
+  CHAIN_CHUNK = 1024,
+  SHARED_WORK = 30000, // below it a kernel runs on one thread
+  SMALL_TILE = 64,     // a row of at most so many elements, known when compiled, is one tile
+};
+
+typedef struct Scope {
+  LStmt *stmt; // appended to the scope around it when closed; NULL: shares the body of the scope around it
+  LBody *body;
+} Scope;
+
+// What is known of an element: its value in terms of variables that are in scope.
+typedef struct Known {
+  const Node *node;
+  int flat, rank;
+  LExpr *index[MAX_RANK];
+  LExpr *value;
+  int depth; // forgotten when this scope closes
+} Known;
+
+typedef struct DeclaredVar {
+  const LVar *var;
+  int depth;
+} DeclaredVar;
+
+struct Lower {
+  Arena *arena;
+  LoopModule *module;
+  const KernelGraph *graph; // NULL: everything is inlined, down to constants
+  const Kernel *kernel;
+  const Target *target;
+  const int *readers; // by node id
+  LKernel *out;
+  VEC(LPlace) places; // of out->buffers
+  int flat;           // indices count through the dimensions from this one on (passes/flat.h); -1: a number a dimension
+  int stage;          // ROW: the stage being computed
+  bool operands;      // loads stay where they are used
+  VEC(Scope) scopes;
+  VEC(Known) known;
+  VEC(DeclaredVar) vars;
+  VEC(const char *) names;
+};
+
+// ---- statements. Loops of one round are not made: their variable is the constant.
+LExpr *nest_loop(Lower *lower, LStmtKind kind, const char *name, LExpr *from, LExpr *to, int64_t step);
+// A tile; *row is 0 if there is only one row.
+void nest_tile(Lower *lower, int rows, int cols, LExpr **row, LExpr **col);
+void nest_if(Lower *lower, LExpr *condition);
+void nest_close(Lower *lower);
+void nest_drop(Lower *lower); // closes a scope that was opened for a trial, and forgets it
+LLocal *nest_local(Lower *lower, const char *name, LType type, int rank, int rows, int cols, LExpr *value);
+void nest_set(Lower *lower, LLocal *local, LExpr *row, LExpr *col, LExpr *value);
+// A let in the outermost scope where its variables are known. Constants and variables are given back as they are.
+LExpr *nest_let(Lower *lower, const char *name, LExpr *value);
+const char *nest_name(Lower *lower, const char *base); // unique in the kernel
+void nest_begin_top(Lower *lower);                     // the scope of the kernel's body
+LStmt *nest_stmt(Lower *lower, LStmtKind kind);
+void nest_push(Lower *lower, LStmt *stmt); // appends to the innermost scope
+
+// ---- values
+LExpr *nest_compute(Lower *lower, const Node *node, LExpr *const *index); // by the node's own operation
+void nest_know(Lower *lower, const Node *node, LExpr *const *index, LExpr *value);
+void nest_store(Lower *lower, const Node *node, LExpr *const *index, LExpr *value);
+// Computes the kernel's nodes [from, to) that are not known at `index`, then stores those that are kept.
+void nest_finish(Lower *lower, LExpr *const *index, int from, int to);
+bool nest_in_memory(const Lower *lower, const Node *node);
+LBuffer *nest_buffer(Lower *lower, const Node *node, bool write);
+LBuffer *nest_scratch(Lower *lower, const char *name, LType type, int64_t length, int64_t offset);
+
+// ---- sizes and indices
+LExpr *nest_add(Lower *lower, LExpr *a, LExpr *b);
+LExpr *nest_mul(Lower *lower, LExpr *a, LExpr *b);
+LExpr *nest_div(Lower *lower, LExpr *a, LExpr *b);
+LExpr *nest_min(Lower *lower, LExpr *a, LExpr *b);
+LExpr *nest_i64(Lower *lower, int64_t value);
+LExpr *nest_count(Lower *lower, const Dim *dims, int count);     // the product of dimensions
+int64_t nest_capacity(const Lower *lower, const Dim *dims, int count); // the same at the full batch
+bool nest_static(const Dim *dims, int count);
+// index[at[i]] of `count` dimensions from their common row-major number.
+void nest_unravel(Lower *lower, LExpr *number, const Dim *dims, const int *at, int count, LExpr **index);
+// Opens loops that go through 0..count in blocks, shared out to threads if `shared`: gives the number of the round.
+// Closed by `*scopes` calls of nest_close.
+LExpr *nest_rounds(Lower *lower, const char *name, LExpr *count, int64_t capacity, int64_t block, bool shared, int *scopes);
+int64_t nest_cost(const Lower *lower, const Node *node); // scalar operations for one element, inlined expressions included
+int64_t nest_work(const Lower *lower);                   // of the whole kernel at the full batch
+
+// ---- reductions (nest_reduce.c), used by rows too
+LType nest_sum_type(const Node *node); // what is summed in: u8 in i32
+LExpr *nest_identity(Lower *lower, const Node *node);
+// The reduction of the elements whose kept indices stand in `index`, one for each dimension of the input.
+LExpr *nest_reduction(Lower *lower, const Node *node, LExpr **index);
+
+void nest_map(Lower *lower);
+void nest_row(Lower *lower);
+void nest_reduce(Lower *lower);
+int64_t nest_matmul(Lower *lower, int64_t scratch); // scratch: first free byte of the arena; gives how many it takes
+void nest_scatter(Lower *lower);
+// One loop over the elements of the last dimensions (from `first` on) of the nodes [from, to), which have one shape.
+void nest_elements(Lower *lower, int first, LExpr **index, int from, int to, bool shared);

@@ -1,0 +1,62 @@
+// Kernels of kind ROW: a task owns some rows and goes through the stages of the kernel for each of them: reductions along
+// the row, scalars of the row, loops over its elements. What a row needs stays with the thread that computed it.
+#include "loops/nest.h"
+
+#include "graph/ops.h"
+
+enum { BLOCK = 4096 };
+
+static void row_reduction(Lower *lower, const Node *node, LExpr **row, int rows) {
+  LExpr *index[MAX_RANK];
+  for (int i = 0; i < rows; i++)
+    index[i] = row[i];
+  LExpr *value = nest_let(lower, op_name(node->op), nest_reduction(lower, node, index));
+  nest_know(lower, node, row, value);
+  if (lower->graph->buffers[node->id].bytes)
+    nest_store(lower, node, row, value);
+}
+
+static void row_stages(Lower *lower, LExpr **row) {
+  const Kernel *kernel = lower->kernel;
+  for (int from = 0, to; from < kernel->nodes.count; from = to) {
+    const Node *node = kernel->nodes.data[from];
+    lower->stage = kernel->stages.data[from];
+    for (to = from + 1; to < kernel->nodes.count && kernel->stages.data[to] == lower->stage;)
+      to++;
+    if (op_info[node->op].class == REDUCE) {
+      row_reduction(lower, node, row, kernel->rows);
+      continue;
+    }
+    LExpr *index[MAX_RANK];
+    for (int i = 0; i < kernel->rows; i++)
+      index[i] = row[i];
+    nest_elements(lower, kernel->rows, index, from, to, false);
+  }
+}
+
+void nest_row(Lower *lower) {
+  const Kernel *kernel = lower->kernel;
+  const Type *type = &kernel->root->type;
+  lower->out->work = nest_work(lower);
+  int at[MAX_RANK], outer = 0, scopes = 0;
+  Dim dims[MAX_RANK];
+  LExpr *row[MAX_RANK];
+  for (int i = 0; i < kernel->rows; i++) {
+    row[i] = nest_i64(lower, 0);
+    if (type->dim[i] != 1) {
+      dims[outer] = type->dim[i];
+      at[outer++] = i;
+    }
+  }
+  if (outer) {
+    int64_t count = nest_capacity(lower, dims, outer), each = lower->out->work / (count ? count : 1) + 1;
+    LExpr *number = nest_rounds(lower, "row", nest_count(lower, dims, outer), count, BLOCK / each,
+                                lower->out->work >= SHARED_WORK, &scopes);
+    nest_unravel(lower, number, type->dim, at, outer, row);
+    for (int i = 0; i < outer; i++)
+      row[at[i]] = nest_let(lower, "i", row[at[i]]);
+  }
+  row_stages(lower, row);
+  while (scopes--)
+    nest_close(lower);
+}

@@ -1,0 +1,216 @@
+// Kernels to an entry: each kernel is lowered by the nest of its kind, equal ones are shared with earlier entries, and
+// barriers stand where a call touches memory that another thread may just have touched.
+#include "loops/schedule.h"
+
+#include <string.h>
+
+#include "graph/ops.h"
+#include "loops/nest.h"
+
+enum {
+  TEAM_WORK = 200000, // below it an entry is not worth a team of threads
+  ALIGN = 64
+};
+
+// ---- one kernel
+static void add_source(Text *comment, const Node *node, int *line, const char **scope) {
+  const char *own = node->scope ? node->scope : "";
+  if (!node->span.source || (node->span.line == *line && strcmp(own, *scope) == 0))
+    return;
+  *line = node->span.line;
+  *scope = own;
+  text_printf(comment, "%s:%d%s%s\n", node->span.source->path, node->span.line, *own ? "  " : "", own);
+}
+
+static const char *comment_of(Arena *arena, const Kernel *kernel) {
+  Text comment = text_new(arena);
+  int line = 0;
+  const char *scope = "";
+  for (int i = 0; i < kernel->nodes.count; i++)
+    add_source(&comment, kernel->nodes.data[i], &line, &scope);
+  return text_string(&comment);
+}
+
+typedef struct Schedule {
+  LoopModule *module;
+  const KernelGraph *graph;
+  const Target *target;
+  const int *readers;
+  int64_t scratch, arena_bytes;
+  LEntry *entry;
+} Schedule;
+
+static LKernel *lower_kernel(Schedule *schedule, const Kernel *kernel, LPlace **places) {
+  Arena *arena = schedule->module->arena;
+  LKernel *out = arena_new_of(arena, LKernel);
+  out->name = kernel->name;
+  out->comment = comment_of(arena, kernel);
+  out->span = kernel->root->span;
+  out->n = lvar_new(arena, "n", L_I64);
+  Lower lower = {.arena = arena,
+                 .module = schedule->module,
+                 .graph = schedule->graph,
+                 .kernel = kernel,
+                 .target = schedule->target,
+                 .readers = schedule->readers,
+                 .out = out,
+                 .flat = -1};
+  nest_name(&lower, "n");
+  nest_begin_top(&lower);
+  int64_t bytes = 0;
+  switch (kernel->kind) {
+  case KERNEL_MAP:
+    nest_map(&lower);
+    break;
+  case KERNEL_ROW:
+    nest_row(&lower);
+    break;
+  case KERNEL_REDUCE:
+    nest_reduce(&lower);
+    break;
+  case KERNEL_MATMUL:
+    bytes = nest_matmul(&lower, schedule->scratch);
+    break;
+  case KERNEL_SCATTER:
+    nest_scatter(&lower);
+    break;
+  }
+  if (schedule->scratch + bytes > schedule->arena_bytes)
+    schedule->arena_bytes = schedule->scratch + bytes;
+  *places = lower.places.data;
+  return out;
+}
+
+// ---- sharing
+static const char *kernel_text(Arena *arena, const LKernel *kernel) {
+  LKernel plain = *kernel;
+  LKernel *list[] = {&plain};
+  plain.name = "";
+  plain.comment = "";
+  LoopModule module = {.arena = arena, .name = ""};
+  module.kernels.data = list;
+  module.kernels.count = 1;
+  Text text = text_new(arena);
+  loops_print(&text, &module);
+  return text_string(&text);
+}
+
+static LKernel *find_equal(const LoopModule *module, int before, const LKernel *kernel) {
+  const char *text = NULL;
+  for (int i = 0; i < before; i++) {
+    LKernel *other = module->kernels.data[i];
+    if (other->work != kernel->work || other->buffers.count != kernel->buffers.count ||
+        other->barrier_inside != kernel->barrier_inside)
+      continue;
+    text = text ? text : kernel_text(module->arena, kernel);
+    if (strcmp(text, kernel_text(module->arena, other)) == 0)
+      return other;
+  }
+  return NULL;
+}
+
+static bool name_taken(const LoopModule *module, const char *name) {
+  for (int i = 0; i < module->kernels.count; i++)
+    if (strcmp(module->kernels.data[i]->name, name) == 0)
+      return true;
+  return false;
+}
+
+static LKernel *add_kernel(LoopModule *module, int before, LKernel *kernel) {
+  LKernel *known = find_equal(module, before, kernel);
+  if (known)
+    return known;
+  const char *base = kernel->name;
+  for (int suffix = 2; name_taken(module, kernel->name); suffix++)
+    kernel->name = arena_printf(module->arena, "%s_%d", base, suffix);
+  vec_push(module->arena, &module->kernels, kernel);
+  return kernel;
+}
+
+// ---- barriers
+typedef struct Touch {
+  LPlace place;
+  int64_t bytes;
+  bool written, one_thread;
+} Touch;
+
+typedef VEC(Touch) Touches;
+
+static bool on_one_thread(const LKernel *kernel) {
+  for (int i = 0; i < kernel->body.count; i++)
+    if (kernel->body.data[i]->kind == LS_PARALLEL)
+      return false;
+  return true;
+}
+
+static bool conflict(const Touch *a, const Touch *b) {
+  if ((a->one_thread && b->one_thread) || !(a->written || b->written))
+    return false;
+  if (a->place.space != b->place.space || a->place.index != b->place.index)
+    return false;
+  return a->place.offset < b->place.offset + b->bytes && b->place.offset < a->place.offset + a->bytes;
+}
+
+static bool needs_barrier(const Touches *before, const Touches *now) {
+  for (int i = 0; i < before->count; i++)
+    for (int k = 0; k < now->count; k++)
+      if (conflict(&before->data[i], &now->data[k]))
+        return true;
+  return false;
+}
+
+static Touches touches_of(Arena *arena, const LKernel *kernel, const LPlace *places) {
+  Touches touches = {0};
+  bool one_thread = on_one_thread(kernel);
+  for (int i = 0; i < kernel->buffers.count; i++) {
+    const LBuffer *buffer = kernel->buffers.data[i];
+    Touch touch = {places[i], buffer->length * ltype_bytes(buffer->type), buffer->written, one_thread};
+    vec_push(arena, &touches, touch);
+  }
+  return touches;
+}
+
+static void add_call(Schedule *schedule, LKernel *kernel, LPlace *places, Touches *since) {
+  Arena *arena = schedule->module->arena;
+  LCall call = {.kernel = kernel, .places = places};
+  Touches touches = touches_of(arena, kernel, places);
+  call.barrier = needs_barrier(since, &touches);
+  if (call.barrier)
+    since->count = 0;
+  for (int i = 0; i < touches.count; i++)
+    vec_push(arena, since, touches.data[i]);
+  vec_push(arena, &schedule->entry->calls, call);
+}
+
+// ---- the entry
+static const int *count_readers(Arena *arena, const KernelGraph *graph) {
+  int *readers = arena_array(arena, int, graph->nodes.count);
+  for (int i = 0; i < graph->nodes.count; i++)
+    for (int k = 0; k < graph->nodes.data[i]->input_count; k++)
+      readers[graph->nodes.data[i]->inputs[k]->id]++;
+  return readers;
+}
+
+void schedule(LoopModule *module, const KernelGraph *kernels, const char *entry, const Target *target) {
+  Arena *arena = module->arena;
+  Schedule state = {.module = module, .graph = kernels, .target = target};
+  state.readers = count_readers(arena, kernels);
+  state.scratch = (kernels->arena_bytes + ALIGN - 1) / ALIGN * ALIGN;
+  state.arena_bytes = kernels->arena_bytes;
+  state.entry = arena_new_of(arena, LEntry);
+  state.entry->name = entry;
+  Touches since = {0};
+  int64_t work = 0;
+  int before = module->kernels.count;
+  for (int i = 0; i < kernels->kernels.count; i++) {
+    LPlace *places = NULL;
+    LKernel *kernel = lower_kernel(&state, kernels->kernels.data[i], &places);
+    kernel = add_kernel(module, before, kernel);
+    work += on_one_thread(kernel) ? 0 : kernel->work;
+    add_call(&state, kernel, places, &since);
+  }
+  state.entry->parallel = work >= TEAM_WORK;
+  if (state.arena_bytes > module->arena_bytes)
+    module->arena_bytes = state.arena_bytes;
+  vec_push(arena, &module->entries, state.entry);
+}

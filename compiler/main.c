@@ -1,0 +1,218 @@
+// The command line of nnc.
+#include <argp.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "compile.h"
+#include "session/session.h"
+#include "session/show.h"
+
+const char *argp_program_version = "nnc " NNC_VERSION;
+
+typedef enum Command { COMMAND_RUN, COMMAND_EVAL, COMMAND_PREDICT, COMMAND_TEST, COMMAND_BUILD, COMMAND_EMIT, COMMAND_PLAN,
+                       COMMAND_COUNT } Command;
+
+static const struct {
+  const char *name, *arguments;
+  int least, most;
+} commands[COMMAND_COUNT] = {
+    [COMMAND_RUN] = {"run", "FILE [BLOCK]", 1, 2},       [COMMAND_EVAL] = {"eval", "FILE [BLOCK]", 1, 2},
+    [COMMAND_PREDICT] = {"predict", "FILE INPUT", 2, 2}, [COMMAND_TEST] = {"test", "FILE", 1, 1},
+    [COMMAND_BUILD] = {"build", "FILE -o EXE", 1, 1},    [COMMAND_EMIT] = {"emit", "STAGE FILE", 2, 2},
+    [COMMAND_PLAN] = {"plan", "FILE", 1, 1}};
+
+typedef struct CommandLine {
+  Arena *arena;
+  Command command;
+  int argument_count; // after the command's name; -1: the command is still to come
+  const char *arguments[2];
+  VEC(ConstOverride) overrides;
+  CompileOptions compile;
+  BuildOptions build;
+  NnrtOptions run;
+} CommandLine;
+
+enum Key { KEY_SET = 256, KEY_DISABLE, KEY_CC, KEY_CPU, KEY_BACKEND, KEY_EMBED, KEY_WEIGHTS, KEY_RESUME, KEY_CHECKPOINT,
+           KEY_SEED, KEY_EPOCHS, KEY_STEPS, KEY_BATCH, KEY_THREADS, KEY_CHECK_NAN, KEY_NO_SAVE };
+
+static const struct argp_option options[] = {
+    {0, 0, 0, 0, "Compiling:", 1},
+    {"set", KEY_SET, "NAME=VALUE", 0, "give the constant NAME another value", 0},
+    {"disable", KEY_DISABLE, "PASS", 0, "leave out fold, simplify, cse, dce, fuse, order or plan; results stay the same", 0},
+    {"target-cpu", KEY_CPU, "CPU", 0, "compile for this processor (default: native)", 0},
+    {0, 0, 0, 0, "Building:", 2},
+    {"output", 'o', "FILE", 0, "the executable of `build`, the file `predict` writes to", 0},
+    {"cc", KEY_CC, "CC", 0, "the C compiler (default: $CC, else cc)", 0},
+    {"backend", KEY_BACKEND, "c|llvm", 0, "by way of C (default), or straight to an object file", 0},
+    {"debug", 'g', 0, 0, "keep symbols, for a debugger", 0},
+    {"embed", KEY_EMBED, "DIR", 0, "write NAME.c and NAME.h for prediction alone, with the weights inside", 0},
+    {"weights", KEY_WEIGHTS, "FILE", 0, "the checkpoint whose weights --embed takes", 0},
+    {0, 0, 0, 0, "Running:", 3},
+    {"resume", KEY_RESUME, 0, 0, "go on where the last run stopped", 0},
+    {"checkpoint", KEY_CHECKPOINT, "FILE", 0, "the checkpoint to save to, resume from, evaluate or predict with", 0},
+    {"no-save", KEY_NO_SAVE, 0, 0, "write no checkpoint", 0},
+    {"seed", KEY_SEED, "N", 0, "another seed", 0},
+    {"epochs", KEY_EPOCHS, "N", 0, "another number of epochs", 0},
+    {"steps", KEY_STEPS, "N", 0, "stop after so many steps", 0},
+    {"batch", KEY_BATCH, "N", 0, "a smaller batch than the one compiled for", 0},
+    {"threads", KEY_THREADS, "N", 0, "threads (default: one a core)", 0},
+    {"check-nan", KEY_CHECK_NAN, 0, 0, "name the first tensor that is not finite", 0},
+    {"quiet", 'q', 0, 0, "print results only", 0},
+    {0}};
+
+static int64_t parse_number(struct argp_state *state, const char *flag, const char *text, int64_t least) {
+  char *end;
+  long long value = strtoll(text, &end, 10);
+  if (*end || end == text || value < least)
+    argp_error(state, "--%s: `%s` is not a whole number of %lld or more", flag, text, (long long)least);
+  return value;
+}
+
+static void parse_set(struct argp_state *state, CommandLine *line, const char *text) {
+  const char *equals = strchr(text, '=');
+  if (!equals || equals == text)
+    argp_error(state, "--set: `%s` should read NAME=VALUE", text);
+  else
+    vec_push(line->arena, &line->overrides,
+             (ConstOverride){.name = arena_strndup(line->arena, text, (size_t)(equals - text)), .value = equals + 1});
+}
+
+static void parse_command(struct argp_state *state, CommandLine *line, const char *name) {
+  const char *names[COMMAND_COUNT];
+  for (int i = 0; i < COMMAND_COUNT; i++) {
+    names[i] = commands[i].name;
+    if (strcmp(name, names[i]) == 0)
+      line->command = (Command)i, line->argument_count = 0;
+  }
+  if (line->argument_count == 0)
+    return;
+  const char *near = diag_nearest(name, names, COMMAND_COUNT);
+  if (near)
+    argp_error(state, "there is no command `%s`; did you mean `%s`?", name, near);
+  argp_error(state, "there is no command `%s`; the commands are run, eval, predict, test, build, emit and plan", name);
+}
+
+static void parse_argument(struct argp_state *state, CommandLine *line, const char *text) {
+  if (line->argument_count < 0)
+    parse_command(state, line, text);
+  else if (line->argument_count == commands[line->command].most)
+    argp_error(state, "one argument too many: `%s`; nnc %s %s", text, commands[line->command].name,
+               commands[line->command].arguments);
+  else
+    line->arguments[line->argument_count++] = text;
+}
+
+static error_t parse_option(int key, char *text, struct argp_state *state) {
+  CommandLine *line = state->input;
+  switch (key) {
+  case KEY_SET: parse_set(state, line, text); break;
+  case KEY_DISABLE:
+    if (!compile_disable(&line->compile, text))
+      argp_error(state, "--disable: there is no pass `%s`; the passes are fold, simplify, cse, dce, fuse, order and plan", text);
+    break;
+  case KEY_CPU: line->build.cc.cpu = line->compile.cpu = text; break;
+  case KEY_CC: line->build.cc.cc = text; break;
+  case KEY_BACKEND:
+    line->build.llvm = strcmp(text, "llvm") == 0;
+    if (!line->build.llvm && strcmp(text, "c") != 0)
+      argp_error(state, "--backend: `%s` is neither c nor llvm", text);
+    break;
+  case 'g': line->build.cc.debug = true; break;
+  case 'o': line->build.output = line->run.output = text; break;
+  case KEY_EMBED: line->build.embed = text; break;
+  case KEY_WEIGHTS: line->build.weights = text; break;
+  case KEY_RESUME: line->run.resume = true; break;
+  case KEY_CHECKPOINT: line->run.checkpoint = text; break;
+  case KEY_NO_SAVE: line->run.no_save = true; break;
+  case KEY_SEED: line->run.seed = parse_number(state, "seed", text, 0); break;
+  case KEY_EPOCHS: line->run.epochs = parse_number(state, "epochs", text, 1); break;
+  case KEY_STEPS: line->run.steps = parse_number(state, "steps", text, 1); break;
+  case KEY_BATCH: line->run.batch = parse_number(state, "batch", text, 1); break;
+  case KEY_THREADS: line->run.threads = (int)parse_number(state, "threads", text, 1); break;
+  case KEY_CHECK_NAN: line->run.check_nan = line->compile.check = true; break;
+  case 'q': line->run.quiet = true; break;
+  case ARGP_KEY_ARG: parse_argument(state, line, text); break;
+  case ARGP_KEY_END:
+    if (line->argument_count < 0)
+      argp_error(state, "which command? run, eval, predict, test, build, emit or plan");
+    else if (line->argument_count < commands[line->command].least)
+      argp_error(state, "nnc %s %s", commands[line->command].name, commands[line->command].arguments);
+    break;
+  default: return ARGP_ERR_UNKNOWN;
+  }
+  return 0;
+}
+
+static const struct argp parser = {
+    options, parse_option,
+    "run FILE [BLOCK]\neval FILE [BLOCK]\npredict FILE INPUT\ntest FILE\nbuild FILE -o EXE\nemit STAGE FILE\nplan FILE",
+    "A compiler for neural networks.\v"
+    "run      train at once\n"
+    "eval     losses and metrics of the checkpoint on validation and test samples\n"
+    "predict  results of the checkpoint for the samples of a file\n"
+    "test     run the `test` blocks on both backends\n"
+    "build    make an executable that has train, eval and predict\n"
+    "emit     print a stage: ast, graph, kernels, loops, c, llvm or asm\n"
+    "plan     the map of the arena, parameters and multiply-adds of a step",
+    0, 0, 0};
+
+static double monotonic(void) {
+  struct timespec now;
+  clock_gettime(CLOCK_MONOTONIC, &now);
+  return (double)now.tv_sec + 1e-9 * (double)now.tv_nsec;
+}
+
+static double begun;
+static double seconds(void) { return monotonic() - begun; }
+
+static int execute(CommandLine *line, const Compilation *compilation) {
+  switch (line->command) {
+  case COMMAND_RUN: return session_run(line->arena, compilation, SESSION_TRAIN, &line->run);
+  case COMMAND_EVAL: return session_run(line->arena, compilation, SESSION_EVAL, &line->run);
+  case COMMAND_PREDICT: return session_run(line->arena, compilation, SESSION_PREDICT, &line->run);
+  case COMMAND_TEST: return session_test(line->arena, compilation, &line->build.cc);
+  case COMMAND_BUILD: return session_build(line->arena, compilation, &line->build);
+  case COMMAND_EMIT: return show_stage(line->arena, compilation, line->arguments[0], line->compile.cpu);
+  case COMMAND_PLAN: return show_plan(line->arena, compilation);
+  case COMMAND_COUNT: break;
+  }
+  return 1;
+}
+
+// What the command needs compiled.
+static void choose_entries(CommandLine *line) {
+  Command command = line->command;
+  CompileOptions *compile = &line->compile;
+  compile->override_count = line->overrides.count;
+  compile->overrides = line->overrides.data;
+  compile->training = command != COMMAND_PREDICT && command != COMMAND_TEST && !line->build.embed;
+  compile->prediction = command == COMMAND_PREDICT || command == COMMAND_BUILD || command == COMMAND_EMIT;
+  compile->tests = command == COMMAND_TEST;
+  compile->single = line->build.embed != NULL;
+  compile->syntax_only = command == COMMAND_EMIT && strcmp(line->arguments[0], "ast") == 0;
+  if (command == COMMAND_RUN || command == COMMAND_EVAL)
+    compile->block = line->run.block = line->arguments[1];
+  if (command == COMMAND_PREDICT)
+    line->run.input = line->arguments[1];
+}
+
+int main(int argc, char **argv) {
+  begun = monotonic();
+  Arena *arena = arena_new();
+  Diag *diag = diag_new(arena);
+  CommandLine line = {.arena = arena, .argument_count = -1};
+  line.run = (NnrtOptions){.seed = -1, .epochs = -1, .steps = -1, .batch = -1, .clock = seconds};
+  argp_parse(&parser, argc, argv, 0, NULL, &line);
+  choose_entries(&line);
+  if (line.command == COMMAND_EMIT && !show_knows(line.arguments[0])) {
+    fprintf(stderr, "nnc: there is no stage `%s`; the stages are ast, graph, kernels, loops, c, llvm and asm\n", line.arguments[0]);
+    return 1;
+  }
+  const char *path = line.arguments[line.command == COMMAND_EMIT ? 1 : 0];
+  const Compilation *compilation = compile(arena, diag, path, &line.compile);
+  diag_print(diag, stderr);
+  int status = compilation ? execute(&line, compilation) : 1;
+  arena_free(arena);
+  return status;
+}

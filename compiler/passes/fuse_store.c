@@ -1,0 +1,179 @@
+// Which values are computed once and kept, and which are recomputed inside every reader. Takes the needed nodes and
+// their destinations, fills in `stored`. A value is kept if it must be (outputs, updates, roots of kernels, operands
+// that tile loops read over and over) or if recomputing it would cost more than a load. What is kept without need is
+// harmless: a reader in the same kernel takes it from a register.
+#include "graph/ops.h"
+#include "passes/fuse.h"
+#include "passes/flat.h"
+
+enum { CHEAP = 6, LONG = 300 };
+
+bool node_is_memory(const Node *node) {
+  return node->op == OP_input || node->op == OP_slot || node->op == OP_clock ||
+         (node->op == OP_constant && node->attr.data);
+}
+
+static bool is_root(const Node *node) {
+  OpClass class = op_info[node->op].class;
+  return class == REDUCE || class == CONTRACT || class == SCATTER;
+}
+
+static bool is_view(const Node *node) {
+  return node->op == OP_broadcast || node->op == OP_reshape || node->op == OP_transpose || node->op == OP_slice ||
+         node->op == OP_reverse || node->op == OP_stop_gradient;
+}
+
+// Roughly, in cycles of a vector.
+static int op_cost(Op op) {
+  switch (op) {
+  case OP_exp:
+  case OP_log:
+  case OP_tanh:
+  case OP_erf:
+  case OP_sin:
+  case OP_cos:
+    return 20;
+  case OP_pow:
+    return 60;
+  case OP_random:
+    return 40;
+  case OP_div:
+  case OP_mod:
+  case OP_sqrt:
+    return 4;
+  case OP_gather:
+  case OP_pad:
+  case OP_concat:
+    return 3;
+  case OP_constant:
+  case OP_stop_gradient:
+    return 0;
+  default:
+    return 1;
+  }
+}
+
+static int inline_cost(const Fusion *fusion, const int *cost, const Node *node) {
+  if (node_is_memory(node))
+    return 1;
+  int sum = is_view(node) ? 0 : op_cost(node->op);
+  for (int i = 0; i < node->input_count; i++)
+    sum += fusion->stored[node->inputs[i]->id] ? 1 : cost[node->inputs[i]->id];
+  return sum > 1000000 ? 1000000 : sum;
+}
+
+// How many nodes compute with the value, views of it seen through.
+static int *count_readers(const Fusion *fusion) {
+  int *readers = arena_array(fusion->arena, int, fusion->room);
+  for (int i = fusion->result->nodes.count - 1; i >= 0; i--) {
+    const Node *node = fusion->result->nodes.data[i];
+    if (!fusion->needed[i])
+      continue;
+    for (int k = 0; k < node->input_count; k++)
+      readers[node->inputs[k]->id] += is_view(node) && readers[i] ? readers[i] : 1;
+  }
+  return readers;
+}
+
+static void force(Fusion *fusion, const Node *node) {
+  if (op_info[node->op].class != LEAF)
+    fusion->stored[node->id] = true;
+}
+
+static bool reshape_keeps_dimensions(const Node *node) {
+  Access own = access_identity(node->type.rank), access = access_through(node, 0, &own);
+  for (int i = 0; i < access.rank; i++)
+    if (access.dim[i] == INDEX_OTHER)
+      return false;
+  return true;
+}
+
+// An operand read many times must be memory seen through views that keep its addresses affine.
+static void force_operand(Fusion *fusion, const Node *node) {
+  for (;;) {
+    if (node->op == OP_reshape && !reshape_keeps_dimensions(node)) {
+      while (node->op == OP_reshape)
+        node = node->inputs[0];
+      force(fusion, node);
+      return;
+    }
+    if (!is_view(node)) {
+      force(fusion, node);
+      return;
+    }
+    node = node->inputs[0];
+  }
+}
+
+static bool stays_unstored(const Node *node, const void *context) {
+  const Fusion *fusion = context;
+  return !node_is_memory(node) && !fusion->stored[node->id];
+}
+
+// The reduced elements are numbered in one row: their prologue must be readable by such numbers.
+static void force_flat(Fusion *fusion, const Node *node) {
+  const Type *in = &node->inputs[0]->type;
+  int first = in->rank - flat_trailing(node);
+  if (flat_dims(in, first) > 1 && !flat_readable(node->inputs[0], first, stays_unstored, fusion))
+    force(fusion, node->inputs[0]);
+}
+
+static bool store_for_reader(const Node *node, const Node *reader, int cost) {
+  switch (reader->op) {
+  case OP_broadcast:
+    return cost > CHEAP && type_count(&reader->type, 64) > type_count(&node->type, 64);
+  case OP_gather:
+  case OP_pad:
+  case OP_concat:
+    return cost > CHEAP;
+  default:
+    return false;
+  }
+}
+
+static void decide(Fusion *fusion, const Node *node, const int *readers, int *cost) {
+  int id = node->id;
+  cost[id] = inline_cost(fusion, cost, node);
+  if (op_info[node->op].class == LEAF)
+    return;
+  for (int i = 0; i < node->input_count; i++)
+    if (store_for_reader(node->inputs[i], node, cost[node->inputs[i]->id]))
+      force(fusion, node->inputs[i]);
+  bool worth = !is_view(node) && readers[id] > 1 && cost[id] > CHEAP;
+  if (worth || cost[id] > LONG)
+    fusion->stored[id] = true;
+  cost[id] = inline_cost(fusion, cost, node);
+}
+
+static void store_required(Fusion *fusion, const Node *node) {
+  if (is_root(node) || fusion->destination[node->id].index != NO_DESTINATION)
+    fusion->stored[node->id] = true;
+  if (node->op == OP_matmul) {
+    force_operand(fusion, node->inputs[0]);
+    force_operand(fusion, node->inputs[1]);
+  }
+  if (node->op == OP_scatter_add)
+    force_operand(fusion, node->inputs[1]);
+}
+
+void fuse_store(Fusion *fusion, bool fuse) {
+  int count = fusion->result->nodes.count;
+  for (int i = 0; i < count; i++) {
+    const Node *node = fusion->result->nodes.data[i];
+    if (fusion->needed[i] && fuse)
+      store_required(fusion, node);
+    else if (fusion->needed[i])
+      fusion->stored[i] = !node_is_memory(node) && node->op != OP_constant;
+  }
+  if (!fuse)
+    return;
+  int *readers = count_readers(fusion), *cost = arena_array(fusion->arena, int, fusion->room);
+  for (int i = 0; i < count; i++)
+    if (fusion->needed[i])
+      decide(fusion, fusion->result->nodes.data[i], readers, cost);
+  for (int i = 0; i < count; i++) {
+    const Node *node = fusion->result->nodes.data[i];
+    if (fusion->needed[i] && op_info[node->op].class == REDUCE && node->op != OP_argmax)
+      force_flat(fusion, node);
+  }
+}

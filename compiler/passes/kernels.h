@@ -1,0 +1,73 @@
+// Graphs to kernels: which nodes are computed together, in which order, and where their values lie.
+#pragma once
+#include "graph/graph.h"
+#include "loops/loops.h"
+#include "passes/access.h"
+
+typedef enum KernelKind {
+  KERNEL_MAP,    // every node has one and the same shape: element by element
+  KERNEL_ROW,    // a task owns rows of some leading dimensions: reductions along rows, maps over rows and their elements
+  KERNEL_REDUCE, // any other reduction, then maps over its result
+  KERNEL_MATMUL, // a product, then maps over its result
+  KERNEL_SCATTER // a scatter_add alone
+} KernelKind;
+
+// A value that is kept in memory.
+typedef struct Buffer {
+  const Node *node; // whose value it holds
+  int64_t bytes;    // at the full batch; 0: not in memory
+  LPlace place;     // arena offsets are filled in by plan
+} Buffer;
+
+// A value that a kernel's node reads: a leaf in memory or another kernel node, of this kernel or not.
+typedef struct Read {
+  const Node *node;
+  Access access; // in terms of the reader's own element
+} Read;
+
+typedef VEC(Read) Reads;
+typedef VEC(const Node *) NodeList;
+
+// A fused group. `nodes` are computed one by one, in this order; what lies between them is inlined where it is used.
+typedef struct Kernel Kernel;
+struct Kernel {
+  KernelKind kind;
+  int id; // place in the order that fuse gave
+  const char *name;
+  const Node *root;            // the product, reduction or scatter; MAP: the first node
+  int rows;                    // ROW: how many leading dimensions make a row
+  NodeList nodes;              // those in memory have a buffer
+  VEC(int) stages;             // of each node; ROW: nodes of one stage share a loop over the row's elements
+  NodeList reads;              // computed by other kernels, or leaves in memory
+  VEC(const Kernel *) after;   // kernels that compute what this one reads, or read what it overwrites
+};
+
+typedef struct KernelGraph {
+  Arena *arena;
+  const Graph *graph;
+  NodeList nodes; // graph->nodes, then copies that fuse added: a node's id is its place here
+  VEC(Kernel *) kernels;   // in the order of execution
+  Reads *reads;            // for the id of each node that a kernel computes
+  Buffer *buffers;         // for each node id
+  int *kernel_of;          // for each node id: Kernel.id of the kernel that computes it, -1
+  int64_t arena_bytes;     // after plan
+  int64_t unplanned_bytes; // had every buffer a place of its own
+} KernelGraph;
+
+typedef struct KernelOptions {
+  bool fuse;  // off: a kernel for each node
+  bool order; // off: in the order of the graph
+  bool plan;  // off: no two buffers share memory
+} KernelOptions;
+
+KernelGraph *fuse(Arena *arena, const Graph *graph, const KernelOptions *options);
+void order(KernelGraph *kernels, const KernelOptions *options); // rearranges kernels so that less is alive at once
+void plan(KernelGraph *kernels, const KernelOptions *options);  // liveness, in-place reuse, offsets
+void kernels_print(Text *out, const KernelGraph *kernels);
+void plan_print(Text *out, const KernelGraph *kernels); // the map of the arena, peak, peak without planning
+
+// The buffers that live in the arena, as positions in kernels->kernels; first -1: not in the arena.
+typedef struct Life {
+  int first, last;
+} Life;
+Life *plan_lives(const KernelGraph *kernels); // for each node id

@@ -1,0 +1,40 @@
+// Executables: by way of C, or an object file from LLVM; and a pair of files to embed.
+#include <stdio.h>
+#include <unistd.h>
+
+#include "emit/emit.h"
+#include "session/object.h"
+#include "session/session.h"
+
+static int report(const NnrtError *error) {
+  fprintf(stderr, "nnc: %s\n", error->text);
+  return 1;
+}
+
+static int build_object(Arena *arena, const Compilation *compilation, const BuildOptions *options, const char *output) {
+  NnrtError error = {0};
+  const char *folder = cc_make_folder(arena, &error);
+  if (!folder)
+    return report(&error);
+  const char *object = arena_printf(arena, "%s/%s.o", folder, compilation->program->name);
+  char *problem = NULL;
+  bool good = object_write(compilation->loops, compilation->manifest, options->cc.cpu, object, &problem);
+  if (!good)
+    nnrt_fail(&error, "LLVM: %s", problem);
+  good = good && cc_link(arena, object, &options->cc, output, &error);
+  cc_remove_folder(folder);
+  return good ? 0 : report(&error);
+}
+
+int session_build(Arena *arena, const Compilation *compilation, const BuildOptions *options) {
+  if (options->embed)
+    return session_embed(arena, compilation, options);
+  const char *output = options->output ? options->output : compilation->program->name;
+  if (options->llvm)
+    return build_object(arena, compilation, options, output);
+  NnrtError error = {0};
+  Text text = text_new(arena);
+  emit_c(&text, compilation->loops, compilation->manifest);
+  bool good = cc_compile(arena, text_string(&text), compilation->program->name, &options->cc, output, &error);
+  return good ? 0 : report(&error);
+}

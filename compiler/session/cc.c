@@ -1,0 +1,151 @@
+// Runs the C compiler on emitted code in a folder of its own, without a shell in between.
+#include "session/cc.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <spawn.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "base/vec.h"
+#include "session/embedded.h"
+
+#ifndef NNC_LINK_FLAGS
+#define NNC_LINK_FLAGS "" // a sanitizer's, where the embedded runtime was built with one
+#endif
+
+extern char **environ;
+
+typedef VEC(char *) Args;
+
+static void add(Arena *arena, Args *args, const char *arg) { vec_push(arena, args, arena_strndup(arena, arg, strlen(arg))); }
+
+// "ccache gcc" is two arguments.
+static void add_words(Arena *arena, Args *args, const char *words) {
+  while (*words) {
+    size_t length = strcspn(words, " ");
+    if (length)
+      vec_push(arena, args, arena_strndup(arena, words, length));
+    words += length + strspn(words + length, " ");
+  }
+}
+
+static bool run(Arena *arena, Args *args, NnrtError *error) {
+  vec_push(arena, args, NULL);
+  pid_t child;
+  int status;
+  int failed = posix_spawnp(&child, args->data[0], NULL, NULL, args->data, environ);
+  if (failed)
+    return nnrt_fail(error, "cannot run the C compiler `%s`: %s; install gcc, or name another with --cc", args->data[0],
+                     strerror(failed));
+  while (waitpid(child, &status, 0) < 0)
+    if (errno != EINTR)
+      return nnrt_fail(error, "the C compiler `%s` was lost: %s", args->data[0], strerror(errno));
+  if (!WIFEXITED(status) || WEXITSTATUS(status) != 0)
+    return nnrt_fail(error, "the C compiler `%s` failed", args->data[0]);
+  return true;
+}
+
+static bool write_file(const char *path, const void *data, size_t bytes, NnrtError *error) {
+  FILE *file = fopen(path, "wb");
+  bool good = file && fwrite(data, 1, bytes, file) == bytes;
+  if (file && fclose(file) != 0)
+    good = false;
+  return good || nnrt_fail(error, "%s: cannot write: %s", path, strerror(errno));
+}
+
+static bool write_embedded(Arena *arena, const char *folder, Embedded file, NnrtError *error) {
+  return write_file(arena_printf(arena, "%s/%s", folder, file.name), file.data, file.bytes, error);
+}
+
+const char *cc_make_folder(Arena *arena, NnrtError *error) {
+  const char *base = getenv("TMPDIR");
+  char *folder = arena_printf(arena, "%s/nnc-XXXXXX", base && *base ? base : "/tmp");
+  if (mkdtemp(folder))
+    return folder;
+  nnrt_fail(error, "%s: cannot make a folder: %s", folder, strerror(errno));
+  return NULL;
+}
+
+void cc_remove_folder(const char *folder) {
+  DIR *dir = opendir(folder);
+  for (struct dirent *entry; dir && (entry = readdir(dir));)
+    if (entry->d_name[0] != '.')
+      unlinkat(dirfd(dir), entry->d_name, 0);
+  if (dir)
+    closedir(dir);
+  rmdir(folder);
+}
+
+// The flags change no value: no contraction, errno and the exception flags are nobody's concern.
+static void add_flags(Arena *arena, Args *args, const char *folder, const CcOptions *options) {
+  add_words(arena, args, "-std=c11 -O3 -ffp-contract=off -fno-math-errno -fno-trapping-math -fwrapv -fopenmp");
+  add(arena, args, arena_printf(arena, "-march=%s", options->cpu ? options->cpu : "native"));
+  add(arena, args, arena_printf(arena, "-I%s", folder));
+  add_words(arena, args, options->debug ? "-g" : "-s -ffunction-sections -Wl,--gc-sections");
+  add_words(arena, args, NNC_LINK_FLAGS);
+}
+
+static void add_runtime(Arena *arena, Args *args, const char *folder) {
+  add(arena, args, arena_printf(arena, "%s/libnnrt.a", folder));
+  add(arena, args, arena_printf(arena, "%s/libjansson.a", folder));
+  add_words(arena, args, "-lz -lm -lpthread");
+}
+
+static const char *compiler_command(const CcOptions *options) {
+  const char *environment = getenv("CC");
+  return options->cc ? options->cc : environment && *environment ? environment : "cc";
+}
+
+// Makes `output` from `input`, which is a C file or an object, by way of a file in `folder`.
+static bool make(Arena *arena, const char *folder, const char *input, const CcOptions *options, const char *output,
+                 NnrtError *error) {
+  if (!write_embedded(arena, folder, embedded_contract(), error) ||
+      (!options->shared && (!write_embedded(arena, folder, embedded_runtime(), error) ||
+                            !write_embedded(arena, folder, embedded_json(), error))))
+    return false;
+  // Made beside the target under another name, so that a failed link leaves no half of an executable.
+  const char *made = arena_printf(arena, "%s.%ld.tmp", output, (long)getpid());
+  Args args = {0};
+  add_words(arena, &args, compiler_command(options));
+  add_flags(arena, &args, folder, options);
+  if (options->shared)
+    add_words(arena, &args, "-shared -fPIC");
+  add(arena, &args, input);
+  if (!options->shared)
+    add_runtime(arena, &args, folder);
+  add_words(arena, &args, "-lm -o");
+  add(arena, &args, made);
+  if (!run(arena, &args, error)) {
+    unlink(made);
+    return false;
+  }
+  if (rename(made, output) == 0)
+    return true;
+  unlink(made);
+  return nnrt_fail(error, "%s: cannot write: %s", output, strerror(errno));
+}
+
+bool cc_compile(Arena *arena, const char *text, const char *stem, const CcOptions *options, const char *output,
+                NnrtError *error) {
+  const char *folder = cc_make_folder(arena, error);
+  if (!folder)
+    return false;
+  const char *path = arena_printf(arena, "%s/%s.c", folder, stem);
+  bool good = write_file(path, text, strlen(text), error) && make(arena, folder, path, options, output, error);
+  cc_remove_folder(folder);
+  return good;
+}
+
+bool cc_link(Arena *arena, const char *object, const CcOptions *options, const char *output, NnrtError *error) {
+  const char *folder = cc_make_folder(arena, error);
+  if (!folder)
+    return false;
+  bool good = make(arena, folder, object, options, output, error);
+  cc_remove_folder(folder);
+  return good;
+}

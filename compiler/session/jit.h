@@ -1,0 +1,13 @@
+// Loops to machine code in this process.
+#pragma once
+#include "loops/loops.h"
+#include "nnrt.h"
+
+typedef struct Jit Jit;
+
+// Compiles every entry of a module for the CPU at hand. NULL on failure, with a message owned by module->arena. The
+// module may go away afterwards.
+Jit *jit_compile(const LoopModule *module, char **error);
+// The code of an entry, or NULL if there is none of that name. Lives as long as the Jit.
+NnrtRun *jit_entry(Jit *jit, const char *name);
+void jit_free(Jit *jit);

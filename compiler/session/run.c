@@ -1,0 +1,40 @@
+// Train, evaluate or predict at once: the module's functions come from the JIT, everything else is the runtime's.
+#include <stdio.h>
+
+#include "session/jit.h"
+#include "session/session.h"
+
+// The data files are read while LLVM works.
+static void begin_data(const Compilation *compilation, const NnrtOptions *options) {
+  const Program *program = compilation->program;
+  for (int i = 0; i < program->trains.count; i++) {
+    const TrainBlock *train = program->trains.data[i];
+    if (train->data && (options->block ? strcmp(options->block, train->name) == 0 : i == 0))
+      nnrt_data_begin(train->data);
+  }
+}
+
+static void bind(Jit *jit, Manifest *manifest) {
+  for (int i = 0; i < manifest->entries.count; i++) {
+    struct ManifestEntry *entry = &manifest->entries.data[i];
+    entry->function->run = entry->entry ? jit_entry(jit, entry->entry->name) : NULL;
+  }
+}
+
+int session_run(Arena *arena, const Compilation *compilation, SessionTask task, const NnrtOptions *options) {
+  (void)arena;
+  begin_data(compilation, options);
+  char *error = NULL;
+  Jit *jit = jit_compile(compilation->loops, &error);
+  if (!jit) {
+    fprintf(stderr, "nnc: LLVM: %s\n", error);
+    return 1;
+  }
+  bind(jit, compilation->manifest);
+  const NnrtModule *module = &compilation->manifest->module;
+  int status = task == SESSION_TRAIN  ? nnrt_train(module, options)
+               : task == SESSION_EVAL ? nnrt_eval(module, options)
+                                      : nnrt_predict(module, options);
+  jit_free(jit);
+  return status;
+}

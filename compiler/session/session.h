@@ -1,0 +1,23 @@
+// What the command line asks for, once the file is compiled: run it, test it, build it.
+#pragma once
+#include "compile.h"
+#include "session/cc.h"
+#include "train.h"
+
+typedef enum SessionTask { SESSION_TRAIN, SESSION_EVAL, SESSION_PREDICT } SessionTask;
+
+// Compiles for this machine in memory and trains, evaluates or predicts. The exit status.
+int session_run(Arena *arena, const Compilation *compilation, SessionTask task, const NnrtOptions *options);
+
+typedef struct BuildOptions {
+  CcOptions cc;
+  bool llvm;            // an object file by LLVM instead of C
+  const char *output;   // executable
+  const char *embed;    // folder for NAME.c and NAME.h instead of an executable
+  const char *weights;  // checkpoint for --embed; NULL: what the train block saves
+} BuildOptions;
+int session_build(Arena *arena, const Compilation *compilation, const BuildOptions *options);
+int session_embed(Arena *arena, const Compilation *compilation, const BuildOptions *options);
+
+// Runs every `test` block on both backends and compares their results bit for bit. The exit status.
+int session_test(Arena *arena, const Compilation *compilation, const CcOptions *cc);

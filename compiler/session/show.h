@@ -1,0 +1,9 @@
+// `nnc emit` and `nnc plan`: stages as text on standard output.
+#pragma once
+#include "compile.h"
+
+bool show_knows(const char *stage);
+// The exit status.
+int show_stage(Arena *arena, const Compilation *compilation, const char *stage, const char *cpu);
+// For each function of the module: the map of its arena and its peak; then parameters and multiply-adds of a step.
+int show_plan(Arena *arena, const Compilation *compilation);

@@ -1,0 +1,152 @@
+// `nnc test`: each test block runs on the JIT and as compiled C; both must agree to the bit, and every expectation hold.
+#include <dlfcn.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "emit/emit.h"
+#include "session/jit.h"
+#include "session/session.h"
+
+// Outputs of one test on one backend: a pointer each, of type_count elements.
+typedef struct Results {
+  void **outputs;
+} Results;
+
+static Results run_test(Arena *arena, const Graph *graph, const LoopModule *loops, NnrtRun *entry) {
+  Results results = {.outputs = arena_array(arena, void *, graph->outputs.count + 1)};
+  for (int i = 0; i < graph->outputs.count; i++) {
+    const Type *type = &graph->outputs.data[i].value->type;
+    results.outputs[i] = arena_alloc(arena, (size_t)(type_count(type, graph->batch) * elem_bytes(type->elem)));
+  }
+  uint8_t *memory = aligned_alloc(64, (size_t)(loops->arena_bytes + 63) / 64 * 64 + 64);
+  uint8_t *state = aligned_alloc(64, (size_t)(loops->state_bytes + 63) / 64 * 64 + 64);
+  if (memory && state) {
+    memset(state, 0, (size_t)loops->state_bytes);
+    NnrtFrame frame = {.state = state, .arena = memory, .outputs = results.outputs, .threads = 1};
+    entry(&frame);
+  }
+  free(memory);
+  free(state);
+  return results;
+}
+
+static double element(const Type *type, const void *data, int64_t i) {
+  switch (type->elem) {
+  case F32: return (double)((const float *)data)[i];
+  case F64: return ((const double *)data)[i];
+  case I32: return (double)((const int32_t *)data)[i];
+  case I64: return (double)((const int64_t *)data)[i];
+  default: return (double)((const uint8_t *)data)[i];
+  }
+}
+
+static void add_value(Text *out, const Type *type, const void *data) {
+  enum { SHOWN = 8 };
+  int64_t count = type_count(type, 0);
+  text_add(out, type->rank ? "[" : "");
+  for (int64_t i = 0; i < count && i < SHOWN; i++) {
+    text_add(out, i ? ", " : "");
+    text_double(out, element(type, data, i));
+  }
+  text_add(out, count > SHOWN ? ", …" : "");
+  text_add(out, type->rank ? "]" : "");
+}
+
+static void print_failure(Arena *arena, const Expectation *expect, const Graph *graph, const Results *results) {
+  printf("  %s:%d: expect %s\n", expect->span.source->path, expect->span.line, expect->text);
+  if (expect->failed)
+    printf("    found %s\n", expect->failed);
+  int sides[2] = {expect->left, expect->right};
+  for (int i = 0; i < 2 && !expect->constant; i++) {
+    if (sides[i] < 0)
+      continue;
+    Text value = text_new(arena);
+    add_value(&value, &graph->outputs.data[sides[i]].value->type, results->outputs[sides[i]]);
+    printf("    %s %s\n", i ? "right" : "left ", text_string(&value));
+  }
+}
+
+// True if the two backends gave the same bits.
+static bool same_bits(const TestBlock *test, const Results *jit, const Results *c) {
+  const Graph *graph = test->graph;
+  for (int i = 0; i < graph->outputs.count; i++) {
+    const Type *type = &graph->outputs.data[i].value->type;
+    if (memcmp(jit->outputs[i], c->outputs[i], (size_t)(type_count(type, 0) * elem_bytes(type->elem))) != 0) {
+      printf("  %s: the C backend and the JIT differ in %s\n", test->name, graph->outputs.data[i].name);
+      return false;
+    }
+  }
+  return true;
+}
+
+static bool holds(const Expectation *expect, const Results *results) {
+  return expect->constant ? !expect->failed : *(const uint8_t *)results->outputs[expect->output] != 0;
+}
+
+static bool check_test(Arena *arena, const Compilation *compilation, int index, Jit *jit, void *library) {
+  const TestBlock *test = compilation->program->tests.data[index];
+  Results on_jit = {0}, on_c = {0};
+  bool passed = true;
+  if (test->graph) {
+    const char *entry = arena_printf(arena, "test_%d", index);
+    NnrtRun *compiled = NULL;
+    void *symbol = dlsym(library, arena_printf(arena, "%s_run", entry));
+    memcpy(&compiled, &symbol, sizeof compiled);
+    on_jit = run_test(arena, test->graph, compilation->loops, jit_entry(jit, entry));
+    on_c = run_test(arena, test->graph, compilation->loops, compiled);
+    passed = same_bits(test, &on_jit, &on_c);
+  }
+  for (int i = 0; i < test->expectations.count; i++) {
+    const Expectation *expect = &test->expectations.data[i];
+    if (holds(expect, &on_jit))
+      continue;
+    passed = false;
+    print_failure(arena, expect, test->graph, &on_jit);
+  }
+  printf("%s %s\n", passed ? "passed" : "FAILED", test->name);
+  return passed;
+}
+
+static int check_all(Arena *arena, const Compilation *compilation, Jit *jit, void *library) {
+  int count = compilation->program->tests.count, failed = 0;
+  for (int i = 0; i < count; i++)
+    failed += !check_test(arena, compilation, i, jit, library);
+  printf("%d passed, %d failed\n", count - failed, failed);
+  return failed != 0;
+}
+
+// The tests as a shared object made by the C compiler; NULL after a message.
+static void *load_c(Arena *arena, const Compilation *compilation, const CcOptions *cc) {
+  NnrtError error = {0};
+  const char *folder = cc_make_folder(arena, &error);
+  void *library = NULL;
+  if (folder) {
+    Text text = text_new(arena);
+    emit_c(&text, compilation->loops, NULL);
+    CcOptions options = *cc;
+    options.shared = true;
+    const char *path = arena_printf(arena, "%s/tests.so", folder);
+    if (cc_compile(arena, text_string(&text), "tests", &options, path, &error) && !(library = dlopen(path, RTLD_NOW)))
+      nnrt_fail(&error, "%s", dlerror());
+    cc_remove_folder(folder);
+  }
+  if (!library)
+    fprintf(stderr, "nnc: %s\n", error.text);
+  return library;
+}
+
+int session_test(Arena *arena, const Compilation *compilation, const CcOptions *cc) {
+  char *error = NULL;
+  void *library = load_c(arena, compilation, cc);
+  if (!library)
+    return 1;
+  Jit *jit = jit_compile(compilation->loops, &error);
+  if (!jit)
+    fprintf(stderr, "nnc: LLVM: %s\n", error);
+  int status = jit ? check_all(arena, compilation, jit, library) : 1;
+  if (jit)
+    jit_free(jit);
+  dlclose(library);
+  return status;
+}

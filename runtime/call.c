@@ -1,0 +1,120 @@
+// Functions of a module made ready to be called, and means of their results over samples.
+#include "call.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+static bool fits(const NnrtValue *wanted, const NnrtValue *found) {
+  if (wanted->type != found->type || wanted->rank != found->rank + 1 || wanted->dim[0] != -1)
+    return false;
+  return memcmp(wanted->dim + 1, found->dim, (size_t)found->rank * sizeof found->dim[0]) == 0;
+}
+
+static bool check_input(const NnrtValue *wanted, const NnrtValue *found, const char *data, NnrtError *error) {
+  if (found->rank < 0)
+    return nnrt_fail(error, "data `%s` has no target, but the program takes one as `%s`", data, wanted->name);
+  if (fits(wanted, found))
+    return true;
+  char here[NNRT_SHAPE_TEXT], there[NNRT_SHAPE_TEXT];
+  bool row = wanted->rank > 0 && wanted->dim[0] == -1;
+  return nnrt_fail(error, "a sample's %s in data `%s` is %s, but the program was compiled for %s", found->name, data,
+                   nnrt_shape_text(there, found->type, found->rank, found->dim),
+                   nnrt_shape_text(here, wanted->type, wanted->rank - row, wanted->dim + row));
+}
+
+static bool allocate(NnrtCall *call, int64_t rows) {
+  const NnrtFunction *function = call->function;
+  size_t outputs = (size_t)function->output_count;
+  call->outputs = calloc(outputs + 1, sizeof *call->outputs);
+  call->sums = calloc(outputs + 1, sizeof *call->sums);
+  bool whole = call->outputs && call->sums;
+  for (int i = 0; whole && i < function->input_count; i++) {
+    const NnrtValue *input = &function->inputs[i];
+    void *memory = nnrt_allocate(rows * nnrt_elements(input->rank, input->dim) * nnrt_type_bytes(input->type));
+    whole = memory != NULL;
+    call->inputs[i] = memory;
+    *(i ? &call->y : &call->x) = memory;
+  }
+  for (int i = 0; whole && i < function->output_count; i++) {
+    const NnrtValue *output = &function->outputs[i];
+    int64_t count = output->rank > 0 && output->dim[0] == -1 ? rows : 1;
+    call->outputs[i] = nnrt_allocate(count * nnrt_elements(output->rank, output->dim) * nnrt_type_bytes(output->type));
+    whole = call->outputs[i] != NULL;
+  }
+  return whole;
+}
+
+bool nnrt_call_new(NnrtCall *call, const NnrtFunction *function, const NnrtFrame *base, int64_t rows,
+                   const NnrtDataset *data, const char *data_name, NnrtError *error) {
+  *call = (NnrtCall){.function = function, .frame = *base};
+  const NnrtSampleInfo *info = data ? nnrt_data_info(data) : NULL;
+  if (function->input_count > (info ? 2 : 0))
+    return nnrt_fail(error, "the program takes %d inputs, but %s", function->input_count,
+                     info ? "a sample has two parts" : "its train block has no data");
+  for (int i = 0; i < function->input_count; i++)
+    if (!check_input(&function->inputs[i], i ? &info->y : &info->x, data_name, error))
+      return false;
+  if (!allocate(call, rows)) {
+    nnrt_call_free(call);
+    return nnrt_fail(error, "out of memory for a batch of %lld samples", (long long)rows);
+  }
+  call->frame.inputs = call->inputs;
+  call->frame.outputs = call->outputs;
+  return true;
+}
+
+void nnrt_call_free(NnrtCall *call) {
+  for (int i = 0; call->outputs && i < call->function->output_count; i++)
+    free(call->outputs[i]);
+  free(call->x);
+  free(call->y);
+  free(call->outputs);
+  free(call->sums);
+  *call = (NnrtCall){0};
+}
+
+double nnrt_call_value(const NnrtCall *call, int output) {
+  return nnrt_element(call->function->outputs[output].type, call->outputs[output], 0);
+}
+
+void nnrt_call_add(NnrtCall *call) {
+  double rows = (double)call->frame.clock[4];
+  for (int i = 0; i < call->function->output_count; i++)
+    call->sums[i] += nnrt_call_value(call, i) * rows;
+  call->samples += call->frame.clock[4];
+}
+
+void nnrt_call_clear(NnrtCall *call) {
+  memset(call->sums, 0, (size_t)call->function->output_count * sizeof *call->sums);
+  call->samples = 0;
+}
+
+double nnrt_call_mean(const NnrtCall *call, int output) {
+  return call->sums[output] / (double)(call->samples > 0 ? call->samples : 1);
+}
+
+bool nnrt_part_new(NnrtPart *part, const NnrtDataset *data, NnrtPartKind kind, NnrtError *error) {
+  *part = (NnrtPart){.data = data, .kind = kind, .count = nnrt_data_info(data)->count[kind]};
+  part->order = malloc((size_t)part->count * sizeof *part->order + 1);
+  if (!part->order)
+    return nnrt_fail(error, "out of memory for the order of %lld samples", (long long)part->count);
+  nnrt_data_order(data, kind, 0, 0, part->order);
+  return true;
+}
+
+void nnrt_part_free(NnrtPart *part) {
+  free(part->order);
+  part->order = NULL;
+}
+
+bool nnrt_call_part(NnrtCall *call, const NnrtPart *part, int64_t batch, const volatile sig_atomic_t *stop) {
+  nnrt_call_clear(call);
+  for (int64_t first = 0; first < part->count; first += batch) {
+    int64_t rows = part->count - first < batch ? part->count - first : batch;
+    nnrt_call_batch(call, part, first, rows);
+    nnrt_call_add(call);
+    if (stop && *stop)
+      return false;
+  }
+  return true;
+}

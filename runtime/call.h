@@ -1,0 +1,50 @@
+// A function of a module made ready to be called: its frame, room for its inputs and results, and sums of its results
+// over samples. The drivers' inner loops are made of nnrt_call_batch and nnrt_call_add.
+#pragma once
+#include <signal.h>
+
+#include "state.h"
+
+typedef struct NnrtCall {
+  const NnrtFunction *function;
+  NnrtFrame frame;
+  void *x, *y; // NULL: the function does not take it
+  const void *inputs[2];
+  void **outputs;
+  double *sums;    // for each output: value times samples, added in order of the calls
+  int64_t samples; // in the sums
+} NnrtCall;
+
+// A part of a data set and the order its samples come in.
+typedef struct NnrtPart {
+  const NnrtDataset *data;
+  NnrtPartKind kind;
+  int64_t count;
+  int64_t *order;
+} NnrtPart;
+
+// `rows` samples at most in a call. Fails if the data's samples (NULL: none) are not what the function was compiled
+// for.
+bool nnrt_call_new(NnrtCall *call, const NnrtFunction *function, const NnrtFrame *base, int64_t rows,
+                   const NnrtDataset *data, const char *data_name, NnrtError *error);
+void nnrt_call_free(NnrtCall *call);
+
+// Output 0 and the others, from the last call, first row.
+double nnrt_call_value(const NnrtCall *call, int output);
+void nnrt_call_add(NnrtCall *call);
+void nnrt_call_clear(NnrtCall *call);
+double nnrt_call_mean(const NnrtCall *call, int output);
+
+// Runs on `rows` samples from `first` of the part's order.
+static inline void nnrt_call_batch(NnrtCall *call, const NnrtPart *part, int64_t first, int64_t rows) {
+  nnrt_data_batch(part->data, part->kind, part->order + first, rows, call->x, call->y);
+  call->frame.clock[4] = rows;
+  call->function->run(&call->frame);
+}
+
+// The part in its order of epoch 0. False: no memory.
+bool nnrt_part_new(NnrtPart *part, const NnrtDataset *data, NnrtPartKind kind, NnrtError *error);
+void nnrt_part_free(NnrtPart *part);
+
+// Means over a whole part, left in the call's sums. False if `stop` was set meanwhile.
+bool nnrt_call_part(NnrtCall *call, const NnrtPart *part, int64_t batch, const volatile sig_atomic_t *stop);

@@ -1,0 +1,43 @@
+// Data sets: a source, transforms, three parts. Samples stay in the type they were read in; a batch is converted as it is
+// filled, so that a set of bytes never becomes a set of floats.
+#pragma once
+#include "error.h"
+#include "nnrt.h"
+
+typedef enum NnrtPartKind { NNRT_PART_TRAIN, NNRT_PART_VAL, NNRT_PART_TEST } NnrtPartKind;
+
+typedef struct NnrtDataset NnrtDataset;
+
+typedef enum NnrtDepth {
+  NNRT_DATA_CHECK, // names and arguments of the calls only; no file is opened, shapes are unknown
+  NNRT_DATA_SHAPES, // as little of the files as shapes, types, class names and counts need
+  NNRT_DATA_FULL
+} NnrtDepth;
+
+// NULL on failure, with *error filled; error->line and column name the call or argument at fault.
+NnrtDataset *nnrt_data_open(const NnrtData *data, NnrtDepth depth, NnrtError *error);
+void nnrt_data_close(NnrtDataset *data);
+
+// One sample's parts: input x and, where there is one, target y (rank -1: none). Dimensions without the batch.
+typedef struct NnrtSampleInfo {
+  NnrtValue x, y;
+  int class_count;                // 0: y is not a class
+  const char *const *class_names; // NULL: classes are the numbers 0 … class_count-1
+  int64_t count[3];               // samples in each part; -1: unknown at this depth
+} NnrtSampleInfo;
+const NnrtSampleInfo *nnrt_data_info(const NnrtDataset *data);
+
+// The order of a part's samples in one epoch: a permutation of 0 … count-1 that depends on seed and epoch only
+// (Fisher-Yates with Philox). Identity for val and test, and after `shuffle(false)`.
+void nnrt_data_order(const NnrtDataset *data, NnrtPartKind part, int64_t seed, int64_t epoch, int64_t *order);
+
+// Copies samples order[0 … count-1] of a part to x and y (NULL: not wanted), converted, scaled, standardised. No allocation.
+void nnrt_data_batch(const NnrtDataset *data, NnrtPartKind part, const int64_t *order, int64_t count, void *x, void *y);
+
+// For predict: another file in the same format (same columns but for label or target, which may be missing), coded and scaled
+// as the training data was. Its samples are the part NNRT_PART_TEST. Needs `data` opened at FULL depth.
+NnrtDataset *nnrt_data_open_like(const NnrtDataset *data, const char *path, NnrtError *error);
+
+// Names of sources, transforms and their arguments, for "did you mean": NULL-terminated.
+const char *const *nnrt_data_sources(void);
+const char *const *nnrt_data_transforms(void);

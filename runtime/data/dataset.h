@@ -1,0 +1,128 @@
+// Inside the data room: what the sources (csv, idx, toys, values) fill, the transforms change, and batches are copied
+// from.
+#pragma once
+#include <stddef.h>
+
+#include "data/data.h"
+
+typedef struct NnrtCsv NnrtCsv; // columns and codings of a CSV file: csv.h
+
+// A step of the values' way from file to batch, in the order written.
+typedef struct NnrtValueStep {
+  bool standardize;
+  double by; // else: multiply
+} NnrtValueStep;
+
+typedef enum NnrtMissing { NNRT_MISSING_ERROR, NNRT_MISSING_MEAN, NNRT_MISSING_ZERO, NNRT_MISSING_DROP } NnrtMissing;
+
+// Rows are the samples in the order read. Sample i of a part is row part[kind][i]. Everything hangs in `blocks`. An
+// element v of x reaches the batch as (v - center) * scale, in float: floats are stored so, bytes are converted on the
+// way.
+struct NnrtDataset {
+  NnrtSampleInfo info;
+  NnrtDepth depth;
+  bool known;          // shapes and counts are known
+  int64_t rows, width; // samples read; elements of one x
+  uint8_t *bytes;      // x as read from bytes
+  float *floats;       // x otherwise; NaN marks a missing value until nnrt_data_finish
+  int64_t *classes;    // y of each row, or NULL
+  float *targets;      // y of each row, target_width elements, or NULL
+  int64_t target_width;
+  bool one_hot, in_order;
+  int64_t *part[3];
+  NnrtValueStep *steps;
+  int step_count;
+  NnrtMissing missing;
+  bool *coded;           // elements of one-hot columns, which are neither scaled nor standardised; NULL: none
+  float *fill;           // for missing values, before scaling; NULL: zero
+  float *center, *scale; // NULL: values as they are
+  bool uniform;          // all elements have the same center and scale
+  const NnrtCsv *csv;    // NULL: another source
+  bool idx;
+  struct NnrtBlock *blocks;
+};
+
+// Memory that lives as long as the set, zeroed. NULL if there is none.
+void *nnrt_data_alloc(NnrtDataset *set, int64_t count, size_t size);
+char *nnrt_data_text(NnrtDataset *set, const char *text, size_t length);
+
+// ---- a set being opened
+typedef struct NnrtOpening {
+  const NnrtData *data;
+  const NnrtDataCall *call; // the one being applied
+  NnrtDepth depth;
+  NnrtError *error;
+} NnrtOpening;
+
+enum { NNRT_MAX_PARAMS = 12 };
+typedef enum NnrtTakes {
+  NNRT_TAKES_INT = 1,
+  NNRT_TAKES_REAL = 2, // whole numbers too
+  NNRT_TAKES_BOOL = 4,
+  NNRT_TAKES_STR = 8,
+  NNRT_TAKES_STRS = 16, // a list of strings
+  NNRT_TAKES_LIST = 32
+} NnrtTakes;
+
+typedef struct NnrtParam {
+  const char *name; // NULL ends a table
+  unsigned takes;
+  bool named; // cannot be given by position
+  bool required;
+} NnrtParam;
+
+// A source or transform. `args` holds the argument of each parameter, NULL where left out; with no parameter table
+// the function reads call->args itself.
+typedef struct NnrtStage {
+  const char *name;
+  const NnrtParam *params;
+  bool (*apply)(NnrtOpening *opening, NnrtDataset *set, const NnrtArg *const *args);
+} NnrtStage;
+
+extern const NnrtStage nnrt_source_stages[], nnrt_transform_stages[]; // end in a NULL name
+bool nnrt_csv_open(NnrtOpening *opening, NnrtDataset *set, const NnrtArg *const *args);
+bool nnrt_idx_open(NnrtOpening *opening, NnrtDataset *set, const NnrtArg *const *args);
+bool nnrt_values_open(NnrtOpening *opening, NnrtDataset *set, const NnrtArg *const *args);
+bool nnrt_toy_open(NnrtOpening *opening, NnrtDataset *set, const NnrtArg *const *args);
+extern const NnrtParam nnrt_csv_params[], nnrt_idx_params[], nnrt_values_params[], nnrt_toy_params[];
+
+// Arguments of the call in their places, checked for names and kinds.
+bool nnrt_bind(NnrtOpening *opening, const NnrtParam *params, const NnrtArg *args[NNRT_MAX_PARAMS]);
+// An error in the declaration, at an argument or (NULL) at the call. False, always.
+bool nnrt_fail_at(const NnrtOpening *opening, const NnrtArg *arg, const char *format, ...)
+    __attribute__((format(printf, 3, 4)));
+bool nnrt_fail_memory(const NnrtOpening *opening);
+// "; did you mean `x`?" or "". `room` is the caller's.
+const char *nnrt_mean_hint(char room[96], const char *name, const char *const *candidates, int count);
+
+// ---- what sources tell about a sample
+void nnrt_set_x(NnrtDataset *set, int rank, const int64_t *dim);
+void nnrt_set_y_class(NnrtDataset *set, int64_t class_count, const char *const *names);
+void nnrt_set_y_target(NnrtDataset *set, int64_t width);
+// The part `kind` is the `count` rows from `first` on.
+bool nnrt_set_part(NnrtDataset *set, NnrtPartKind kind, int64_t first, int64_t count);
+// Fills missing values, learns what the steps ask for from the training rows, and applies it to the stored values.
+bool nnrt_data_finish(NnrtDataset *set);
+void nnrt_data_apply(NnrtDataset *set); // the last of these alone, with what was learnt
+
+// ---- files (file.c)
+typedef struct NnrtFile NnrtFile; // plain or gzip
+// NULL on failure, with `why` filled (no path in it).
+NnrtFile *nnrt_file_open(const char *path, char why[160]);
+void nnrt_file_close(NnrtFile *file);
+// No more than this many bytes can come out of it: its size, or what its compressed bytes can expand to.
+int64_t nnrt_file_limit(const NnrtFile *file);
+// Bytes read, fewer at the end of the file; -1 with `why` filled.
+int64_t nnrt_file_read(NnrtFile *file, void *to, int64_t count, char why[160]);
+// The whole file and a NUL after it; the caller frees it.
+char *nnrt_file_all(const char *path, size_t *length, char why[160]);
+bool nnrt_is_folder(const char *path);
+// `path` seen from the folder of the .nn file; the caller frees it.
+char *nnrt_data_path(const NnrtData *data, const char *path);
+
+// The same for an argument, once the file is seen to be readable; NULL after an error at the argument.
+char *nnrt_data_file(const NnrtOpening *opening, const NnrtArg *arg);
+
+// For predict: rows of another file in the set's format.
+bool nnrt_csv_like(const NnrtDataset *model, NnrtDataset *set, const char *path, NnrtError *error);
+bool nnrt_idx_like(const NnrtDataset *model, NnrtDataset *set, const char *path, NnrtError *error);

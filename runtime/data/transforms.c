@@ -1,0 +1,191 @@
+// The tables of sources and transforms, and the transforms: parts (split, take), order (shuffle), targets (one_hot),
+// shapes (flatten, reshape), values (scale, standardize; applied by affine.c). At NNRT_DATA_CHECK only arguments are
+// checked.
+#include <math.h>
+#include <string.h>
+
+#include "data/dataset.h"
+#include "random.h"
+
+// A fraction of `total`, rounded down; a whole number from 1 on is that many samples.
+static bool share(NnrtOpening *opening, const NnrtArg *arg, int64_t total, int64_t *count) {
+  *count = 0;
+  if (!arg)
+    return true;
+  bool samples = arg->kind == NNRT_ARG_INT && arg->integer >= 1;
+  if (!samples && !(arg->real >= 0 && arg->real < 1))
+    return nnrt_fail_at(opening, arg, "`split` takes a fraction from 0 up to 1, or a whole number of samples, not %g",
+                        arg->real);
+  if (total < 0)
+    return true;
+  // 0.29 * 100 is a little less than 29 in binary: what is that near to a whole number is meant to be it.
+  *count = samples ? arg->integer : (int64_t)floor(arg->real * (double)total + 1e-9);
+  if (!*count && arg->real > 0)
+    return nnrt_fail_at(opening, arg, "%g of %lld training samples is none", arg->real, (long long)total);
+  return true;
+}
+
+static void shuffle_rows(NnrtDataset *set, uint64_t seed) {
+  int64_t *rows = set->part[NNRT_PART_TRAIN];
+  uint64_t element = 0, stream = (uint64_t)0x5B << 56;
+  for (int64_t i = set->info.count[NNRT_PART_TRAIN] - 1; i > 0; i--) {
+    int64_t j = (int64_t)nnrt_below(seed, stream, &element, (uint64_t)i + 1), kept = rows[i];
+    rows[i] = rows[j];
+    rows[j] = kept;
+  }
+}
+
+// Shuffles the training rows, unless `shuffle(false)` came before; the last go to test, those before them to val.
+static bool split(NnrtOpening *opening, NnrtDataset *set, const NnrtArg *const *args) {
+  int64_t total = set->known ? set->info.count[NNRT_PART_TRAIN] : -1, val, test;
+  if (!args[0] && !args[1])
+    return nnrt_fail_at(opening, NULL, "`split` needs `val: …` or `test: …`");
+  if (!share(opening, args[0], total, &val) || !share(opening, args[1], total, &test))
+    return false;
+  if (args[0] && args[1] && args[0]->kind == NNRT_ARG_REAL && args[1]->kind == NNRT_ARG_REAL &&
+      args[0]->real + args[1]->real >= 1)
+    return nnrt_fail_at(opening, args[0], "`split` leaves nothing for training: %g + %g is not under 1", args[0]->real,
+                        args[1]->real);
+  if (!set->known)
+    return true;
+  if (val >= total || test >= total || val + test >= total)
+    return nnrt_fail_at(opening, args[0] ? args[0] : args[1],
+                        "`split` leaves nothing for training: %lld samples, %lld for val, %lld for test",
+                        (long long)total, (long long)val, (long long)test);
+  const int64_t taken[3] = {0, val, test};
+  for (int kind = NNRT_PART_VAL; kind <= NNRT_PART_TEST; kind++)
+    if (taken[kind] && set->info.count[kind])
+      return nnrt_fail_at(opening, args[kind - 1], "the data has a %s part already",
+                          kind == NNRT_PART_VAL ? "val" : "test");
+  int64_t left = total - val - test, *rows = set->part[NNRT_PART_TRAIN];
+  if (rows && !set->in_order)
+    shuffle_rows(set, args[2] ? (uint64_t)args[2]->integer : 0);
+  set->info.count[NNRT_PART_TRAIN] = left;
+  if (val) {
+    set->info.count[NNRT_PART_VAL] = val;
+    set->part[NNRT_PART_VAL] = rows ? rows + left : NULL;
+  }
+  if (test) {
+    set->info.count[NNRT_PART_TEST] = test;
+    set->part[NNRT_PART_TEST] = rows ? rows + left + val : NULL;
+  }
+  return true;
+}
+
+static bool take(NnrtOpening *opening, NnrtDataset *set, const NnrtArg *const *args) {
+  if (args[0]->integer < 1)
+    return nnrt_fail_at(opening, args[0], "`take` needs at least 1 sample, not %lld", (long long)args[0]->integer);
+  if (set->known && args[0]->integer < set->info.count[NNRT_PART_TRAIN])
+    set->info.count[NNRT_PART_TRAIN] = args[0]->integer;
+  return true;
+}
+
+static bool shuffle(NnrtOpening *opening, NnrtDataset *set, const NnrtArg *const *args) {
+  (void)opening;
+  set->in_order = args[0] && !args[0]->integer;
+  return true;
+}
+
+static bool scale(NnrtOpening *opening, NnrtDataset *set, const NnrtArg *const *args) {
+  float by = (float)args[0]->real;
+  if (by == 0 || !isfinite(by))
+    return nnrt_fail_at(opening, args[0], "`scale` multiplies by a finite number other than 0, not %g", args[0]->real);
+  set->steps[set->step_count++] = (NnrtValueStep){.by = args[0]->real};
+  return true;
+}
+
+static bool standardize(NnrtOpening *opening, NnrtDataset *set, const NnrtArg *const *args) {
+  (void)opening, (void)args;
+  set->steps[set->step_count++] = (NnrtValueStep){.standardize = true};
+  return true;
+}
+
+static bool one_hot(NnrtOpening *opening, NnrtDataset *set, const NnrtArg *const *args) {
+  (void)args;
+  if (!set->known)
+    return true;
+  if (set->one_hot || !set->info.class_count)
+    return nnrt_fail_at(opening, NULL,
+                        set->one_hot ? "the classes are one-hot already" : "`one_hot` needs a class: the data has %s",
+                        set->info.y.rank < 0 ? "no target" : "real targets");
+  set->one_hot = true;
+  set->info.y = (NnrtValue){.name = "y", .type = NNRT_F32, .rank = 1, .dim = {set->info.class_count}};
+  return true;
+}
+
+static bool flatten(NnrtOpening *opening, NnrtDataset *set, const NnrtArg *const *args) {
+  (void)opening, (void)args;
+  if (set->known)
+    nnrt_set_x(set, 1, (const int64_t[]){set->width});
+  return true;
+}
+
+static bool reshape(NnrtOpening *opening, NnrtDataset *set, const NnrtArg *const *args) {
+  (void)args;
+  const NnrtDataCall *call = opening->call;
+  int64_t dim[NNRT_MAX_RANK], width = 1;
+  int open = -1;
+  if (!call->arg_count)
+    return nnrt_fail_at(opening, NULL, "`reshape` needs dimensions, as in `reshape(28, 28, 1)`");
+  if (call->arg_count > NNRT_MAX_RANK)
+    return nnrt_fail_at(opening, NULL, "`reshape` takes at most %d dimensions", NNRT_MAX_RANK);
+  for (int i = 0; i < call->arg_count; i++) {
+    const NnrtArg *arg = &call->args[i];
+    if (arg->name || arg->kind != NNRT_ARG_INT)
+      return nnrt_fail_at(opening, arg, "`reshape` takes whole numbers, as in `reshape(28, 28, 1)`");
+    dim[i] = arg->integer;
+    if (dim[i] == -1 && open < 0)
+      open = i;
+    else if (dim[i] < 1 || dim[i] > INT32_MAX || (width *= dim[i]) > INT32_MAX)
+      return nnrt_fail_at(opening, arg, "`reshape`: %lld is no dimension here", (long long)dim[i]);
+  }
+  if (!set->known)
+    return true;
+  if (open >= 0) {
+    dim[open] = set->width / width;
+    width *= dim[open];
+  }
+  if (width != set->width)
+    return nnrt_fail_at(opening, NULL, "`reshape` needs %lld elements, a sample has %lld", (long long)width,
+                        (long long)set->width);
+  nnrt_set_x(set, call->arg_count, dim);
+  return true;
+}
+
+static const NnrtParam split_params[] = {{"val", NNRT_TAKES_REAL, true, false},
+                                         {"test", NNRT_TAKES_REAL, true, false},
+                                         {"seed", NNRT_TAKES_INT, true, false},
+                                         {0}};
+static const NnrtParam take_params[] = {{"n", NNRT_TAKES_INT, false, true}, {0}};
+static const NnrtParam shuffle_params[] = {{"on", NNRT_TAKES_BOOL, false, false}, {0}};
+static const NnrtParam scale_params[] = {{"by", NNRT_TAKES_REAL, false, true}, {0}};
+static const NnrtParam no_params[] = {{0}};
+
+const NnrtStage nnrt_source_stages[] = {
+    {"csv", nnrt_csv_params, nnrt_csv_open},          {"idx", nnrt_idx_params, nnrt_idx_open},
+    {"values", nnrt_values_params, nnrt_values_open}, {"xor", nnrt_toy_params, nnrt_toy_open},
+    {"circle", nnrt_toy_params, nnrt_toy_open},       {"spiral", nnrt_toy_params, nnrt_toy_open},
+    {"gauss", nnrt_toy_params, nnrt_toy_open},        {"moons", nnrt_toy_params, nnrt_toy_open},
+    {"sine", nnrt_toy_params, nnrt_toy_open},         {0}};
+
+const NnrtStage nnrt_transform_stages[] = {{"split", split_params, split},
+                                           {"take", take_params, take},
+                                           {"shuffle", shuffle_params, shuffle},
+                                           {"scale", scale_params, scale},
+                                           {"standardize", no_params, standardize},
+                                           {"one_hot", no_params, one_hot},
+                                           {"flatten", no_params, flatten},
+                                           {"reshape", NULL, reshape},
+                                           {0}};
+
+const char *const *nnrt_data_sources(void) {
+  static const char *const names[] = {"csv",    "idx",   "values", "xor",  "circle",
+                                      "spiral", "gauss", "moons",  "sine", NULL};
+  return names;
+}
+
+const char *const *nnrt_data_transforms(void) {
+  static const char *const names[] = {"split",   "take",    "shuffle", "scale", "standardize",
+                                      "one_hot", "flatten", "reshape", NULL};
+  return names;
+}

@@ -1,0 +1,26 @@
+// Element types as safetensors names them, and the size of a tensor in a file: dense, whatever room it has in the
+// state.
+#pragma once
+#include <string.h>
+
+#include "state.h"
+
+static inline const char *nnrt_dtype_name(NnrtType type) {
+  static const char *const names[] = {[NNRT_F32] = "F32", [NNRT_F64] = "F64", [NNRT_I32] = "I32",
+                                      [NNRT_I64] = "I64", [NNRT_U8] = "U8",   [NNRT_BOOL] = "BOOL"};
+  return names[type];
+}
+
+// False: a type of safetensors that no module has.
+static inline bool nnrt_dtype_find(const char *name, NnrtType *type) {
+  for (NnrtType i = NNRT_F32; i <= NNRT_BOOL; i++)
+    if (strcmp(name, nnrt_dtype_name(i)) == 0) {
+      *type = i;
+      return true;
+    }
+  return false;
+}
+
+static inline int64_t nnrt_tensor_bytes(const NnrtTensor *tensor) {
+  return nnrt_elements(tensor->rank, tensor->dim) * nnrt_type_bytes(tensor->type);
+}

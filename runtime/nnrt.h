@@ -1,0 +1,139 @@
+// The contract between generated code and the runtime. Generated code exports one NnrtModule; the runtime drives it.
+// The JIT hands the same structure over from memory.
+#pragma once
+#include <stdbool.h>
+#include <stdint.h>
+#include <stdio.h>
+
+#define NNRT_ABI 1
+enum { NNRT_MAX_RANK = 8 };
+
+typedef enum NnrtType { NNRT_F32, NNRT_F64, NNRT_I32, NNRT_I64, NNRT_U8, NNRT_BOOL } NnrtType;
+
+// What a compiled function works on. Arena and state are aligned to 64 bytes.
+typedef struct NnrtFrame {
+  uint8_t *state;            // parameters, states, optimizer slots: NnrtTensor.offset
+  uint8_t *arena;            // NnrtModule.arena_bytes, contents undefined between calls
+  const void *const *inputs; // one pointer for each NnrtFunction.inputs: count rows, dense
+  void *const *outputs;      // one for each NnrtFunction.outputs
+  int64_t clock[5];          // step (from 0), epoch (from 0), seed, last step of the run (0: unknown), batch count of this call
+  int threads;               // size of the team, at least 1
+} NnrtFrame;
+
+typedef void NnrtRun(const NnrtFrame *frame);
+
+// ---- threads (threads.c): called by code of the LLVM backend; C code says the same with OpenMP pragmas.
+void nnrt_parallel(int threads, void (*body)(const NnrtFrame *, int thread, int threads), const NnrtFrame *frame);
+void nnrt_barrier(void);
+
+// ---- check builds (--check-nan): code says after each kernel what it wrote, from one thread or from each for its share, and
+// before a barrier lets a reader go on. `kernel` is an index in NnrtModule.kernels. Remembers the first value not finite.
+void nnrt_check(const NnrtFrame *frame, int kernel, const void *data, NnrtType type, int64_t count);
+
+typedef enum NnrtTensorKind { NNRT_PARAM, NNRT_STATE, NNRT_OPTIMIZER } NnrtTensorKind;
+
+typedef struct NnrtTensor {
+  const char *name; // classifier.dense_0.w
+  NnrtType type;
+  int rank;
+  int64_t dim[NNRT_MAX_RANK];
+  NnrtTensorKind kind;
+  int64_t offset, bytes; // in the state block
+} NnrtTensor;
+
+// An input or output of a function. dim[0] == -1: a row for each sample of the batch.
+typedef struct NnrtValue {
+  const char *name; // x, y, loss, accuracy, val.…
+  NnrtType type;
+  int rank;
+  int64_t dim[NNRT_MAX_RANK];
+} NnrtValue;
+
+typedef struct NnrtFunction {
+  NnrtRun *run; // NULL: there is no such function
+  int input_count, output_count;
+  const NnrtValue *inputs, *outputs;
+} NnrtFunction;
+
+// ---- data pipelines. A call of the source or of a transform with its arguments as written, defaults left out.
+typedef enum NnrtArgKind { NNRT_ARG_INT, NNRT_ARG_REAL, NNRT_ARG_BOOL, NNRT_ARG_STR, NNRT_ARG_LIST } NnrtArgKind;
+
+typedef struct NnrtArg {
+  const char *name; // NULL: positional
+  NnrtArgKind kind;
+  int64_t integer; // INT, BOOL
+  double real;     // REAL, and INT as well
+  const char *text; // STR
+  int count;        // LIST
+  const struct NnrtArg *items;
+  int line, column; // where the source says it, for messages
+} NnrtArg;
+
+typedef struct NnrtDataCall {
+  const char *name; // csv, idx, xor, split, scale …
+  int arg_count;
+  const NnrtArg *args;
+  int line, column;
+} NnrtDataCall;
+
+typedef struct NnrtData {
+  const char *name;      // digits
+  const char *file;      // the .nn file, for messages; paths in arguments are relative to its folder
+  int call_count;        // the source, then transforms in order
+  const NnrtDataCall *calls;
+} NnrtData;
+
+// What `save` of a train block asks for.
+typedef enum NnrtSave { NNRT_SAVE_NEVER, NNRT_SAVE_BEST, NNRT_SAVE_EVERY } NnrtSave;
+
+typedef struct NnrtTrain {
+  const char *name; // "train" if unnamed
+  const NnrtData *data; // NULL: the step takes no samples
+  NnrtFunction train, eval; // inputs: the samples' parts in order (x, y); outputs: scalars f32 or f64; output 0 is the loss
+  const bool *higher_is_better; // for each output
+  int64_t seed, batch, epochs, steps; // batch -1: all; epochs 0: `steps` counts
+  NnrtSave save;
+  const char *save_to;    // checkpoint's path, relative to the .nn file
+  const char *save_value; // BEST: "val.loss"
+  int64_t save_every;     // EVERY: epochs
+  const char *load;       // checkpoint to start from, or NULL
+  const char *log;        // CSV of epochs, or NULL
+  int64_t patience;       // early stop: epochs without progress, 0: never
+  const char *patience_value;
+  int predict;            // index in NnrtModule.predicts, -1: none
+  int64_t capacity;       // most samples the functions take in a call; 0: `batch`
+} NnrtTrain;
+
+typedef enum NnrtTask { NNRT_VALUES, NNRT_CLASSES, NNRT_BINARY } NnrtTask;
+
+// A model's forward pass with training off. Inputs: the model's; outputs: its results, classification as probabilities.
+typedef struct NnrtPredict {
+  const char *model;
+  NnrtFunction function;
+  int64_t batch;
+  NnrtTask task;        // CLASSES: output 0 holds a probability for each class; BINARY: one probability
+  const NnrtData *data; // that it was trained on (codings, scalings, class names), or NULL
+} NnrtPredict;
+
+// From code back to source.
+typedef struct NnrtKernel {
+  const char *name;
+  int line;
+  const char *file;
+} NnrtKernel;
+
+typedef struct NnrtModule {
+  int abi; // NNRT_ABI
+  const char *name, *file;
+  uint64_t fingerprint; // of tensors' names, types and shapes; a checkpoint holds it
+  int64_t state_bytes, arena_bytes;
+  int tensor_count, train_count, predict_count, kernel_count;
+  const NnrtTensor *tensors;
+  const NnrtTrain *trains;
+  const NnrtPredict *predicts;
+  const NnrtKernel *kernels;
+  NnrtFunction init; // fills parameters and states; clock[2] is the seed
+} NnrtModule;
+
+// The whole program of an executable made by `nnc build`: train, eval, predict, --help.
+int nnrt_main(const NnrtModule *module, int argc, char **argv);

@@ -1,0 +1,263 @@
+// Prediction for the samples of a file, as CSV: a class and its probability, a probability and its class, or plain
+// values.
+#include <errno.h>
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "run.h"
+
+typedef struct Prediction {
+  const NnrtModule *module;
+  const NnrtPredict *model;
+  const NnrtOptions *options;
+  NnrtFrame base;
+  NnrtDataset *data, *rows; // what the model was trained on, or NULL; the file
+  NnrtPart part;
+  NnrtCall call;
+  FILE *out;
+} Prediction;
+
+static const NnrtSampleInfo *trained_on(const Prediction *run) {
+  return run->data ? nnrt_data_info(run->data) : NULL;
+}
+
+static void write_text(FILE *out, const char *text) {
+  if (!strpbrk(text, ",\"\n\r")) {
+    fputs(text, out);
+    return;
+  }
+  fputc('"', out);
+  for (; *text; text++) {
+    if (*text == '"')
+      fputc('"', out);
+    fputc(*text, out);
+  }
+  fputc('"', out);
+}
+
+static void write_class(const Prediction *run, int64_t number) {
+  const NnrtSampleInfo *info = trained_on(run);
+  if (info && info->class_names && number < info->class_count)
+    write_text(run->out, info->class_names[number]);
+  else
+    fprintf(run->out, "%" PRId64, number);
+}
+
+static void write_value(FILE *out, NnrtType type, const void *data, int64_t index) {
+  if (type == NNRT_F32)
+    fprintf(out, "%.9g", (double)((const float *)data)[index]);
+  else if (type == NNRT_F64)
+    fprintf(out, "%.17g", ((const double *)data)[index]);
+  else if (type == NNRT_I64)
+    fprintf(out, "%" PRId64, ((const int64_t *)data)[index]);
+  else
+    fprintf(out, "%.0f", nnrt_element(type, data, index));
+}
+
+// ---- classes: one row for each position of a sample (mostly one)
+static int64_t class_count(const NnrtValue *output) {
+  return output->rank > 1 ? output->dim[output->rank - 1] : 1;
+}
+
+static int64_t positions(const NnrtValue *output, int64_t width) {
+  int64_t elements = nnrt_elements(output->rank, output->dim);
+  return width > 0 ? elements / width : 0;
+}
+
+static void write_classes(const Prediction *run, int64_t row, int64_t index) {
+  const NnrtValue *output = run->model->function.outputs;
+  const void *data = run->call.outputs[0];
+  int64_t width = class_count(output), count = positions(output, width);
+  for (int64_t position = 0; position < count; position++) {
+    int64_t begin = (index * count + position) * width, best = 0;
+    for (int64_t i = 1; i < width; i++)
+      if (nnrt_element(output->type, data, begin + i) > nnrt_element(output->type, data, begin + best))
+        best = i;
+    fprintf(run->out, "%" PRId64 ",", row);
+    if (count > 1)
+      fprintf(run->out, "%" PRId64 ",", position + 1);
+    write_class(run, best);
+    fprintf(run->out, ",%.6f\n", nnrt_element(output->type, data, begin + best));
+  }
+}
+
+static void write_binary(const Prediction *run, int64_t row, int64_t index) {
+  const NnrtValue *output = run->model->function.outputs;
+  int64_t count = positions(output, 1);
+  for (int64_t position = 0; position < count; position++) {
+    double probability = nnrt_element(output->type, run->call.outputs[0], index * count + position);
+    fprintf(run->out, "%" PRId64 ",", row);
+    if (count > 1)
+      fprintf(run->out, "%" PRId64 ",", position + 1);
+    write_class(run, probability >= 0.5);
+    fprintf(run->out, ",%.6f\n", probability);
+  }
+}
+
+static void write_values(const Prediction *run, int64_t row, int64_t index) {
+  fprintf(run->out, "%" PRId64, row);
+  for (int i = 0; i < run->model->function.output_count; i++) {
+    const NnrtValue *output = &run->model->function.outputs[i];
+    int64_t elements = nnrt_elements(output->rank, output->dim);
+    for (int64_t e = 0; e < elements; e++) {
+      fputc(',', run->out);
+      write_value(run->out, output->type, run->call.outputs[i], index * elements + e);
+    }
+  }
+  fputc('\n', run->out);
+}
+
+static void write_header(const Prediction *run) {
+  const NnrtFunction *function = &run->model->function;
+  fputs("row", run->out);
+  if (run->model->task != NNRT_VALUES) {
+    int64_t width = run->model->task == NNRT_CLASSES ? class_count(function->outputs) : 1;
+    fputs(positions(function->outputs, width) > 1 ? ",position,class,probability\n" : ",class,probability\n", run->out);
+    return;
+  }
+  for (int i = 0; i < function->output_count; i++) {
+    int64_t elements = nnrt_elements(function->outputs[i].rank, function->outputs[i].dim);
+    for (int64_t e = 0; e < elements; e++)
+      if (elements > 1)
+        fprintf(run->out, ",%s_%" PRId64, function->outputs[i].name, e);
+      else
+        fprintf(run->out, ",%s", function->outputs[i].name);
+  }
+  fputc('\n', run->out);
+}
+
+static void write_rows(Prediction *run) {
+  static void (*const write[])(const Prediction *, int64_t, int64_t) = {
+      [NNRT_VALUES] = write_values, [NNRT_CLASSES] = write_classes, [NNRT_BINARY] = write_binary};
+  write_header(run);
+  int64_t batch = run->model->batch, asked = run->options->batch;
+  if (asked > 0 && asked < batch)
+    batch = asked;
+  for (int64_t first = 0; first < run->part.count; first += batch) {
+    int64_t rows = run->part.count - first < batch ? run->part.count - first : batch;
+    nnrt_call_batch(&run->call, &run->part, first, rows);
+    for (int64_t i = 0; i < rows; i++)
+      write[run->model->task](run, first + i + 1, i);
+  }
+}
+
+// ---- opening
+static bool ends_in(const char *text, const char *tail) {
+  size_t length = strlen(text), tail_length = strlen(tail);
+  return length >= tail_length && strcmp(text + length - tail_length, tail) == 0;
+}
+
+static NnrtDataset *open_idx(const char *path, NnrtError *error) {
+  NnrtArg argument = {.kind = NNRT_ARG_STR, .text = path};
+  NnrtDataCall call = {.name = "idx", .arg_count = 1, .args = &argument};
+  NnrtData data = {.name = "input", .file = "", .call_count = 1, .calls = &call};
+  return nnrt_data_open(&data, NNRT_DATA_FULL, error);
+}
+
+// A set of one sample of zeros in the model's shape: what a file of plain numbers is read like.
+static NnrtDataset *open_zeros(const NnrtValue *x, NnrtError *error) {
+  NnrtArg sample = {.kind = NNRT_ARG_INT}, *levels[NNRT_MAX_RANK] = {NULL};
+  bool whole = true;
+  for (int d = x->rank - 1; whole && d > 0; d--) {
+    levels[d] = calloc((size_t)x->dim[d] + 1, sizeof sample);
+    whole = levels[d] != NULL;
+    for (int64_t i = 0; whole && i < x->dim[d]; i++)
+      levels[d][i] = sample;
+    sample = (NnrtArg){.kind = NNRT_ARG_LIST, .count = (int)x->dim[d], .items = levels[d]};
+  }
+  NnrtArg argument = {.kind = NNRT_ARG_LIST, .count = 1, .items = &sample};
+  NnrtDataCall call = {.name = "values", .arg_count = 1, .args = &argument};
+  NnrtData data = {.name = "input", .file = "", .call_count = 1, .calls = &call};
+  NnrtDataset *opened = whole ? nnrt_data_open(&data, NNRT_DATA_FULL, error) : NULL;
+  if (!whole)
+    nnrt_fail(error, "out of memory");
+  for (int d = 0; d < NNRT_MAX_RANK; d++)
+    free(levels[d]);
+  return opened;
+}
+
+// A model without data of its own takes a file of plain numbers.
+static NnrtDataset *open_plain(const NnrtValue *x, const char *path, NnrtError *error) {
+  if (!ends_in(path, ".csv") && !ends_in(path, ".tsv") && !ends_in(path, ".txt"))
+    return open_idx(path, error);
+  NnrtDataset *like = open_zeros(x, error), *opened = like ? nnrt_data_open_like(like, path, error) : NULL;
+  if (like)
+    nnrt_data_close(like);
+  return opened;
+}
+
+static bool open_rows(Prediction *run, NnrtError *error) {
+  const char *path = run->options->input;
+  if (run->model->data) {
+    run->data = nnrt_data_take(run->model->data, error);
+    if (!run->data)
+      return false;
+    run->rows = nnrt_data_open_like(run->data, path, error);
+  } else {
+    run->rows = open_plain(run->model->function.inputs, path, error);
+  }
+  if (!run->rows)
+    return false;
+  const int64_t *count = nnrt_data_info(run->rows)->count;
+  return nnrt_part_new(&run->part, run->rows, count[NNRT_PART_TEST] > 0 ? NNRT_PART_TEST : NNRT_PART_TRAIN, error);
+}
+
+static const NnrtTrain *choose_model(Prediction *run, NnrtError *error) {
+  const NnrtModule *module = run->module;
+  const NnrtTrain *train = NULL;
+  if (run->options->block && !(train = nnrt_find_train(module, run->options->block, error)))
+    return NULL;
+  for (int i = 0; !train && i < module->train_count; i++)
+    if (module->trains[i].predict >= 0)
+      train = &module->trains[i];
+  int index = train ? train->predict : 0;
+  if (index < 0 || index >= module->predict_count)
+    nnrt_fail(error, "%s has no model to predict with", module->name);
+  else
+    run->model = &module->predicts[index];
+  return train;
+}
+
+static bool predict(Prediction *run, NnrtError *error) {
+  const NnrtTrain *train = choose_model(run, error);
+  if (!run->model)
+    return false;
+  if (run->model->function.input_count != 1 || run->model->function.output_count < 1)
+    return nnrt_fail(error, "model `%s` takes %d inputs; predict has one for it, the samples of a file",
+                     run->model->model, run->model->function.input_count);
+  if (!run->options->input)
+    return nnrt_fail(error, "which file? predict FILE");
+  if (!nnrt_state_new(run->module, run->options->threads, &run->base, error) ||
+      !nnrt_restore(run->module, train, run->options, run->base.state, error) || !open_rows(run, error) ||
+      !nnrt_call_new(&run->call, &run->model->function, &run->base, run->model->batch, run->rows, run->options->input,
+                     error))
+    return false;
+  const char *path = run->options->output;
+  run->out = path ? fopen(path, "w") : stdout;
+  if (!run->out)
+    return nnrt_fail(error, "cannot write %s: %s", path, strerror(errno));
+  write_rows(run);
+  bool written = fflush(run->out) == 0 && !ferror(run->out);
+  int reason = errno;
+  if (path && fclose(run->out) != 0 && written)
+    written = false, reason = errno;
+  return written || nnrt_fail(error, "cannot write %s: %s", path ? path : "to standard output", strerror(reason));
+}
+
+int nnrt_predict(const NnrtModule *module, const NnrtOptions *options) {
+  NnrtError error = {0};
+  Prediction run = {.module = module, .options = options};
+  bool predicted = predict(&run, &error);
+  if (!predicted)
+    nnrt_report(&error);
+  if (run.call.function)
+    nnrt_call_free(&run.call);
+  nnrt_part_free(&run.part);
+  if (run.rows)
+    nnrt_data_close(run.rows);
+  if (run.data)
+    nnrt_data_close(run.data);
+  nnrt_state_free(&run.base);
+  return predicted ? 0 : 1;
+}

@@ -1,0 +1,119 @@
+// Clock, peak, backends: see bench.h.
+#include "bench.h"
+
+#include <dlfcn.h>
+#include <omp.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "emit/emit.h"
+#include "session/cc.h"
+#include "session/jit.h"
+
+double bench_seconds(void) {
+  struct timespec now;
+  clock_gettime(CLOCK_MONOTONIC, &now);
+  return (double)now.tv_sec + 1e-9 * (double)now.tv_nsec;
+}
+
+enum { LANES = 16, CHAINS = 12, ROUNDS = 2000000 };
+typedef float Lanes __attribute__((vector_size(4 * LANES)));
+
+// Twelve independent chains: enough to hide the latency of two units.
+static float spin(void) {
+  Lanes sum[CHAINS], a, b;
+  for (int l = 0; l < LANES; l++)
+    a[l] = 0.999f, b[l] = 1e-3f;
+  for (int c = 0; c < CHAINS; c++)
+    sum[c] = b;
+  for (int i = 0; i < ROUNDS; i++) {
+#pragma GCC unroll 12
+    for (int c = 0; c < CHAINS; c++)
+      sum[c] = sum[c] * a + b;
+    __asm__ volatile("" : "+v"(sum[0]));
+  }
+  float total = 0;
+  for (int c = 0; c < CHAINS; c++)
+    for (int l = 0; l < LANES; l++)
+      total += sum[c][l];
+  return total;
+}
+
+double bench_peak(int threads) {
+  volatile float sink = 0;
+  double best = 0;
+  for (int round = 0; round < 3; round++) {
+    double begin = bench_seconds();
+#pragma omp parallel num_threads(threads)
+    sink = spin();
+    double rate = 2e-9 * LANES * CHAINS * ROUNDS * threads / (bench_seconds() - begin);
+    best = rate > best ? rate : best;
+  }
+  (void)sink;
+  return best;
+}
+
+static int compare(const void *a, const void *b) {
+  double x = *(const double *)a, y = *(const double *)b;
+  return (x > y) - (x < y);
+}
+
+double bench_time(NnrtRun *run, NnrtFrame *frame, int rounds, double least) {
+  double times[64];
+  rounds = rounds > 64 ? 64 : rounds;
+  run(frame);
+  for (int round = 0; round < rounds; round++) {
+    int64_t calls = 0, next = 1;
+    double begin = bench_seconds(), now = begin;
+    for (; now - begin < least; next *= 2) {
+      for (int64_t i = 0; i < next; i++)
+        run(frame);
+      calls += next;
+      now = bench_seconds();
+    }
+    times[round] = (now - begin) / (double)calls;
+  }
+  qsort(times, (size_t)rounds, sizeof *times, compare);
+  return times[rounds / 2];
+}
+
+static NnrtRun *through_c(Arena *arena, const char *cc, const char *text, const char *entry) {
+  NnrtError error = {0};
+  CcOptions options = {.cc = cc, .shared = true};
+  const char *folder = cc_make_folder(arena, &error);
+  const char *path = folder ? arena_printf(arena, "%s/bench.so", folder) : NULL;
+  NnrtRun *run = NULL;
+  if (path && cc_compile(arena, text, "bench", &options, path, &error)) {
+    void *library = dlopen(path, RTLD_NOW);
+    void *symbol = library ? dlsym(library, arena_printf(arena, "%s_run", entry)) : NULL;
+    memcpy(&run, &symbol, sizeof run);
+  }
+  if (folder)
+    cc_remove_folder(folder);
+  if (!run)
+    fprintf(stderr, "%s: left out: %s\n", cc, error.text);
+  return run;
+}
+
+int bench_backends(Arena *arena, const LoopModule *loops, const char *entry, Backend *backends, int room) {
+  static const char *const compilers[] = {"gcc", "clang-19", "clang"};
+  int count = 0;
+  char *error = NULL;
+  Jit *jit = jit_compile(loops, &error);
+  if (jit)
+    backends[count++] = (Backend){"llvm", jit_entry(jit, entry)};
+  else
+    fprintf(stderr, "llvm: left out: %s\n", error);
+  Text text = text_new(arena);
+  emit_c(&text, loops, NULL);
+  for (int i = 0; i < 3 && count < room; i++) {
+    if (system(arena_printf(arena, "command -v %s >/dev/null", compilers[i])) != 0)
+      continue;
+    NnrtRun *run = through_c(arena, compilers[i], text_string(&text), entry);
+    if (run)
+      backends[count++] = (Backend){compilers[i], run};
+  }
+  return count;
+}

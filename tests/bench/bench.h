@@ -1,0 +1,18 @@
+// What the benchmarks share: a clock, the machine's peak, and one compiled function on each backend.
+#pragma once
+#include "compile.h"
+#include "nnrt.h"
+
+double bench_seconds(void);
+// GFLOP/s of `threads` threads that do nothing but f32 fused multiply-adds in registers, over about a tenth of a second.
+double bench_peak(int threads);
+// Seconds a call of `run` takes: the median of `rounds` rounds of at least `least` seconds each.
+double bench_time(NnrtRun *run, NnrtFrame *frame, int rounds, double least);
+
+typedef struct Backend {
+  const char *name; // "llvm", "gcc", "clang-19"
+  NnrtRun *run;
+} Backend;
+
+// The entry of that name on the JIT and through each C compiler that is installed. How many were made.
+int bench_backends(Arena *arena, const LoopModule *loops, const char *entry, Backend *backends, int room);

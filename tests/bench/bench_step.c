@@ -1,0 +1,75 @@
+// Training steps a second of a .nn file's first train block on each backend, on samples drawn at random.
+//   bench_step FILE.nn [THREADS]
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "bench.h"
+
+static uint8_t *zeroed(int64_t bytes) {
+  size_t rounded = (size_t)(bytes + 127) / 64 * 64;
+  uint8_t *memory = aligned_alloc(64, rounded);
+  for (size_t i = 0; i < rounded; i++)
+    memory[i] = 0;
+  return memory;
+}
+
+// Reals in [0, 1); whole numbers 0 and 1, which are classes of any data set.
+static void fill(const NnrtValue *value, int64_t count, void *data) {
+  for (int64_t i = 0; i < count; i++)
+    switch (value->type) {
+    case NNRT_F32: ((float *)data)[i] = (float)rand() / ((float)RAND_MAX + 1); break;
+    case NNRT_F64: ((double *)data)[i] = (double)rand() / ((double)RAND_MAX + 1); break;
+    case NNRT_I64: ((int64_t *)data)[i] = rand() % 2; break;
+    default: break;
+    }
+}
+
+static int64_t elements(const NnrtValue *value, int64_t batch) {
+  int64_t count = 1;
+  for (int i = 0; i < value->rank; i++)
+    count *= value->dim[i] < 0 ? -value->dim[i] * batch : value->dim[i];
+  return count;
+}
+
+int main(int argc, char **argv) {
+  if (argc < 2)
+    return fprintf(stderr, "bench_step FILE.nn [THREADS]\n"), 2;
+  Arena *arena = arena_new();
+  Diag *diag = diag_new(arena);
+  CompileOptions options = {.training = true};
+  Compilation *compilation = compile(arena, diag, argv[1], &options);
+  diag_print(diag, stderr);
+  if (!compilation)
+    return 1;
+  const NnrtModule *module = &compilation->manifest->module;
+  const NnrtTrain *train = &module->trains[0];
+  const char *entry = manifest_entry_name(arena, train->name, "step");
+  int64_t batch = train->batch;
+  const void *inputs[8];
+  void *outputs[16];
+  for (int i = 0; i < train->train.input_count && i < 8; i++) {
+    int64_t count = elements(&train->train.inputs[i], batch);
+    uint8_t *data = zeroed(count * 8);
+    fill(&train->train.inputs[i], count, data);
+    inputs[i] = data;
+  }
+  for (int i = 0; i < train->train.output_count && i < 16; i++)
+    outputs[i] = zeroed(elements(&train->train.outputs[i], batch) * 8);
+  NnrtFrame frame = {.state = zeroed(module->state_bytes),
+                     .arena = zeroed(module->arena_bytes),
+                     .inputs = inputs,
+                     .outputs = outputs,
+                     .clock = {0, 0, 1, 0, batch},
+                     .threads = argc > 2 ? atoi(argv[2]) : 2};
+  Backend backends[4], init[4];
+  int count = bench_backends(arena, compilation->loops, entry, backends, 4);
+  bench_backends(arena, compilation->loops, "init", init, 1);
+  for (int i = 0; i < count; i++) {
+    init[0].run(&frame);
+    double seconds = bench_time(backends[i].run, &frame, 7, 0.2);
+    printf("%-9s %10.3f us a step %12.0f steps/s %12.0f samples/s\n", backends[i].name, 1e6 * seconds, 1 / seconds,
+           (double)batch / seconds);
+    fflush(stdout);
+  }
+  return 0;
+}

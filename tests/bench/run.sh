@@ -1,0 +1,23 @@
+#!/usr/bin/env bash
+# Every benchmark, with the peer beside it where it is installed. Figures of one run may be compared, figures of two may not.
+set -euo pipefail
+root=$(cd "$(dirname "$0")/../.." && pwd)
+build=${BUILD:-$root/build-bench}
+. "$root/tests/packages.sh"
+need_packages "${build_packages[@]}" clang-19 libomp-19-dev
+cmake -S "$root" -B "$build" -G Ninja -DNNC_TESTS=ON >/dev/null
+cmake --build "$build" --target nnc bench_products bench_step >/dev/null
+
+echo "== matrix products"
+"$build/tests/bench_products"
+echo "== training steps, 784-512-256-10 relu, Adam, batch 64"
+"$build/tests/bench_step" "$root/tests/bench/mlp.nn"
+echo "== training steps, 2-4-2-1 tanh, SGD, batch 10"
+"$build/tests/bench_step" "$root/tests/bench/tiny.nn"
+if /usr/bin/python3 -c 'import torch' 2>/dev/null; then
+  echo "== PyTorch on the same nets"
+  OMP_NUM_THREADS=2 ATEN_CPU_CAPABILITY=avx512 MALLOC_TRIM_THRESHOLD_=1000000000 MALLOC_MMAP_THRESHOLD_=1000000000 \
+    MALLOC_TOP_PAD_=100000000 /usr/bin/python3 "$root/tests/bench/torch_peer.py"
+else
+  echo "PyTorch is left out: python3-torch is not installed"
+fi

@@ -1,0 +1,77 @@
+// One training run, many ways to run it: the checkpoints must hold the same bytes.
+#include <criterion/criterion.h>
+#include <criterion/new/assert.h>
+
+#include "shell.h"
+
+#define RUN "run digits.nn --quiet --epochs 2 --checkpoint"
+
+static Shell *reference(void) {
+  Shell *shell = shell_open();
+  cr_assert(shell_run(shell, "$NNC " RUN " jit.safetensors --threads 2") == 0, "%s", shell->output);
+  return shell;
+}
+
+static void must_match(Shell *shell, const char *what) {
+  cr_assert(shell_same_files(shell, "jit.safetensors", "other.safetensors"), "%s: other bits", what);
+}
+
+Test(same_bits, on_one_thread) {
+  Shell *shell = reference();
+  cr_assert(shell_run(shell, "$NNC " RUN " other.safetensors --threads 1") == 0, "%s", shell->output);
+  must_match(shell, "one thread");
+  shell_close(shell);
+}
+
+static void executable(const char *flags) {
+  Shell *shell = reference();
+  cr_assert(shell_run(shell, "$NNC build digits.nn -o digits %s", flags) == 0, "%s", shell->output);
+  for (int threads = 1; threads <= 2; threads++) {
+    shell_run(shell, "./digits train --quiet --epochs 2 --checkpoint other.safetensors --threads %d", threads);
+    cr_assert(shell->status == 0, "%s", shell->output);
+    must_match(shell, flags);
+  }
+  shell_close(shell);
+}
+
+Test(same_bits, through_gcc) { executable("--cc gcc"); }
+Test(same_bits, through_clang) { executable("--cc clang-19"); }
+Test(same_bits, through_an_object_file) { executable("--backend llvm"); }
+Test(same_bits, for_an_older_processor) { executable("--target-cpu x86-64-v3"); }
+
+Test(same_bits, whatever_passes_are_left_out) {
+  static const char *const passes[] = {"fold", "simplify", "cse", "dce", "fuse", "order", "plan"};
+  Shell *shell = reference();
+  for (int i = 0; i < 7; i++) {
+    shell_run(shell, "$NNC " RUN " other.safetensors --disable %s", passes[i]);
+    cr_assert(shell->status == 0, "%s", shell->output);
+    must_match(shell, passes[i]);
+  }
+  shell_close(shell);
+}
+
+Test(same_bits, killed_and_resumed) {
+  Shell *shell = shell_open();
+  cr_assert(shell_run(shell, "$NNC run digits.nn --quiet --checkpoint whole.safetensors") == 0, "%s", shell->output);
+  cr_assert(shell_run(shell, "$NNC build digits.nn -o digits") == 0, "%s", shell->output);
+  shell_run(shell, "for wait in 0.05 0.11 0.17 0.23; do\n"
+                   "  timeout -s KILL $wait ./digits train --quiet --resume --checkpoint parts.safetensors >/dev/null 2>&1 ||\n"
+                   "    timeout -s KILL $wait ./digits train --quiet --checkpoint parts.safetensors >/dev/null 2>&1\n"
+                   "done\n"
+                   "./digits train --quiet --resume --checkpoint parts.safetensors");
+  cr_assert(shell->status == 0, "%s", shell->output);
+  cr_assert(shell_same_files(shell, "whole.safetensors", "parts.safetensors"));
+  shell_close(shell);
+}
+
+Test(same_bits, the_executable_is_small_and_needs_little) {
+  Shell *shell = shell_open();
+  cr_assert(shell_run(shell, "$NNC build mnist.nn -o mnist --set folder='\"%s/mnist\"'", shell_data() ? shell_data() : ".") == 0 ||
+            !shell_data(), "%s", shell->output);
+  if (shell_data()) {
+    cr_assert(shell_run(shell, "test $(stat -c %%s mnist) -lt 500000 || ! nm -D mnist | grep -qv __asan") == 0, "%s", shell->output);
+    cr_assert(shell_run(shell, "! ldd mnist | grep -vE 'libc|libm|libgomp|libomp|libz|libasan|libubsan|libgcc_s|libstdc|linux-vdso|ld-linux'") == 0,
+              "%s", shell->output);
+  }
+  shell_close(shell);
+}

@@ -1,0 +1,205 @@
+// See interpret.h. The batch is replaced by its number first, so that every index is a constant and folds away.
+#include "graph/interpret.h"
+
+#include <math.h>
+#include <string.h>
+
+#include "graph/ops.h"
+
+typedef struct Interpreter {
+  Arena *arena;
+  Graph *constants; // holds each value as a dense constant
+  Lower *lower;
+  int64_t batch;
+  Tensor *values;
+  Node **nodes; // by id: the value as a dense constant
+} Interpreter;
+
+static Type fixed_type(const Type *type, int64_t batch) {
+  Type fixed = *type;
+  for (int i = 0; i < type->rank; i++)
+    fixed.dim[i] = dim_at(type->dim[i], batch);
+  return fixed;
+}
+
+Tensor tensor_new(Arena *arena, const Type *type, int64_t batch) {
+  Type fixed = fixed_type(type, batch);
+  int64_t count = type_count(&fixed, 0);
+  return (Tensor){fixed, count, arena_array(arena, double, count + 1), arena_array(arena, int64_t, count + 1)};
+}
+
+static Node *as_constant(Interpreter *in, const Tensor *tensor) {
+  int bytes = elem_bytes(tensor->type.elem);
+  unsigned char *data = arena_alloc(in->arena, (size_t)(tensor->count * bytes + 1));
+  for (int64_t i = 0; i < tensor->count; i++) {
+    float single = (float)tensor->real[i];
+    if (tensor->type.elem == F32)
+      memcpy(data + i * bytes, &single, 4);
+    else if (tensor->type.elem == F64)
+      memcpy(data + i * bytes, &tensor->real[i], 8);
+    else
+      memcpy(data + i * bytes, &tensor->whole[i], (size_t)bytes); // little-endian
+  }
+  return graph_dense(in->constants, tensor->type, data);
+}
+
+static void unravel(const Type *type, int64_t at, int64_t *index) {
+  for (int i = type->rank - 1; i >= 0; at /= type->dim[i], i--)
+    index[i] = at % type->dim[i];
+}
+
+static int64_t ravel(const Type *type, const int64_t *index) {
+  int64_t at = 0;
+  for (int i = 0; i < type->rank; i++)
+    at = at * type->dim[i] + index[i];
+  return at;
+}
+
+// Point and index operations: the operation's own lowering.
+static void by_lowering(Interpreter *in, const Node *node, Tensor *result) {
+  Node fixed = *node;
+  fixed.type = result->type;
+  fixed.inputs = arena_array(in->arena, Node *, node->input_count + 1);
+  for (int i = 0; i < node->input_count; i++)
+    fixed.inputs[i] = in->nodes[node->inputs[i]->id];
+  for (int i = 0; i < node->type.rank; i++)
+    fixed.attr.start[i] = dim_at(node->attr.start[i], in->batch);
+  for (int64_t at = 0; at < result->count; at++) {
+    int64_t place[MAX_RANK];
+    LExpr *index[MAX_RANK];
+    unravel(&result->type, at, place);
+    for (int i = 0; i < result->type.rank; i++)
+      index[i] = lx_i64(in->arena, place[i]);
+    LExpr *expr = op_info[node->op].lower(in->lower, &fixed, index);
+    if (!lx_evaluate(expr, &result->real[at], &result->whole[at]))
+      result->real[at] = NAN;
+  }
+}
+
+static double by_libm(Op op, double a, double b) {
+  switch (op) {
+  case OP_exp:
+    return exp(a);
+  case OP_log:
+    return log(a);
+  case OP_tanh:
+    return tanh(a);
+  case OP_erf:
+    return erf(a);
+  case OP_sin:
+    return sin(a);
+  case OP_cos:
+    return cos(a);
+  default:
+    return pow(a, b);
+  }
+}
+
+static void reduce(const Node *node, const Tensor *x, Tensor *result) {
+  bool first[4096];
+  memset(first, true, sizeof first);
+  for (int64_t at = 0; at < x->count; at++) {
+    int64_t place[MAX_RANK], kept[MAX_RANK];
+    int next = 0, rank = 0;
+    unravel(&x->type, at, place);
+    for (int i = 0; i < x->type.rank; i++)
+      if (next < node->attr.axis_count && node->attr.axis[next] == i)
+        next++;
+      else
+        kept[rank++] = place[i];
+    int64_t to = ravel(&result->type, kept);
+    double value = x->real[at], *best = &result->real[to];
+    if (node->op == OP_reduce_sum)
+      *best += value;
+    else if (first[to] || (node->op == OP_reduce_min ? value < *best : value > *best)) {
+      *best = value;
+      result->whole[to] = place[node->attr.axis[0]];
+    }
+    first[to] = false;
+  }
+}
+
+static void matmul(const Tensor *a, const Tensor *b, Tensor *result) {
+  int rank = result->type.rank;
+  int64_t m = result->type.dim[rank - 2], n = result->type.dim[rank - 1], k = a->type.dim[rank - 1];
+  for (int64_t at = 0; at < result->count; at++) {
+    int64_t batch = at / (m * n), i = at / n % m, j = at % n;
+    for (int64_t l = 0; l < k; l++)
+      result->real[at] += a->real[(batch * m + i) * k + l] * b->real[(batch * k + l) * n + j];
+  }
+}
+
+static void scatter_add(const Node *node, const Tensor *base, const Tensor *indices, const Tensor *updates,
+                        Tensor *result) {
+  int axis = node->attr.axis[0], depth = indices->type.rank;
+  memcpy(result->real, base->real, sizeof(double) * (size_t)base->count);
+  for (int64_t at = 0; at < updates->count; at++) {
+    int64_t place[MAX_RANK], to[MAX_RANK];
+    unravel(&updates->type, at, place);
+    for (int i = 0; i < base->type.rank; i++)
+      to[i] = place[i < axis ? i : i + depth - 1];
+    int64_t index = indices->whole[ravel(&indices->type, place + axis)], last = base->type.dim[axis] - 1;
+    to[axis] = index < 0 ? 0 : index > last ? last : index;
+    result->real[ravel(&base->type, to)] += updates->real[at];
+  }
+}
+
+static void compute(Interpreter *in, const Node *node, const Tensor *inputs, Tensor *result) {
+  const Tensor *v[3] = {0};
+  for (int i = 0; i < node->input_count && i < 3; i++)
+    v[i] = &in->values[node->inputs[i]->id];
+  switch (node->op) {
+  case OP_input:
+    *result = inputs[node->attr.index];
+    return;
+  case OP_slot:
+  case OP_random:
+    return;
+  case OP_clock:
+    result->whole[0] = node->attr.index == 4 ? in->batch : 0;
+    return;
+  case OP_exp:
+  case OP_log:
+  case OP_tanh:
+  case OP_erf:
+  case OP_sin:
+  case OP_cos:
+  case OP_pow:
+    for (int64_t i = 0; i < result->count; i++)
+      result->real[i] = by_libm(node->op, v[0]->real[i], v[1] ? v[1]->real[i] : 0);
+    return;
+  case OP_reduce_sum:
+  case OP_reduce_max:
+  case OP_reduce_min:
+  case OP_argmax:
+    reduce(node, v[0], result);
+    return;
+  case OP_matmul:
+    matmul(v[0], v[1], result);
+    return;
+  case OP_scatter_add:
+    scatter_add(node, v[0], v[1], v[2], result);
+    return;
+  default:
+    by_lowering(in, node, result);
+  }
+}
+
+Tensor *interpret(Graph *graph, int64_t batch, const Tensor *inputs) {
+  Arena *arena = graph->arena;
+  LoopModule *module = arena_new_of(arena, LoopModule);
+  module->arena = arena;
+  Interpreter in = {.arena = arena,
+                    .constants = graph_new(arena, "constants", 0),
+                    .lower = lower_constants(module),
+                    .batch = batch,
+                    .values = arena_array(arena, Tensor, graph->nodes.count),
+                    .nodes = arena_array(arena, Node *, graph->nodes.count)};
+  for (int id = 0; id < graph->nodes.count; id++) {
+    const Node *node = graph->nodes.data[id];
+    in.values[id] = tensor_new(arena, &node->type, batch);
+    compute(&in, node, inputs, &in.values[id]);
+    in.nodes[id] = as_constant(&in, &in.values[id]);
+  }
+  return in.values;
+}

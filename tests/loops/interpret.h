@@ -1,0 +1,264 @@
+// A slow executor of loop modules for tests: scalar by scalar, every access checked against its buffer's length, rounds of
+// parallel, vector and tile loops in either order, since they must not depend on each other.
+#pragma once
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "loops/value.h"
+#include "nnrt.h"
+
+typedef struct Bound {
+  const void *key;
+  LValue value;
+  LValue *elements; // of a local
+} Bound;
+
+typedef struct Interpreter {
+  const LoopModule *module;
+  NnrtFrame frame;
+  bool backwards;
+  char fault[200];
+  const LCall *call;
+  Bound bound[4096];
+} Interpreter;
+
+static Bound *interpret_find(Interpreter *in, const void *key) {
+  unsigned at = (unsigned)(((uintptr_t)key >> 4) * 0x9e3779b1u) & 4095u;
+  while (in->bound[at].key && in->bound[at].key != key)
+    at = (at + 1) & 4095u;
+  in->bound[at].key = key;
+  return &in->bound[at];
+}
+
+static void interpret_fail(Interpreter *in, const char *what, const char *name) {
+  if (!in->fault[0])
+    snprintf(in->fault, sizeof in->fault, "%s: %s %s", in->call->kernel->name, what, name);
+}
+
+static unsigned char *interpret_address(Interpreter *in, const LBuffer *buffer, int64_t index) {
+  const LKernel *kernel = in->call->kernel;
+  static unsigned char nowhere[16];
+  if (index < 0 || index >= buffer->length) {
+    interpret_fail(in, "outside of", buffer->name);
+    return nowhere;
+  }
+  for (int i = 0; i < kernel->buffers.count; i++) {
+    if (kernel->buffers.data[i] != buffer)
+      continue;
+    LPlace place = in->call->places[i];
+    unsigned char *base = place.space == SPACE_ARENA    ? in->frame.arena
+                          : place.space == SPACE_STATE  ? in->frame.state
+                          : place.space == SPACE_INPUT  ? (unsigned char *)in->frame.inputs[place.index]
+                          : place.space == SPACE_OUTPUT ? (unsigned char *)in->frame.outputs[place.index]
+                          : place.space == SPACE_CLOCK  ? (unsigned char *)in->frame.clock
+                                                        : (unsigned char *)in->module->constants;
+    return base + place.offset + index * ltype_bytes(buffer->type);
+  }
+  interpret_fail(in, "no buffer", buffer->name);
+  return nowhere;
+}
+
+static LValue interpret_load(const unsigned char *from, LType type) {
+  LValue value = {0};
+  float f32;
+  int32_t i32;
+  switch (type) {
+  case L_F32:
+    memcpy(&f32, from, 4);
+    value.real = (double)f32;
+    break;
+  case L_F64:
+    memcpy(&value.real, from, 8);
+    break;
+  case L_I32:
+    memcpy(&i32, from, 4);
+    value.integer = i32;
+    break;
+  case L_I64:
+    memcpy(&value.integer, from, 8);
+    break;
+  default:
+    value.integer = *from;
+  }
+  return value;
+}
+
+static void interpret_store(unsigned char *to, LType type, LValue value) {
+  float f32 = (float)value.real;
+  int32_t i32 = (int32_t)value.integer;
+  switch (type) {
+  case L_F32:
+    memcpy(to, &f32, 4);
+    break;
+  case L_F64:
+    memcpy(to, &value.real, 8);
+    break;
+  case L_I32:
+    memcpy(to, &i32, 4);
+    break;
+  case L_I64:
+    memcpy(to, &value.integer, 8);
+    break;
+  default:
+    *to = (unsigned char)value.integer;
+  }
+}
+
+static LValue interpret_expr(Interpreter *in, const LExpr *expr);
+
+static LValue interpret_call(Interpreter *in, const LExpr *expr) {
+  LValue args[LX_MAX_ARGS];
+  const LFunction *function = expr->function;
+  for (int i = 0; i < expr->arg_count; i++)
+    args[i] = interpret_expr(in, expr->args[i]);
+  for (int i = 0; i < expr->arg_count; i++)
+    interpret_find(in, function->params.data[i])->value = args[i];
+  for (int i = 0; i < function->lets.count; i++) {
+    LValue value = interpret_expr(in, function->lets.data[i]->value);
+    interpret_find(in, function->lets.data[i]->var)->value = value;
+  }
+  return interpret_expr(in, function->result);
+}
+
+static LValue *interpret_element(Interpreter *in, const LLocal *local, const LExpr *row, const LExpr *col) {
+  int64_t at = interpret_expr(in, row).integer, columns = local->rank == 2 ? local->dim[1] : 1;
+  int64_t c = col ? interpret_expr(in, col).integer : 0;
+  Bound *bound = interpret_find(in, local);
+  if (at < 0 || at >= local->dim[0] || c < 0 || c >= columns || !bound->elements) {
+    interpret_fail(in, "outside of local", local->name);
+    static LValue nothing;
+    return &nothing;
+  }
+  return &bound->elements[at * columns + c];
+}
+
+static LValue interpret_tree(Interpreter *in, const LExpr *expr) {
+  LValue lanes[16];
+  memcpy(lanes, interpret_find(in, expr->local)->elements, sizeof lanes);
+  LExpr leaf = {.op = LX_CONST, .type = expr->type};
+  LOp op = expr->op == LX_HSUM ? LX_ADD : expr->op == LX_HMAX ? LX_MAX : LX_MIN;
+  LExpr join = {.op = op, .type = expr->type, .arg_count = 2, .args = {&leaf, &leaf}};
+  for (int half = 8; half; half /= 2)
+    for (int i = 0; i < half; i++) {
+      LValue pair[2] = {lanes[i], lanes[i + half]};
+      lvalue_apply(&join, pair, &lanes[i]);
+    }
+  return lanes[0];
+}
+
+static LValue interpret_expr(Interpreter *in, const LExpr *expr) {
+  LValue args[LX_MAX_ARGS] = {{0}}, value = {0};
+  switch (expr->op) {
+  case LX_CONST:
+    return (LValue){expr->real, expr->integer};
+  case LX_VAR:
+    return interpret_find(in, expr->var)->value;
+  case LX_CALL:
+    return interpret_call(in, expr);
+  case LX_LOAD:
+    return interpret_load(interpret_address(in, expr->buffer, interpret_expr(in, expr->args[0]).integer), expr->type);
+  case LX_LOCAL:
+    return *interpret_element(in, expr->local, expr->args[0], expr->arg_count > 1 ? expr->args[1] : NULL);
+  case LX_HSUM:
+  case LX_HMAX:
+  case LX_HMIN:
+    return interpret_tree(in, expr);
+  default:
+    for (int i = 0; i < expr->arg_count; i++)
+      args[i] = interpret_expr(in, expr->args[i]);
+    if (!lvalue_apply(expr, args, &value))
+      interpret_fail(in, "undefined operation", "");
+    return value;
+  }
+}
+
+static void interpret_body(Interpreter *in, const LBody *body);
+
+static void interpret_round(Interpreter *in, const LStmt *stmt, const LVar *var, int64_t value) {
+  interpret_find(in, var)->value = (LValue){0, value};
+  if (stmt)
+    interpret_body(in, &stmt->body);
+}
+
+static void interpret_loop(Interpreter *in, const LStmt *stmt) {
+  int64_t from = interpret_expr(in, stmt->from).integer, to = interpret_expr(in, stmt->to).integer;
+  int64_t rounds = to > from ? (to - from + stmt->step - 1) / stmt->step : 0;
+  bool backwards = in->backwards && stmt->kind != LS_FOR;
+  for (int64_t i = 0; i < rounds && !in->fault[0]; i++)
+    interpret_round(in, stmt, stmt->var, from + (backwards ? rounds - 1 - i : i) * stmt->step);
+}
+
+static void interpret_tile(Interpreter *in, const LStmt *stmt) {
+  for (int r = 0; r < stmt->rows; r++)
+    for (int c = 0; c < stmt->cols; c++) {
+      if (stmt->row_var)
+        interpret_round(in, NULL, stmt->row_var, in->backwards ? stmt->rows - 1 - r : r);
+      interpret_round(in, stmt, stmt->col_var, in->backwards ? stmt->cols - 1 - c : c);
+    }
+}
+
+static void interpret_local(Interpreter *in, const LStmt *stmt) {
+  int count = stmt->local->dim[0] * (stmt->local->rank == 2 ? stmt->local->dim[1] : 1);
+  LValue value = interpret_expr(in, stmt->value);
+  Bound *bound = interpret_find(in, stmt->local);
+  if (!bound->elements)
+    bound->elements = malloc(sizeof(LValue) * (size_t)count);
+  for (int i = 0; i < count; i++)
+    bound->elements[i] = value;
+}
+
+static void interpret_stmt(Interpreter *in, const LStmt *stmt) {
+  LValue value;
+  switch (stmt->kind) {
+  case LS_LET:
+    value = interpret_expr(in, stmt->value);
+    interpret_find(in, stmt->var)->value = value;
+    break;
+  case LS_LOCAL:
+    interpret_local(in, stmt);
+    break;
+  case LS_SET:
+    value = interpret_expr(in, stmt->value);
+    *interpret_element(in, stmt->local, stmt->index[0], stmt->index[1]) = value;
+    break;
+  case LS_STORE:
+    value = interpret_expr(in, stmt->value);
+    interpret_store(interpret_address(in, stmt->buffer, interpret_expr(in, stmt->index[0]).integer), stmt->buffer->type,
+                    value);
+    break;
+  case LS_TILE:
+    interpret_tile(in, stmt);
+    break;
+  case LS_IF:
+    if (interpret_expr(in, stmt->value).integer)
+      interpret_body(in, &stmt->body);
+    break;
+  default:
+    interpret_loop(in, stmt);
+  }
+}
+
+static void interpret_body(Interpreter *in, const LBody *body) {
+  for (int i = 0; i < body->count && !in->fault[0]; i++)
+    interpret_stmt(in, body->data[i]);
+}
+
+// Runs an entry. NULL, or what went wrong (static text).
+static const char *interpret(const LoopModule *module, const LEntry *entry, const NnrtFrame *frame, bool backwards) {
+  static Interpreter interpreter;
+  Interpreter *in = &interpreter;
+  in->fault[0] = 0;
+  in->module = module;
+  in->frame = *frame;
+  in->backwards = backwards;
+  for (int i = 0; i < entry->calls.count && !in->fault[0]; i++) {
+    in->call = &entry->calls.data[i];
+    memset(in->bound, 0, sizeof in->bound);
+    interpret_find(in, in->call->kernel->n)->value = (LValue){0, frame->clock[4]};
+    interpret_body(in, &in->call->kernel->body);
+    for (int k = 0; k < 4096; k++)
+      free(in->bound[k].elements);
+  }
+  return in->fault[0] ? in->fault : NULL;
+}

@@ -1,0 +1,88 @@
+#!/usr/bin/env bash
+# Installs what is missing, builds, runs every test (plain, with clang, under sanitizers, the fuzz targets), and says how
+# many passed.
+#   FUZZ_SECONDS=60   how long each fuzz target runs
+set -uo pipefail
+root=$(cd "$(dirname "$0")/.." && pwd)
+build=${BUILD:-$root/build-tests}
+fuzz_seconds=${FUZZ_SECONDS:-60}
+passed=0 failed=0 failures=()
+
+. "$root/tests/packages.sh"
+need_packages "${build_packages[@]}" libcriterion-dev clang-19 libclang-rt-19-dev libomp-19-dev || exit 1
+
+# configure NAME CMAKE-ARGUMENT...: builds $build/NAME or ends the run.
+configure() {
+  local name=$1
+  shift
+  echo "== building ($name)"
+  cmake -S "$root" -B "$build/$name" -G Ninja "$@" >"$build/$name.log" 2>&1 &&
+    cmake --build "$build/$name" >>"$build/$name.log" 2>&1 && return
+  tail -n 40 "$build/$name.log"
+  echo "the build failed: $build/$name.log"
+  exit 1
+}
+
+# count NAME PASSED FAILED
+count() {
+  passed=$((passed + $2)) failed=$((failed + $3))
+  [ "$3" -eq 0 ] || failures+=("$1")
+  printf '%-28s %4d passed %4d failed\n' "$1" "$2" "$3"
+}
+
+# suites NAME: every Criterion program of a build.
+suites() {
+  for program in "$build/$1"/tests/test_*; do
+    [ -x "$program" ] && [ -f "$program" ] || continue
+    local name log summary good bad
+    name="$1/$(basename "$program")" log="$program.log"
+    timeout 900 "$program" --jobs 2 >"$log" 2>&1
+    local status=$?
+    summary=$(grep -a 'Synthesis:' "$log" | tail -n 1)
+    good=$(sed -n 's/.*Passing: [^0-9]*\([0-9]*\).*/\1/p' <<<"$summary" | grep -o '[0-9]*' | tail -n 1)
+    bad=$(($(grep -ao 'Failing: [^|]*' <<<"$summary" | grep -o '[0-9]*$') + $(grep -ao 'Crashing: [^|]*' <<<"$summary" | grep -o '[0-9]*$')))
+    [ "$status" -eq 0 ] || [ "$bad" -gt 0 ] || bad=1
+    count "$name" "${good:-0}" "$bad"
+    [ "$bad" -eq 0 ] || grep -av '^\[----\]$' "$log" | tail -n 60
+  done
+}
+
+# fuzz TARGET: for a while from its seeds; a finding is printed.
+fuzz() {
+  local target=$1 name=${1#fuzz_}
+  local scratch="$build/corpus/$name" seeds="$root/tests/fuzz/corpus/$name"
+  mkdir -p "$scratch"
+  "$build/fuzz/tests/$target" -max_total_time="$fuzz_seconds" -timeout=10 -rss_limit_mb=2048 -artifact_prefix="$build/$target-" \
+    "$scratch" "$seeds" >"$build/$target.log" 2>&1
+}
+
+mkdir -p "$build"
+configure gcc -DCMAKE_C_COMPILER=gcc
+suites gcc
+configure sanitize -DCMAKE_C_COMPILER=gcc -DCMAKE_BUILD_TYPE=Sanitize
+export ASAN_OPTIONS=detect_leaks=1 UBSAN_OPTIONS=print_stacktrace=1
+suites sanitize
+configure fuzz -DCMAKE_C_COMPILER=clang-19 -DCMAKE_BUILD_TYPE=Sanitize -DNNC_FUZZ=ON -DNNC_TESTS=ON \
+  "-DOpenMP_C_FLAGS=-fopenmp -I/usr/lib/llvm-19/lib/clang/19/include" 
+targets=()
+for program in "$build"/fuzz/tests/fuzz_*; do
+  [ -x "$program" ] && [ -f "$program" ] && targets+=("$(basename "$program")")
+done
+echo "== fuzzing ${targets[*]}, $fuzz_seconds s each"
+for ((i = 0; i < ${#targets[@]}; i += 2)); do
+  pids=()
+  for target in "${targets[@]:i:2}"; do
+    fuzz "$target" &
+    pids+=("$!:$target")
+  done
+  for pid in "${pids[@]}"; do
+    if wait "${pid%%:*}"; then count "${pid#*:}" 1 0; else
+      count "${pid#*:}" 0 1
+      tail -n 30 "$build/${pid#*:}.log"
+    fi
+  done
+done
+
+[ $failed -eq 0 ] || echo "failed: ${failures[*]}"
+echo "$passed passed, $failed failed"
+[ $failed -eq 0 ] && [ $passed -gt 0 ]
