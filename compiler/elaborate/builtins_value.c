@@ -134,6 +134,8 @@ static Value *call_error(Elab *e, const BuiltinCall *c) {
   }
   elab_error(e, span, "%s", c->args[0]->as.text);
   e->frame = frame;
+  if (frame->decl)
+    frame->returned = value_poison(e);
   return value_poison(e);
 }
 

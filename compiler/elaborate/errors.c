@@ -20,7 +20,8 @@ static bool span_equal(Span a, Span b) {
 static void note_calls(Elab *e, Span shown) {
   int notes = 0;
   for (const Frame *frame = e->frame; frame && notes < 8; frame = frame->caller)
-    if (frame->decl && frame->call.source && !elab_in_prelude(e, frame->call) && !span_equal(frame->call, shown)) {
+    if (frame->decl && frame->call.source && !elab_in_prelude(e, frame->call) && !span_equal(frame->call, shown) &&
+        !span_equal(frame->call, frame->decl->name.span)) { // a model run by itself, to check it
       diag_note(e->diag, frame->call, "in the call to `%s` here", frame->decl->name.text);
       notes++;
     }

@@ -400,6 +400,7 @@ typedef struct TrainSetup {
   Module *module;
   const char *name;
   Global *model, *data;
+  Span model_span;
   const Expr *loss, *optimizer, *metrics;
   VEC(const char *) frozen;
   bool has_clip;

@@ -198,7 +198,8 @@ static MinimizeMark *mark_of(Elab *e, const Stmt *key, const char *optimizer) {
   return &builder->minimized.data[builder->minimized.count - 1];
 }
 
-static void update_slot(Elab *e, Span span, Value *optimizer, const char *prefix, Slot *slot, Node *gradient) {
+static void update_slot(Elab *e, Span statement, Span span, Value *optimizer, const char *prefix, Slot *slot,
+                        Node *gradient) {
   CallArgs args = {0};
   call_arg(e, &args, value_tensor(e, slot_read(e, span, slot)), span);
   call_arg(e, &args, value_tensor(e, gradient), span);
@@ -214,7 +215,7 @@ static void update_slot(Elab *e, Span span, Value *optimizer, const char *prefix
                type_text(e->arena, &node->type), slot->name, type_text(e->arena, &slot->type));
     return;
   }
-  slot_write(e, span, slot, node);
+  slot_write(e, statement, slot, node);
 }
 
 static Value *eval_optimizer(Elab *e, const Expr *expr) {
@@ -229,7 +230,7 @@ static Value *eval_optimizer(Elab *e, const Expr *expr) {
   return value_poison(e);
 }
 
-// Arguments the optimizer would need are missed here, not once for each parameter.
+// A wrong optimizer is reported once, not for each parameter.
 static void train_slots(Elab *e, Span span, const Stmt *key, Node *loss, const SlotList *slots, const Expr *optimizer) {
   Builder *builder = e->builder;
   Span at = optimizer ? optimizer->span : span;
@@ -258,7 +259,7 @@ static void train_slots(Elab *e, Span span, const Stmt *key, Node *loss, const S
       clip_gradients(e, span, builder->train->clip_norm, slots->count, grads);
     int errors = diag_errors(e->diag);
     for (int i = 0; i < slots->count && errors == diag_errors(e->diag); i++)
-      update_slot(e, at, callee, prefix, slots->data[i], grads[i]);
+      update_slot(e, span, at, callee, prefix, slots->data[i], grads[i]);
   }
   builder->has_step = had;
   builder->step = step;

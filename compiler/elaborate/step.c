@@ -113,7 +113,7 @@ static void run_settings(Elab *e, TrainSetup *s) {
   if (!check_samples(e, s, &formal, &wanted))
     return;
   const DataFacts *facts = s->data->facts;
-  Span span = s->decl->span;
+  Span span = s->model_span;
   Value *x = input(e, "x", facts->x, span);
   Value *y = facts->has_y ? target_input(e, "y", facts, span) : x;
   Value *loss = eval_partial(e, s->loss, 2);

@@ -64,13 +64,6 @@ Node *tensor_op(Elab *e, Span span, Op op, int count, Node *const *inputs, const
 
 Node *tensor_unary(Elab *e, Span span, Op op, Node *x) { return tensor_op(e, span, op, 1, &x, NULL, NULL); }
 
-static Node *broadcast_to(Elab *e, Span span, Node *x, Type shape) {
-  if (type_same_shape(&x->type, &shape))
-    return x;
-  shape.elem = x->type.elem;
-  return tensor_op(e, span, OP_broadcast, 1, &x, NULL, &shape);
-}
-
 Node *tensor_binary(Elab *e, Span span, Op op, Node *a, Node *b) {
   if (!a || !b)
     return NULL;
@@ -80,7 +73,14 @@ Node *tensor_binary(Elab *e, Span span, Op op, Node *a, Node *b) {
     diag_hint(e->diag, "dimensions are compared from the last one backwards; each pair must be equal, or one of them 1");
     return NULL;
   }
-  Node *inputs[] = {broadcast_to(e, span, a, shape), broadcast_to(e, span, b, shape)};
+  Node *inputs[] = {a, b};
+  if (!tensor_fits(e, span, &shape))
+    return NULL;
+  if (tensor_here(e, a) && tensor_here(e, b)) {
+    tensor_stamp(e, span);
+    inputs[0] = graph_broadcast(e->builder->graph, a, &shape);
+    inputs[1] = graph_broadcast(e->builder->graph, b, &shape);
+  }
   return tensor_op(e, span, op, 2, inputs, NULL, NULL);
 }
 
@@ -238,7 +238,7 @@ Node *tensor_of(Elab *e, Span span, const Value *v, const ElemType *wanted) {
     return NULL;
   Attr attr = {0};
   if (elem_is_real(elem))
-    attr.real = value_real(v);
+    attr.real = elem == F32 ? (double)(float)value_real(v) : value_real(v);
   else
     attr.integer = v->as.integer;
   Type type = type_scalar(elem);

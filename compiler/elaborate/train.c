@@ -33,6 +33,7 @@ static Global *named_global(Elab *e, const Expr *value, DeclKind kind, const cha
 static void read_model(Elab *e, TrainSetup *s, const Expr *value, const Setting *setting) {
   (void)setting;
   s->model = named_global(e, value, DECL_MODEL, "model");
+  s->model_span = value->span;
 }
 
 static void read_data(Elab *e, TrainSetup *s, const Expr *value, const Setting *setting) {

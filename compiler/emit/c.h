@@ -34,6 +34,7 @@ typedef struct CName {
 typedef struct CVectorLocal {
   const LLocal *local;
   const char *elements; // NULL: no such array in scope
+  const LStmt *reader;  // the statement it was written for
   int copies;
 } CVectorLocal;
 
@@ -60,6 +61,9 @@ void c_line(CEmit *emit, const char *format, ...)
 void c_comment(CEmit *emit, const char *comment);
 void c_string(Text *out, const char *string);
 
+// ---- emit_c.c: a whole file; `contract` declares NnrtFrame
+void c_file(Text *out, const LoopModule *loops, const Manifest *manifest, const char *contract, bool is_static);
+
 // ---- c_expr.c
 void c_expr(CEmit *emit, const LExpr *expr);
 void c_index(CEmit *emit, const LExpr *expr);
@@ -71,7 +75,8 @@ void c_find_vectors(CEmit *emit, const LKernel *kernel);
 bool c_tile_is_vector(CEmit *emit, const LStmt *tile);
 CVectorLocal *c_vector_local(const CEmit *emit, const LLocal *local);
 void c_declare_vector(CEmit *emit, const LStmt *local);
-void c_copy_elements(CEmit *emit, const LStmt *reader); // before a statement that reads elements of vector locals
+void c_copy_elements(CEmit *emit, const LStmt *reader);   // before a statement that reads elements of vector locals
+void c_forget_elements(CEmit *emit, const LStmt *reader); // and after it
 void c_print_tile(CEmit *emit, const LStmt *tile);
 void c_vector_expr(CEmit *emit, const LExpr *expr); // a vector or a scalar that its context takes for one
 bool c_is_vector(const CEmit *emit, const LExpr *expr);

@@ -161,6 +161,7 @@ static void print_stmt(CEmit *emit, const LStmt *stmt) {
   default:
     print_loop(emit, stmt);
   }
+  c_forget_elements(emit, stmt);
 }
 
 void c_body(CEmit *emit, const LBody *body) {

@@ -193,7 +193,30 @@ static void collect_locals(CEmit *emit, const LBody *body) {
   }
 }
 
-// Drops what is set otherwise than by vector tiles; true if anything was.
+static bool sets(const LStmt *stmt, const LLocal *local) {
+  if (stmt->kind == LS_SET && stmt->local == local)
+    return true;
+  for (int i = 0; i < stmt->body.count; i++)
+    if (sets(stmt->body.data[i], local))
+      return true;
+  return false;
+}
+
+static bool expr_reads(const LExpr *expr, const LLocal *local) {
+  if (!expr)
+    return false;
+  bool found = expr->local == local;
+  for (int i = 0; i < expr->arg_count; i++)
+    found = found || expr_reads(expr->args[i], local);
+  return found;
+}
+
+static bool head_reads(const LStmt *stmt, const LLocal *local) {
+  return expr_reads(stmt->value, local) || expr_reads(stmt->index[0], local) || expr_reads(stmt->index[1], local) ||
+         expr_reads(stmt->from, local) || expr_reads(stmt->to, local);
+}
+
+// Drops what is set otherwise than by vector tiles, or in a loop whose head reads it; true if anything was.
 static bool drop_locals(CEmit *emit, const LBody *body) {
   int before = emit->vectors.count;
   for (int i = 0; i < body->count; i++) {
@@ -201,6 +224,9 @@ static bool drop_locals(CEmit *emit, const LBody *body) {
     if (stmt->kind == LS_SET) {
       drop_vector(emit, stmt->local);
     } else if (stmt->kind != LS_TILE) {
+      for (int v = emit->vectors.count - 1; v >= 0; v--)
+        if (head_reads(stmt, emit->vectors.data[v].local) && sets(stmt, emit->vectors.data[v].local))
+          drop_vector(emit, emit->vectors.data[v].local);
       drop_locals(emit, &stmt->body);
     } else if (!c_tile_is_vector(emit, stmt)) {
       for (int j = 0; j < stmt->body.count; j++)
@@ -271,29 +297,6 @@ void c_declare_vector(CEmit *emit, const LStmt *stmt) {
   emit->depth -= local->rank == 2;
 }
 
-static bool sets(const LStmt *stmt, const LLocal *local) {
-  if (stmt->kind == LS_SET && stmt->local == local)
-    return true;
-  for (int i = 0; i < stmt->body.count; i++)
-    if (sets(stmt->body.data[i], local))
-      return true;
-  return false;
-}
-
-static bool expr_reads(const LExpr *expr, const LLocal *local) {
-  if (!expr)
-    return false;
-  bool found = expr->local == local;
-  for (int i = 0; i < expr->arg_count; i++)
-    found = found || expr_reads(expr->args[i], local);
-  return found;
-}
-
-static bool head_reads(const LStmt *stmt, const LLocal *local) {
-  return expr_reads(stmt->value, local) || expr_reads(stmt->index[0], local) || expr_reads(stmt->index[1], local) ||
-         expr_reads(stmt->from, local) || expr_reads(stmt->to, local);
-}
-
 // Does it read the local element by element?
 static bool reads_elements(CEmit *emit, const LStmt *stmt, const LLocal *local) {
   if (stmt->kind == LS_TILE && c_tile_is_vector(emit, stmt))
@@ -334,10 +337,17 @@ static void copy_elements(CEmit *emit, CVectorLocal *vector) {
 void c_copy_elements(CEmit *emit, const LStmt *reader) {
   for (int i = 0; i < emit->vectors.count; i++) {
     CVectorLocal *vector = &emit->vectors.data[i];
-    bool own_head = reader->kind != LS_TILE && head_reads(reader, vector->local);
-    if (own_head || (!sets(reader, vector->local) && reads_elements(emit, reader, vector->local)))
-      copy_elements(emit, vector);
+    if (vector->elements || sets(reader, vector->local) || !reads_elements(emit, reader, vector->local))
+      continue;
+    copy_elements(emit, vector);
+    vector->reader = reader;
   }
+}
+
+void c_forget_elements(CEmit *emit, const LStmt *reader) {
+  for (int i = 0; i < emit->vectors.count; i++)
+    if (emit->vectors.data[i].reader == reader)
+      emit->vectors.data[i].elements = NULL;
 }
 
 // An operand that must be a vector.

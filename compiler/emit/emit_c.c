@@ -63,8 +63,8 @@ void c_line(CEmit *emit, const char *format, ...) {
 void c_comment(CEmit *emit, const char *comment) {
   for (const char *line = comment; line && *line;) {
     size_t length = strcspn(line, "\n");
-    bool joins = length > 0 && line[length - 1] == '\\'; // would make the next line a comment too
-    text_printf(emit->out, "// %.*s%s\n", (int)length, line, joins ? " " : "");
+    bool joins = length > 0 && strchr("\\/", line[length - 1]); // a backslash or ??/ would take in the next line
+    text_printf(emit->out, "// %.*s%s\n", (int)length, line, joins ? " ." : "");
     line += length + (line[length] == '\n');
   }
 }
@@ -293,16 +293,15 @@ static void print_functions(CEmit *emit, const Manifest *manifest) {
 }
 
 static const char head[] = "#include <math.h>\n"
-                           "#include <string.h>\n\n"
-                           "#include \"nnrt.h\"\n\n"
-                           "#ifndef _OPENMP\n"
+                           "#include <string.h>\n\n";
+static const char pragmas[] = "#ifndef _OPENMP\n"
                            "#pragma GCC diagnostic ignored \"-Wunknown-pragmas\"\n"
                            "#endif\n"
                            "#ifdef __clang__ // a loop that stays scalar is no fault\n"
                            "#pragma clang diagnostic ignored \"-Wpass-failed\"\n"
                            "#endif\n\n";
 
-void emit_c(Text *out, const LoopModule *loops, const struct Manifest *manifest) {
+void c_file(Text *out, const LoopModule *loops, const Manifest *manifest, const char *contract, bool is_static) {
   Text body = text_new(out->arena);
   CEmit emit = {.out = &body, .arena = out->arena, .module = loops};
   print_functions(&emit, manifest);
@@ -310,12 +309,18 @@ void emit_c(Text *out, const LoopModule *loops, const struct Manifest *manifest)
   print_kernels(&emit, manifest);
   for (int i = 0; i < loops->entries.count; i++)
     if (is_wanted(loops->entries.data[i], manifest))
-      print_entry(&emit, loops->entries.data[i], manifest != NULL);
+      print_entry(&emit, loops->entries.data[i], is_static);
   if (manifest)
     c_module(&emit, manifest);
   text_printf(out, "// %s: made by nnc, %s\n", loops->name ? loops->name : "module",
               "for -std=c11 -O3 -march=native -ffp-contract=off -fno-math-errno -fno-trapping-math -fwrapv -fopenmp.");
   text_add(out, head);
+  text_add(out, contract);
+  text_add(out, pragmas);
   c_helpers(out, emit.used);
   text_add(out, text_string(&body));
+}
+
+void emit_c(Text *out, const LoopModule *loops, const struct Manifest *manifest) {
+  c_file(out, loops, manifest, "#include \"nnrt.h\"\n\n", manifest != NULL);
 }

@@ -28,21 +28,21 @@ void math_tanh(LoopModule *module, LType type) {
   math_end(&m, m_with_sign(&m, value, x));
 }
 
-// erf(x) / x - 1 by x^2 for |x| <= 0.875; ln erfc(u + 2) on [0.875, 4] and ln erfc(u + 2.5) on [0.875, 6]: the same script.
+// erf(x) / x - 1 by x^2 for |x| <= 0.875; ln erfc(u + 1) up to x = 4 and 6: the same script.
 static const double erf_f32[] = {0x1.06eba8214db69p-3, -0x1.81271p-2, 0x1.ce21d8p-4,
                                  -0x1.b6fep-6,         0x1.4a07fp-8,  -0x1.463c08p-11};
 static const double erf_f64[] = {0x1.06eba8214db69p-3,   -0x1.812746b0379e5p-2,  0x1.ce2f21a0429c0p-4,
                                  -0x1.b82ce3127ba41p-6,  0x1.565bcd0bd4606p-8,   -0x1.c02db3658deafp-11,
                                  0x1.f9a3100710b48p-14,  -0x1.f4d01d65eb31ap-17, 0x1.b9c122671fa30p-20,
                                  -0x1.5dd08580f4ba5p-23, 0x1.e54e21a2ddadep-27,  -0x1.dc9fd960d7aabp-31};
-static const double erfc_f32[] = {-0x1.575b32p+2, -0x1.1ac324p+2,  -0x1.d8f5e8p-1, -0x1.0dd3c2p-6,
-                                  0x1.d35d72p-9,  -0x1.7edb08p-11, 0x1.2912e4p-13, -0x1.4bd8e6p-16};
+static const double erfc_f32[] = {-0x1.d97fc0p+0, -0x1.51c9b0p+1, -0x1.afabc6p-1, -0x1.5474c6p-5,
+                                  0x1.48cb90p-7,  -0x1.058f6cp-9, 0x1.25b856p-12, -0x1.4bd8e6p-16};
 static const double erfc_f64[] = {
-    -0x1.f3a2dc8691b4ep+2,  -0x1.56925248daaefp+2,  -0x1.e3460a18d3ef9p-1,  -0x1.63cc1dae6d01fp-7,
-    0x1.1bd55953e33a4p-9,   -0x1.b9612e16b62e8p-12, 0x1.43173dd91da56p-14,  -0x1.ac072557a44b6p-17,
-    0x1.dabe2eb4af5c6p-20,  -0x1.4e8f6e63072b8p-23, -0x1.a024096d98eccp-27, 0x1.7bc764efbc26ap-27,
-    -0x1.fda654ab48716p-29, 0x1.98ac2abd492a2p-31,  -0x1.1f519cf0350a0p-33, 0x1.9882135317d12p-35,
-    -0x1.31bbbf139b59ap-38, -0x1.8ae932688fcbap-39, 0x1.2173491f59531p-41};
+    -0x1.d97fbf27aa2a1p+0,  -0x1.51c9b0006c23dp+1,  -0x1.afabc11a2904ep-1,  -0x1.5477f09ca613ap-5,
+    0x1.48c9d40dd7d74p-7,   -0x1.033f69c160932p-9,  0x1.f1b4b5db5232fp-13,  0x1.b8c1d8c131157p-16,
+    -0x1.c769e487955f5p-16, 0x1.41accd52dfdadp-17,  -0x1.1105e86cc69d3p-19, 0x1.030fc25a42291p-23,
+    0x1.e24fcd40995f8p-24,  -0x1.ff58bf796d915p-25, 0x1.31fbbc3c1980bp-26,  -0x1.fd4bb05292daep-29,
+    0x1.2c00c1332670cp-31,  -0x1.dee464f7d6da5p-35, 0x1.d079d74d3bfcep-39,  -0x1.9c8ace11a5bfap-44};
 
 void math_erf(LoopModule *module, LType type) {
   Math m =
@@ -54,8 +54,8 @@ void math_erf(LoopModule *module, LType type) {
   LExpr *z = m_let(&m, "z", m_mul(&m, size, size));
   LExpr *near = m_fma(&m, size, single ? m_horner(&m, z, erf_f32, 6) : m_horner(&m, z, erf_f64, 12), size);
   LExpr *limited = m_min(&m, size, m_real(&m, single ? 4 : 6));
-  LExpr *u = m_let(&m, "u", m_sub(&m, limited, m_real(&m, single ? 2 : 2.5)));
-  LExpr *log_erfc = m_let(&m, "log_erfc", single ? m_horner(&m, u, erfc_f32, 8) : m_horner(&m, u, erfc_f64, 19));
+  LExpr *u = m_let(&m, "u", m_sub(&m, limited, m_real(&m, 1)));
+  LExpr *log_erfc = m_let(&m, "log_erfc", single ? m_horner(&m, u, erfc_f32, 8) : m_horner(&m, u, erfc_f64, 20));
   LExpr *far = m_sub(&m, m_real(&m, 1), exp_normal(&m, log_erfc));
   LExpr *value = m_let(&m, "value", m_select(&m, m_is(&m, LX_LT, size, m_real(&m, 0.875)), near, far));
   math_end(&m, m_with_sign(&m, value, x));

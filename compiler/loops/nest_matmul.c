@@ -1,6 +1,8 @@
 // Products. The result is cut into register tiles of mr rows by nr columns; a task owns some rows of tiles in one panel
-// of nr columns, so that the panel of B stays in the caches while the rows pass. B is first copied into panels, element
-// (k, j) beside (k, j + 1), where that pays. The kernel's further nodes are computed from the finished tile.
+// of nr columns, so that the panel of B stays in the caches while the rows pass. Where that pays, operands are first copied:
+// B, and A that runs along its rows, into panels in which the tile finds its elements side by side, (k, j) of B beside
+// (k, j + 1); A that runs along k into rows a little longer, where their distance makes them fall together in the first
+// cache. The kernel's further nodes are computed from the finished tile.
 #include "loops/nest.h"
 
 #include "graph/ops.h"
@@ -12,7 +14,8 @@ typedef struct Product {
   int mr, nr;    // the tile
   int64_t block; // rows of a task
   LType type;
-  LBuffer *packed;            // B in panels, or NULL
+  LBuffer *packed_a, *packed; // copies of A and B, or NULL
+  int64_t row_stride;         // of packed_a if it is rows, 0 if it is panels
   LExpr *index[MAX_RANK];     // of the result; the leading dimensions
   LExpr *batch;               // their common number
 } Product;
@@ -36,6 +39,18 @@ static int64_t packed_size(const Lower *lower, const Product *product) {
   return nest_capacity(lower, &product->k, 1) * nest_capacity(lower, &product->n, 1);
 }
 
+static int64_t packed_a_size(const Lower *lower, const Product *product) {
+  int64_t stride = product->row_stride ? product->row_stride : nest_capacity(lower, &product->k, 1);
+  return stride * nest_capacity(lower, &product->m, 1);
+}
+
+// Where the rows from `row` on begin in packed_a: rows or panels, each as high as its tile, lie one after another.
+static LExpr *row_panel_start(Lower *lower, const Product *product, LExpr *row) {
+  int64_t stride = product->row_stride ? product->row_stride : nest_capacity(lower, &product->k, 1);
+  LExpr *batch = nest_mul(lower, product->batch, nest_i64(lower, packed_a_size(lower, product)));
+  return nest_add(lower, batch, nest_mul(lower, row, nest_i64(lower, stride)));
+}
+
 // Where the panel of column `panel` * nr begins; panels lie one after another, the last one as wide as it is.
 static LExpr *panel_start(Lower *lower, const Product *product, LExpr *panel) {
   int64_t each = nest_capacity(lower, &product->k, 1) * product->nr;
@@ -57,12 +72,22 @@ static LExpr *b_value(Lower *lower, const Product *product, const Tile *tile, LE
   return lx_load(lower->arena, product->packed, at);
 }
 
+static LExpr *a_value(Lower *lower, const Product *product, const Tile *tile, LExpr *panel, LExpr *i, LExpr *k) {
+  if (!product->packed_a)
+    return operand(lower, product, 0, nest_add(lower, tile->row, i), k);
+  LExpr *at = product->row_stride ? nest_add(lower, nest_mul(lower, i, nest_i64(lower, product->row_stride)), k)
+                                  : nest_add(lower, nest_mul(lower, k, nest_i64(lower, tile->rows)), i);
+  return lx_load(lower->arena, product->packed_a, nest_add(lower, panel, at));
+}
+
 static void make_tile(Lower *lower, Product *product, const Tile *tile) {
-  LExpr *i, *j, *zero = lx_real(lower->arena, product->type, 0);
+  LExpr *i, *j, *zero = lx_real(lower->arena, product->type, 0), *panel = NULL;
+  if (product->packed_a)
+    panel = nest_let(lower, "rows", row_panel_start(lower, product, tile->row));
   LLocal *acc = nest_local(lower, "acc", product->type, 2, tile->rows, tile->cols, zero);
   LExpr *k = nest_loop(lower, LS_FOR, "k", nest_i64(lower, 0), lower_dim(lower, product->k), 1);
   nest_tile(lower, tile->rows, tile->cols, &i, &j);
-  LExpr *a = operand(lower, product, 0, nest_add(lower, tile->row, i), k);
+  LExpr *a = a_value(lower, product, tile, panel, i, k);
   LExpr *b = b_value(lower, product, tile, k, j);
   nest_set(lower, acc, i, j, lx_fma(lower->arena, a, b, lx_local(lower->arena, acc, i, j)));
   nest_close(lower);
@@ -216,73 +241,149 @@ static void multiply(Lower *lower, Product *product, bool shared) {
 }
 
 // ---- packing
-static void pack_panel(Lower *lower, Product *product, LExpr *panel, int cols) {
-  LExpr *row, *col;
-  LExpr *start = nest_let(lower, "panel", panel_start(lower, product, panel));
-  LExpr *column = nest_let(lower, "j0", nest_mul(lower, panel, nest_i64(lower, product->nr)));
-  LExpr *k = nest_loop(lower, LS_FOR, "k", nest_i64(lower, 0), lower_dim(lower, product->k), 1);
-  nest_tile(lower, 1, cols, &row, &col);
+static LExpr *element(Lower *lower, const Product *product, int which, LExpr *k, LExpr *across) {
+  return which == 0 ? operand(lower, product, 0, across, k) : operand(lower, product, 1, k, across);
+}
+
+static void store_packed(Lower *lower, const Product *product, int which, LExpr *at, LExpr *value) {
   LStmt *stmt = nest_stmt(lower, LS_STORE);
-  stmt->buffer = product->packed;
-  stmt->index[0] = nest_add(lower, start, nest_add(lower, nest_mul(lower, k, nest_i64(lower, cols)), col));
-  stmt->value = operand(lower, product, 1, k, nest_add(lower, column, col));
+  stmt->buffer = which == 0 ? product->packed_a : product->packed;
+  stmt->index[0] = at;
+  stmt->value = value;
   nest_push(lower, stmt);
-  nest_close(lower);
-  nest_close(lower);
 }
 
-static void pack(Lower *lower, Product *product, bool shared) {
-  const Dim *dims = product->node->type.dim;
-  int64_t whole = product->n / product->nr;
-  int rest = (int)(product->n % product->nr);
-  LExpr *panels = panel_count(lower, product);
-  LExpr *tasks = nest_mul(lower, nest_count(lower, dims, product->leading), panels);
+// One panel from `start`, `width` elements for each k, which are `first` and the next ones across. Where the operand runs
+// along k in memory, so does the inner loop, over pieces short enough for the panel's lines to stay in the first cache.
+static void pack_panel(Lower *lower, const Product *product, int which, LExpr *start, LExpr *first, int width,
+                       bool along_k) {
+  enum { PIECE = 64 };
+  LExpr *row, *across, *k, *zero = nest_i64(lower, 0), *depth = lower_dim(lower, product->k);
+  LExpr *wide = nest_i64(lower, width);
+  if (along_k) {
+    LExpr *piece = nest_loop(lower, LS_FOR, "piece", zero, depth, PIECE);
+    LExpr *end = nest_let(lower, "end", nest_min(lower, nest_add(lower, piece, nest_i64(lower, PIECE)), depth));
+    across = nest_loop(lower, LS_FOR, "j", zero, wide, 1);
+    k = nest_loop(lower, LS_SIMD, "k", piece, end, 1);
+  } else {
+    k = nest_loop(lower, LS_FOR, "k", zero, depth, 1);
+    nest_tile(lower, 1, width, &row, &across);
+  }
+  LExpr *at = nest_add(lower, start, nest_add(lower, nest_mul(lower, k, wide), across));
+  store_packed(lower, product, which, at, element(lower, product, which, k, nest_add(lower, first, across)));
+  for (int scopes = along_k ? 3 : 2; scopes; scopes--)
+    nest_close(lower);
+}
+
+// All panels of an operand: `size` across in panels of `width` and one of what is left.
+static void pack(Lower *lower, Product *product, int which, bool along_k, bool shared) {
+  int64_t size = which == 0 ? product->m : product->n;
+  int width = which == 0 ? product->mr : product->nr, rest = (int)(size % width);
+  int64_t whole = size / width, panels = whole + (rest > 0);
+  LExpr *count = nest_i64(lower, panels);
+  LExpr *tasks = nest_mul(lower, nest_count(lower, product->node->type.dim, product->leading), count);
   LExpr *task = nest_loop(lower, shared ? LS_PARALLEL : LS_FOR, "task", nest_i64(lower, 0), tasks, 1);
-  LExpr *panel = nest_let(lower, "panel", product->leading ? mod(lower, task, panels) : task);
-  set_leading(lower, product, product->leading ? nest_div(lower, task, panels) : nest_i64(lower, 0));
-  if (whole) {
-    if (rest)
-      nest_if(lower, lx_binary(lower->arena, LX_LT, panel, nest_i64(lower, whole)));
-    pack_panel(lower, product, panel, product->nr);
-    if (rest)
-      nest_close(lower);
-  }
-  if (rest) {
-    if (whole)
-      nest_if(lower, lx_binary(lower->arena, LX_EQ, panel, nest_i64(lower, whole)));
-    pack_panel(lower, product, nest_i64(lower, whole), rest);
-    if (whole)
+  LExpr *panel = nest_let(lower, "panel", product->leading ? mod(lower, task, count) : task);
+  set_leading(lower, product, product->leading ? nest_div(lower, task, count) : nest_i64(lower, 0));
+  for (int last = 0; last <= 1; last++) {
+    if (last ? !rest : !whole)
+      continue;
+    if (rest && whole)
+      nest_if(lower, lx_binary(lower->arena, last ? LX_EQ : LX_LT, panel, nest_i64(lower, whole)));
+    LExpr *number = last ? nest_i64(lower, whole) : panel;
+    LExpr *first = nest_let(lower, which ? "j0" : "i0", nest_mul(lower, number, nest_i64(lower, width)));
+    LExpr *start = which ? panel_start(lower, product, number) : row_panel_start(lower, product, first);
+    pack_panel(lower, product, which, nest_let(lower, "start", start), first, last ? rest : width, along_k);
+    if (rest && whole)
       nest_close(lower);
   }
   nest_close(lower);
 }
 
-// The distance in memory of neighbouring columns of B; 0 if that is no single load.
-static int64_t column_stride(Lower *lower, const Product *product) {
-  LExpr *row, *j;
-  int64_t stride = 0;
-  nest_tile(lower, 1, 2, &row, &j);
-  LExpr *k = nest_loop(lower, LS_FOR, "k", nest_i64(lower, 0), lower_dim(lower, product->k), 1);
+// A as it is, but for the distance of its rows.
+static void copy_rows(Lower *lower, Product *product, bool shared) {
+  LExpr *m = lower_dim(lower, product->m), *zero = nest_i64(lower, 0);
+  LExpr *tasks = nest_mul(lower, nest_count(lower, product->node->type.dim, product->leading), m);
+  LExpr *task = nest_loop(lower, shared ? LS_PARALLEL : LS_FOR, "task", zero, tasks, 1);
+  LExpr *row = nest_let(lower, "i", product->leading ? mod(lower, task, m) : task);
+  set_leading(lower, product, product->leading ? nest_div(lower, task, m) : zero);
+  LExpr *start = nest_let(lower, "start", row_panel_start(lower, product, row));
+  LExpr *k = nest_loop(lower, LS_SIMD, "k", zero, lower_dim(lower, product->k), 1);
+  store_packed(lower, product, 0, nest_add(lower, start, k), operand(lower, product, 0, row, k));
+  nest_close(lower);
+  nest_close(lower);
+}
+
+// How an operand lies in memory: the distance of neighbours across (rows of A, columns of B) and along k, in elements; 0 if
+// it is no single load.
+typedef struct Strides {
+  int64_t across, along;
+} Strides;
+
+static Strides strides_of(Lower *lower, const Product *product, int which) {
+  LExpr *j, *k;
+  Strides strides = {0, 0};
   Product probe = *product;
   for (int i = 0; i < product->leading; i++)
     probe.index[i] = nest_i64(lower, 0);
-  LExpr *value = operand(lower, &probe, 1, k, j);
-  if (value->op != LX_LOAD || !lx_stride(value->args[0], j->var, &stride))
-    stride = 0;
+  nest_tile(lower, 2, 2, &k, &j);
+  LExpr *value = element(lower, &probe, which, k, j);
+  if (value->op == LX_LOAD &&
+      !(lx_stride(value->args[0], j->var, &strides.across) && lx_stride(value->args[0], k->var, &strides.along)))
+    strides = (Strides){0, 0};
   nest_drop(lower);
-  nest_drop(lower);
-  return stride;
+  return strides;
 }
 
-static bool packing_pays(Lower *lower, const Product *product) {
-  int64_t rows = nest_capacity(lower, &product->m, 1);
-  if (product->n < 0 || product->n == 1 || nest_capacity(lower, &product->k, 1) == 1)
+static bool may_pack(const Lower *lower, const Product *product) {
+  return product->m != 1 && product->n > 1 && nest_capacity(lower, &product->k, 1) > 1;
+}
+
+// Rows of A at such a distance fall on each other in the first cache; columns of A far apart miss it each time.
+static bool packing_a_pays(const Lower *lower, const Product *product, Strides strides) {
+  enum { FALL_TOGETHER = 2048, FAR = 1024, DEEP = 256, PANELS = 4 };
+  int64_t bytes = ltype_bytes(product->type), k = nest_capacity(lower, &product->k, 1);
+  if (!may_pack(lower, product) || k < DEEP || product->n < PANELS * product->nr)
     return false;
-  int64_t stride = column_stride(lower, product);
-  if (stride != 1 && stride != 0)
+  if (strides.along == 1)
+    return nest_capacity(lower, &product->m, 1) > 4 && strides.across * bytes % FALL_TOGETHER == 0;
+  return product->m >= product->mr && strides.along * bytes >= FAR;
+}
+
+static bool packing_b_pays(const Lower *lower, const Product *product, Strides strides) {
+  int64_t rows = nest_capacity(lower, &product->m, 1);
+  if (!may_pack(lower, product))
+    return false;
+  if (strides.across > 1)
     return rows > product->mr;
   int64_t bytes = packed_size(lower, product) * ltype_bytes(product->type);
   return rows >= 8 * product->mr && bytes > lower->target->l1_bytes;
+}
+
+// Packs what pays; the bytes it takes.
+static int64_t pack_operands(Lower *lower, Product *product, int64_t scratch, bool shared) {
+  Strides a = strides_of(lower, product, 0), b = strides_of(lower, product, 1);
+  int64_t batches = nest_capacity(lower, product->node->type.dim, product->leading);
+  int64_t k = nest_capacity(lower, &product->k, 1), bytes = 0;
+  bool pack_a = packing_a_pays(lower, product, a), pack_b = packing_b_pays(lower, product, b);
+  if (pack_a) {
+    product->row_stride = a.along == 1 ? k + 64 / ltype_bytes(product->type) : 0;
+    int64_t length = batches * packed_a_size(lower, product);
+    product->packed_a = nest_scratch(lower, "packed_a", product->type, length, scratch);
+    bytes = (length * ltype_bytes(product->type) + 63) / 64 * 64;
+    if (product->row_stride)
+      copy_rows(lower, product, shared);
+    else
+      pack(lower, product, 0, false, shared);
+  }
+  if (pack_b) {
+    int64_t length = batches * k * product->n;
+    product->packed = nest_scratch(lower, "packed_b", product->type, length, scratch + bytes);
+    bytes += length * ltype_bytes(product->type);
+    pack(lower, product, 1, b.along == 1 && b.across != 1, shared);
+  }
+  lower->out->barrier_inside = shared && (pack_a || pack_b);
+  return bytes;
 }
 
 // ---- sizes
@@ -338,17 +439,10 @@ int64_t nest_matmul(Lower *lower, int64_t scratch) {
                      .type = ltype_of(node->type.elem)};
   lower->out->work = nest_work(lower);
   bool shared = lower->out->work >= SHARED_WORK;
-  int64_t bytes = 0;
   choose_tile(lower, &product);
   choose_block(lower, &product);
   product.batch = nest_i64(lower, 0);
-  if (packing_pays(lower, &product)) {
-    int64_t length = packed_size(lower, &product) * nest_capacity(lower, node->type.dim, product.leading);
-    bytes = length * ltype_bytes(product.type);
-    product.packed = nest_scratch(lower, "packed", product.type, length, scratch);
-    pack(lower, &product, shared);
-    lower->out->barrier_inside = shared;
-  }
+  int64_t bytes = pack_operands(lower, &product, scratch, shared);
   multiply(lower, &product, shared);
   return bytes;
 }

@@ -30,7 +30,7 @@ def trainer(model, optimizer, loss, x, y):
 
 def mlp():
     model = nn.Sequential(nn.Linear(784, 512), nn.ReLU(), nn.Linear(512, 256), nn.ReLU(), nn.Linear(256, 10))
-    step = trainer(model, torch.optim.Adam(model.parameters(), 1e-3), F.cross_entropy, torch.rand(64, 784), torch.randint(10, (64,)))
+    step = trainer(model, torch.optim.Adam(model.parameters(), 1e-6), F.cross_entropy, torch.rand(64, 784), torch.randint(10, (64,)))
     print("torch mlp  %10.0f samples/s" % (64 * rate(step)), flush=True)
 
 

@@ -5,7 +5,7 @@ type.
 Run: python3 minimax.py [name ...]; needs mpmath.
 """
 import sys
-from mpmath import mp, mpf, matrix, lu_solve, exp, log, tanh, erf, erfc, sin, cos, sqrt, pi, linspace, nstr
+from mpmath import mp, mpf, matrix, lu_solve, exp, log, tanh, erf, erfc, sin, cos, sqrt, pi, nstr
 
 mp.dps = 60
 
@@ -90,7 +90,7 @@ logq = series(lambda x: (log(1 + x) - x + x * x / 2) / x**3, mpf(1) / 3)
 atanhq = series(root(lambda s: (log((1 + s) / (1 - s)) / s - 2) / s**2), mpf(2) / 3)
 atanhqq = series(root(lambda s: ((log((1 + s) / (1 - s)) / s - 2) / s**2 - mpf(2) / 3) / s**2), mpf(2) / 5)
 tanhq = series(root(lambda x: (tanh(x) / x - 1) / x**2), -mpf(1) / 3)
-erfq = series(root(lambda x: erf(x) / x), 2 / sqrt(pi))
+erfq = root(lambda x: erf(x) / x if x > tiny else 2 / sqrt(pi))
 sinq = series(root(lambda x: (sin(x) / x - 1) / x**2), -mpf(1) / 6)
 cosq = series(root(lambda x: (cos(x) - 1 + x * x / 2) / x**4), mpf(1) / 24)
 S = (sqrt(mpf(2)) - 1) ** 2 / (sqrt(mpf(2)) + 1) ** 2 * mpf("1.0001")
@@ -107,10 +107,10 @@ FITS = {
     "cos_f32": lambda: fit("cos_f32", cosq, lambda z: z * z + tiny, 0, P, 3, 24),
     "sin_f64": lambda: fit("sin_f64", sinq, lambda z: z + tiny, 0, P, 5, 53),
     "cos_f64": lambda: fit("cos_f64", cosq, lambda z: z * z + tiny, 0, P, 5, 53),
-    "erf_f32": lambda: fit("erf_f32", root(lambda x: erf(x) / x if x > tiny else 2 / sqrt(pi)), lambda z: mpf(1), 0, mpf("0.875") ** 2, 5, 24),
-    "erf_f64": lambda: fit("erf_f64", root(lambda x: erf(x) / x if x > tiny else 2 / sqrt(pi)), lambda z: mpf(1), 0, mpf("0.875") ** 2, 11, 53),
-    "erfc_f32": lambda: fit("erfc_f32", erfc_log(mpf(2)), lambda u: erfc(u + 2) + mpf(10) ** -5, mpf("0.875") - 2, mpf(4) - 2, 7, 24),
-    "erfc_f64": lambda: fit("erfc_f64", erfc_log(mpf("2.5")), lambda u: erfc(u + mpf("2.5")) + mpf(10) ** -10, mpf("0.875") - mpf("2.5"), mpf(6) - mpf("2.5"), 18, 53),
+    "erf_f32": lambda: fit("erf_f32", erfq, lambda z: mpf(1), 0, mpf("0.875") ** 2, 5, 24),
+    "erf_f64": lambda: fit("erf_f64", erfq, lambda z: mpf(1), 0, mpf("0.875") ** 2, 11, 53),
+    "erfc_f32": lambda: fit("erfc_f32", erfc_log(mpf(1)), lambda u: erfc(u + 1) + mpf(10) ** -5, mpf("0.875") - 1, mpf(4) - 1, 7, 24),
+    "erfc_f64": lambda: fit("erfc_f64", erfc_log(mpf(1)), lambda u: erfc(u + 1) + mpf(10) ** -10, mpf("0.875") - 1, mpf(6) - 1, 19, 53),
     "pow_log_f32": lambda: fit("pow_log_f32", atanhq, lambda z: z + tiny, 0, S, 4, 53),
     "pow_exp_f32": lambda: fit("pow_exp_f32", expq, lambda r: (r * r + mpf('0.002')) / exp(r), -L, L, 5, 53),
     "pow_log_f64": lambda: fit("pow_log_f64", atanhqq, lambda z: z * z + tiny, 0, S, 7, 53),
