@@ -20,7 +20,7 @@ static void compile_graph(Compilation *result, Graph *graph, const char *entry, 
   if (!graph)
     return;
   Arena *arena = result->program->arena;
-  KernelOptions kernel_options = {.fuse = !options->no_fuse, .order = !options->no_order, .plan = !options->no_plan};
+  KernelOptions kernel_options = {.fuse = !options->no_fuse && !options->check, .order = !options->no_order, .plan = !options->no_plan};
   graph = optimise(graph, options);
   KernelGraph *kernels = fuse(arena, graph, &kernel_options);
   order(kernels, &kernel_options);
@@ -68,9 +68,11 @@ static void compile_program(Compilation *result, const CompileOptions *options) 
   }
   for (int i = 0; i < program->tests.count && options->tests; i++)
     compile_graph(result, program->tests.data[i]->graph, arena_printf(arena, "test_%d", i), &target, options);
-  if (options->single)
-    for (int i = 0; i < result->loops->entries.count; i++)
-      result->loops->entries.data[i]->parallel = false;
+  for (int i = 0; i < result->loops->entries.count; i++) {
+    LEntry *entry = result->loops->entries.data[i];
+    entry->check = options->check;
+    entry->parallel = entry->parallel && !options->single && !options->check;
+  }
   result->manifest = manifest_build(arena, program, result->loops);
 }
 

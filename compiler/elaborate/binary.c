@@ -38,21 +38,31 @@ static Value *int_divide(Elab *e, ExprOp op, int64_t a, int64_t b, Span span) {
 static Value *int_binary(Elab *e, ExprOp op, int64_t a, int64_t b, Span span) {
   int64_t r;
   switch (op) {
-  case OPER_ADD: return __builtin_add_overflow(a, b, &r) ? overflow(e, span) : value_int(e, r);
-  case OPER_SUB: return __builtin_sub_overflow(a, b, &r) ? overflow(e, span) : value_int(e, r);
-  case OPER_MUL: return __builtin_mul_overflow(a, b, &r) ? overflow(e, span) : value_int(e, r);
-  case OPER_POW: return int_power(e, a, b, span);
-  default: return int_divide(e, op, a, b, span);
+  case OPER_ADD:
+    return __builtin_add_overflow(a, b, &r) ? overflow(e, span) : value_int(e, r);
+  case OPER_SUB:
+    return __builtin_sub_overflow(a, b, &r) ? overflow(e, span) : value_int(e, r);
+  case OPER_MUL:
+    return __builtin_mul_overflow(a, b, &r) ? overflow(e, span) : value_int(e, r);
+  case OPER_POW:
+    return int_power(e, a, b, span);
+  default:
+    return int_divide(e, op, a, b, span);
   }
 }
 
 static Value *float_binary(Elab *e, ExprOp op, double a, double b, Span span) {
   switch (op) {
-  case OPER_ADD: return value_float(e, a + b);
-  case OPER_SUB: return value_float(e, a - b);
-  case OPER_MUL: return value_float(e, a * b);
-  case OPER_POW: return value_float(e, pow(a, b));
-  default: break;
+  case OPER_ADD:
+    return value_float(e, a + b);
+  case OPER_SUB:
+    return value_float(e, a - b);
+  case OPER_MUL:
+    return value_float(e, a * b);
+  case OPER_POW:
+    return value_float(e, pow(a, b));
+  default:
+    break;
   }
   if (b == 0)
     return elab_fail(e, span, "division by zero");
@@ -62,10 +72,14 @@ static Value *float_binary(Elab *e, ExprOp op, double a, double b, Span span) {
 
 static bool ordered(ExprOp op, int sign) {
   switch (op) {
-  case OPER_LT: return sign < 0;
-  case OPER_LE: return sign <= 0;
-  case OPER_GT: return sign > 0;
-  default: return sign >= 0;
+  case OPER_LT:
+    return sign < 0;
+  case OPER_LE:
+    return sign <= 0;
+  case OPER_GT:
+    return sign > 0;
+  default:
+    return sign >= 0;
   }
 }
 
@@ -104,6 +118,23 @@ static Value *list_join(Elab *e, const Value *a, const Value *b, Span span) {
   return value_list(e, V_LIST, (int)count, items);
 }
 
+// A number with a list of numbers: with each of them.
+static Value *list_each(Elab *e, ExprOp op, Value *a, Value *b, Span span) {
+  Value *list = value_is_list(a) ? a : b;
+  if (value_count(list) > MAX_ITEMS)
+    return elab_fail(e, span, "a list of more than %d items", (int)MAX_ITEMS);
+  int count = (int)value_count(list);
+  Value **items = arena_array(e->arena, Value *, count + 1);
+  for (int i = 0; i < count; i++) {
+    Value *item = value_item(e, list, i);
+    items[i] =
+        list == a ? eval_binary(e, op, item, b, span, span, span) : eval_binary(e, op, a, item, span, span, span);
+    if (items[i]->kind == V_POISON)
+      return items[i];
+  }
+  return value_list(e, V_LIST, count, items);
+}
+
 static Value *text_join(Elab *e, const Value *a, const Value *b, Span span) {
   if (strlen(a->as.text) + strlen(b->as.text) > MAX_TEXT)
     return elab_fail(e, span, "a string of more than %d bytes", (int)MAX_TEXT);
@@ -122,7 +153,8 @@ static Value *matrix_product(Elab *e, Node *a, Node *b, Span span) {
   }
   Dim inner = bt.dim[bt.rank >= 2 ? bt.rank - 2 : 0];
   if (at.dim[at.rank - 1] != inner) {
-    elab_error(e, span, "shapes do not match in %s: the last dimension of the left and the %s of the right must be equal",
+    elab_error(e, span,
+               "shapes do not match in %s: the last dimension of the left and the %s of the right must be equal",
                shapes, bt.rank >= 2 ? "last but one" : "only one");
     if (bt.rank >= 2 && at.dim[at.rank - 1] == bt.dim[bt.rank - 1])
       diag_hint(e->diag, "write @ transpose(…) on the right");
@@ -179,29 +211,46 @@ static Value *tensor_arithmetic(Elab *e, ExprOp op, Node *a, Node *b, Span span)
     return value_poison(e);
   }
   switch (op) {
-  case OPER_ADD: return value_tensor(e, tensor_binary(e, span, OP_add, a, b));
-  case OPER_SUB: return value_tensor(e, tensor_binary(e, span, OP_sub, a, b));
-  case OPER_MUL: return value_tensor(e, tensor_binary(e, span, OP_mul, a, b));
-  case OPER_DIV: return value_tensor(e, tensor_binary(e, span, OP_div, a, b));
-  case OPER_MOD: return value_tensor(e, tensor_binary(e, span, OP_mod, a, b));
-  case OPER_POW: return value_tensor(e, tensor_binary(e, span, OP_pow, a, b));
-  case OPER_EQ: return value_tensor(e, tensor_binary(e, span, OP_eq, a, b));
-  case OPER_NE: return value_tensor(e, tensor_binary(e, span, OP_ne, a, b));
-  case OPER_LT: return value_tensor(e, tensor_binary(e, span, OP_lt, a, b));
-  case OPER_LE: return value_tensor(e, tensor_binary(e, span, OP_le, a, b));
-  case OPER_GT: return value_tensor(e, tensor_binary(e, span, OP_lt, b, a));
-  case OPER_GE: return value_tensor(e, tensor_binary(e, span, OP_le, b, a));
-  case OPER_AND: return value_tensor(e, tensor_binary(e, span, OP_and, a, b));
-  case OPER_OR: return value_tensor(e, tensor_binary(e, span, OP_or, a, b));
+  case OPER_ADD:
+    return value_tensor(e, tensor_binary(e, span, OP_add, a, b));
+  case OPER_SUB:
+    return value_tensor(e, tensor_binary(e, span, OP_sub, a, b));
+  case OPER_MUL:
+    return value_tensor(e, tensor_binary(e, span, OP_mul, a, b));
+  case OPER_DIV:
+    return value_tensor(e, tensor_binary(e, span, OP_div, a, b));
+  case OPER_MOD:
+    return value_tensor(e, tensor_binary(e, span, OP_mod, a, b));
+  case OPER_POW:
+    return value_tensor(e, tensor_binary(e, span, OP_pow, a, b));
+  case OPER_EQ:
+    return value_tensor(e, tensor_binary(e, span, OP_eq, a, b));
+  case OPER_NE:
+    return value_tensor(e, tensor_binary(e, span, OP_ne, a, b));
+  case OPER_LT:
+    return value_tensor(e, tensor_binary(e, span, OP_lt, a, b));
+  case OPER_LE:
+    return value_tensor(e, tensor_binary(e, span, OP_le, a, b));
+  case OPER_GT:
+    return value_tensor(e, tensor_binary(e, span, OP_lt, b, a));
+  case OPER_GE:
+    return value_tensor(e, tensor_binary(e, span, OP_le, b, a));
+  case OPER_AND:
+    return value_tensor(e, tensor_binary(e, span, OP_and, a, b));
+  case OPER_OR:
+    return value_tensor(e, tensor_binary(e, span, OP_or, a, b));
   case OPER_FLOORDIV: {
     Node *quotient = tensor_binary(e, span, OP_div, a, b);
     return value_tensor(e, elem_is_real(elem) && quotient ? tensor_unary(e, span, OP_floor, quotient) : quotient);
   }
-  default: return value_poison(e);
+  default:
+    return value_poison(e);
   }
 }
 
-static bool gives_bool(ExprOp op) { return op >= OPER_EQ && op <= OPER_OR; }
+static bool gives_bool(ExprOp op) {
+  return op >= OPER_EQ && op <= OPER_OR;
+}
 
 // x ** k for a small whole k is repeated multiplication, by squaring.
 static Node *repeated_product(Elab *e, Node *x, int64_t k, Span span) {
@@ -217,7 +266,8 @@ static Node *repeated_product(Elab *e, Node *x, int64_t k, Span span) {
 
 Value *eval_power(Elab *e, Value *base, Value *exponent, Span span) {
   enum { MOST = 64 };
-  if (base->kind == V_TENSOR && exponent->kind == V_INT && exponent->as.integer >= -MOST && exponent->as.integer <= MOST) {
+  if (base->kind == V_TENSOR && exponent->kind == V_INT && exponent->as.integer >= -MOST &&
+      exponent->as.integer <= MOST) {
     int64_t k = exponent->as.integer;
     Node *x = tensor_of(e, span, base, NULL), *one = NULL;
     if (!x)
@@ -257,7 +307,8 @@ static Value *tensor_operator(Elab *e, ExprOp op, Value *a, Value *b, Span span)
 }
 
 static Value *wrong_operands(Elab *e, ExprOp op, const Value *a, const Value *b, Span span) {
-  return elab_fail(e, span, "`%s` cannot be applied to %s and %s", expr_op_text(op), value_kind(e, a), value_kind(e, b));
+  return elab_fail(e, span, "`%s` cannot be applied to %s and %s", expr_op_text(op), value_kind(e, a),
+                   value_kind(e, b));
 }
 
 Value *eval_binary(Elab *e, ExprOp op, Value *a, Value *b, Span span, Span left, Span right) {
@@ -288,6 +339,8 @@ Value *eval_binary(Elab *e, ExprOp op, Value *a, Value *b, Span span, Span left,
     return value_bool(e, op == OPER_AND ? a->as.integer && b->as.integer : a->as.integer || b->as.integer);
   if (op == OPER_ADD && value_is_list(a) && value_is_list(b))
     return list_join(e, a, b, span);
+  if (op <= OPER_POW && (value_is_number(a) || value_is_number(b)) && (value_is_list(a) || value_is_list(b)))
+    return list_each(e, op, a, b, span);
   if (op == OPER_ADD && a->kind == V_STR && b->kind == V_STR)
     return text_join(e, a, b, span);
   return wrong_operands(e, op, a, b, span);
@@ -307,9 +360,11 @@ Value *eval_unary(Elab *e, ExprOp op, Value *a, Span span) {
     return a->as.integer == INT64_MIN ? overflow(e, span) : value_int(e, -a->as.integer);
   if (a->kind == V_FLOAT)
     return value_float(e, -a->as.real);
-  if (a->kind == V_TENSOR || value_is_list(a)) {
+  if (value_is_list(a))
+    return list_each(e, OPER_MUL, value_int(e, -1), a, span);
+  if (a->kind == V_TENSOR) {
     Value *v = value_tensor(e, tensor_unary(e, span, OP_neg, tensor_of(e, span, a, NULL)));
-    v->weak = v->kind == V_TENSOR && (a->weak || value_is_list(a));
+    v->weak = v->kind == V_TENSOR && a->weak;
     return v;
   }
   return elab_fail(e, span, "`-` cannot be applied to %s", value_kind(e, a));

@@ -33,9 +33,14 @@ static void assign(Elab *e, const Stmt *stmt) {
   Value *value = eval_expr(e, stmt->value);
   const Expr *target = stmt->target;
   switch (target->kind) {
-  case EXPR_NAME: scope_assign(e, target->name.text, value); break;
-  case EXPR_TUPLE: assign_tuple(e, target, value, stmt->value->span); break;
-  case EXPR_ERROR: break;
+  case EXPR_NAME:
+    scope_assign(e, target->name.text, value);
+    break;
+  case EXPR_TUPLE:
+    assign_tuple(e, target, value, stmt->value->span);
+    break;
+  case EXPR_ERROR:
+    break;
   case EXPR_FIELD:
     elab_error(e, target->span, "`=` cannot change a parameter");
     diag_hint(e->diag, "write %s := …", target_text(e, target));
@@ -44,7 +49,8 @@ static void assign(Elab *e, const Stmt *stmt) {
     elab_error(e, target->span, "a tensor cannot be changed in place");
     diag_hint(e->diag, "build a new one with where, concat or pad");
     break;
-  default: elab_error(e, target->span, "only a name, or a tuple of names, can be assigned to");
+  default:
+    elab_error(e, target->span, "only a name, or a tuple of names, can be assigned to");
   }
 }
 
@@ -83,7 +89,8 @@ static Value *run_expression(Elab *e, const Stmt *stmt, bool want_value) {
     return v;
   elab_error(e, expr->span, "this value is not used");
   if (expr->kind == EXPR_UNARY && expr->op == OPER_NEG)
-    diag_hint(e->diag, "a line that starts with `-` is a statement of its own; put the `-` at the end of the line before");
+    diag_hint(e->diag,
+              "a line that starts with `-` is a statement of its own; put the `-` at the end of the line before");
   else
     diag_hint(e->diag, "give it a name, or take the line away");
   return value_none(e);
@@ -100,7 +107,9 @@ static void run_step_statement(Elab *e, const Stmt *stmt) {
   bool fits = stmt->kind == STMT_EXPECT ? test : stmt->kind == STMT_REPORT ? !test : true;
   if (!in_step(e) || !fits) {
     elab_error(e, stmt->span, "`%s` stands only in the body of a %s", name,
-               stmt->kind == STMT_EXPECT ? "test" : stmt->kind == STMT_REPORT ? "step" : "step or a test");
+               stmt->kind == STMT_EXPECT   ? "test"
+               : stmt->kind == STMT_REPORT ? "step"
+                                           : "step or a test");
     return;
   }
   if (stmt->kind == STMT_MINIMIZE)
@@ -121,21 +130,43 @@ static void run_return(Elab *e, const Stmt *stmt) {
 
 static Value *run_statement(Elab *e, const Stmt *stmt, bool want_value) {
   switch (stmt->kind) {
-  case STMT_EXPR: return run_expression(e, stmt, want_value);
-  case STMT_ASSIGN: assign(e, stmt); break;
-  case STMT_UPDATE: slot_assign(e, stmt); break;
+  case STMT_EXPR:
+    return run_expression(e, stmt, want_value);
+  case STMT_ASSIGN:
+    assign(e, stmt);
+    break;
+  case STMT_UPDATE:
+    slot_assign(e, stmt);
+    break;
   case STMT_PARAM:
-  case STMT_STATE: slot_declare(e, stmt); break;
-  case STMT_FOR: run_for(e, stmt); break;
-  case STMT_RETURN: run_return(e, stmt); break;
+  case STMT_STATE:
+    slot_declare(e, stmt);
+    break;
+  case STMT_FOR:
+    run_for(e, stmt);
+    break;
+  case STMT_RETURN:
+    run_return(e, stmt);
+    break;
   case STMT_MINIMIZE:
   case STMT_REPORT:
-  case STMT_EXPECT: run_step_statement(e, stmt); break;
-  case STMT_YIELD: elab_not_built(e, stmt->span, "`yield`"); break;
-  case STMT_EVERY: elab_not_built(e, stmt->span, "`every`"); break;
-  case STMT_REPEAT: elab_not_built(e, stmt->span, "`repeat`"); break;
-  case STMT_INSPECT: elab_not_built(e, stmt->span, "`inspect`"); break;
-  case STMT_ERROR: return value_poison(e);
+  case STMT_EXPECT:
+    run_step_statement(e, stmt);
+    break;
+  case STMT_YIELD:
+    elab_not_built(e, stmt->span, "`yield`");
+    break;
+  case STMT_EVERY:
+    elab_not_built(e, stmt->span, "`every`");
+    break;
+  case STMT_REPEAT:
+    elab_not_built(e, stmt->span, "`repeat`");
+    break;
+  case STMT_INSPECT:
+    elab_not_built(e, stmt->span, "`inspect`");
+    break;
+  case STMT_ERROR:
+    return value_poison(e);
   }
   return value_none(e);
 }

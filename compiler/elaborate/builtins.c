@@ -25,11 +25,29 @@ const Builtin *builtin_find(const char *name) {
 }
 
 bool builtin_later(const char *name) {
-  static const char *const later[] = {
-      "attention",   "auc",      "avg_pool",  "batch_norm", "bidirectional",   "conv1d",          "conv2d",
-      "embedding",   "f1",       "gradient",  "gru",        "global_avg_pool", "global_max_pool", "iou",
-      "layer_norm",  "lstm",     "max_pool",  "precision",  "recall",          "resize",          "rnn",
-      "upsample",    "conv2d_transpose"};
+  static const char *const later[] = {"attention",
+                                      "auc",
+                                      "avg_pool",
+                                      "batch_norm",
+                                      "bidirectional",
+                                      "conv1d",
+                                      "conv2d",
+                                      "embedding",
+                                      "f1",
+                                      "gradient",
+                                      "gru",
+                                      "global_avg_pool",
+                                      "global_max_pool",
+                                      "iou",
+                                      "layer_norm",
+                                      "lstm",
+                                      "max_pool",
+                                      "precision",
+                                      "recall",
+                                      "resize",
+                                      "rnn",
+                                      "upsample",
+                                      "conv2d_transpose"};
   for (size_t i = 0; i < sizeof later / sizeof *later; i++)
     if (!strcmp(later[i], name))
       return true;

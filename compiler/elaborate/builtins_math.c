@@ -10,16 +10,26 @@ static Value *weak_if(Value *v, bool weak) {
 
 static double number_unary(int op, double x) {
   switch (op) {
-  case OP_exp: return exp(x);
-  case OP_log: return log(x);
-  case OP_sqrt: return sqrt(x);
-  case OP_tanh: return tanh(x);
-  case OP_erf: return erf(x);
-  case OP_sin: return sin(x);
-  case OP_cos: return cos(x);
-  case OP_floor: return floor(x);
-  case OP_abs: return fabs(x);
-  default: return (x > 0) - (x < 0);
+  case OP_exp:
+    return exp(x);
+  case OP_log:
+    return log(x);
+  case OP_sqrt:
+    return sqrt(x);
+  case OP_tanh:
+    return tanh(x);
+  case OP_erf:
+    return erf(x);
+  case OP_sin:
+    return sin(x);
+  case OP_cos:
+    return cos(x);
+  case OP_floor:
+    return floor(x);
+  case OP_abs:
+    return fabs(x);
+  default:
+    return (x > 0) - (x < 0);
   }
 }
 
@@ -84,7 +94,8 @@ static Value *call_where(Elab *e, const BuiltinCall *c) {
 
 static Value *call_cast(Elab *e, const BuiltinCall *c) {
   if (c->args[1]->kind != V_TYPE)
-    return elab_fail(e, c->spans[1], "`cast` needs an element type such as f32, but this is %s", value_kind(e, c->args[1]));
+    return elab_fail(e, c->spans[1], "`cast` needs an element type such as f32, but this is %s",
+                     value_kind(e, c->args[1]));
   ElemType elem = (ElemType)c->args[1]->as.integer;
   const Value *x = c->args[0];
   bool literal = x->kind != V_TENSOR && !(x->kind == V_BOOL && elem != BOOL) && elem_is_real(elem);

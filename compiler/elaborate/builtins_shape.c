@@ -1,4 +1,5 @@
-// Builtin functions that make tensors or move their elements: constants, draws, reshape, transpose, concat, split, pad, take …
+// Builtin functions that make tensors or move their elements: constants, draws, reshape, transpose, concat, split, pad,
+// take … Sizes are checked here, what an operation itself can say is left to its shape rule.
 #include "elaborate/internal.h"
 
 static Value *weak_if(Value *v, bool weak) {
@@ -6,7 +7,9 @@ static Value *weak_if(Value *v, bool weak) {
   return v;
 }
 
-static Node *tensor_arg(Elab *e, const BuiltinCall *c, int at) { return tensor_of(e, c->spans[at], c->args[at], NULL); }
+static Node *tensor_arg(Elab *e, const BuiltinCall *c, int at) {
+  return tensor_of(e, c->spans[at], c->args[at], NULL);
+}
 
 static bool elem_arg(Elab *e, const BuiltinCall *c, int at, ElemType standard, ElemType *elem) {
   *elem = standard;
@@ -42,7 +45,9 @@ static Value *call_fill(Elab *e, const BuiltinCall *c) {
   return fill(e, c, 1, elem == BOOL ? value_bool(e, c->builtin->op != 0) : value_int(e, c->builtin->op));
 }
 
-static Value *call_full(Elab *e, const BuiltinCall *c) { return fill(e, c, 2, c->args[1]); }
+static Value *call_full(Elab *e, const BuiltinCall *c) {
+  return fill(e, c, 2, c->args[1]);
+}
 
 Value *builtin_random(Elab *e, Span span, Type type) {
   Node *clocks[] = {tensor_clock(e, span, 2), tensor_clock(e, span, 0)};
@@ -158,7 +163,8 @@ static Value *call_transpose(Elab *e, const BuiltinCall *c) {
     attr.axis[rank - 1] = rank - 2;
   } else {
     if (!value_is_list(c->args[1]) || value_count(c->args[1]) != rank)
-      return elab_fail(e, c->spans[1], "`axes` must be a list of %d axes, but this is %s", rank, value_kind(e, c->args[1]));
+      return elab_fail(e, c->spans[1], "`axes` must be a list of %d axes, but this is %s", rank,
+                       value_kind(e, c->args[1]));
     for (int i = 0; i < rank; i++)
       if (!value_as_axis(e, c->spans[1], value_item(e, c->args[1], i), rank, &attr.axis[i]))
         return value_poison(e);
@@ -171,7 +177,8 @@ static Value *call_transpose(Elab *e, const BuiltinCall *c) {
 static Value *join(Elab *e, const BuiltinCall *c, bool stack) {
   Value *list = c->args[0];
   if ((list->kind != V_LIST && list->kind != V_TUPLE) || list->as.list.count == 0)
-    return elab_fail(e, c->spans[0], "`%s` needs a list of tensors, but this is %s", c->builtin->name, value_kind(e, list));
+    return elab_fail(e, c->spans[0], "`%s` needs a list of tensors, but this is %s", c->builtin->name,
+                     value_kind(e, list));
   int count = list->as.list.count, axis = 0;
   Node **parts = arena_array(e->arena, Node *, count);
   bool weak;
@@ -198,8 +205,12 @@ static Value *join(Elab *e, const BuiltinCall *c, bool stack) {
   return weak_if(value_tensor(e, tensor_op(e, c->span, OP_concat, count, parts, &attr, NULL)), weak);
 }
 
-static Value *call_concat(Elab *e, const BuiltinCall *c) { return join(e, c, false); }
-static Value *call_stack(Elab *e, const BuiltinCall *c) { return join(e, c, true); }
+static Value *call_concat(Elab *e, const BuiltinCall *c) {
+  return join(e, c, false);
+}
+static Value *call_stack(Elab *e, const BuiltinCall *c) {
+  return join(e, c, true);
+}
 
 static bool split_sizes(Elab *e, const BuiltinCall *c, Dim dim, int *count, int64_t *sizes, int most) {
   const Value *parts = c->args[1];
@@ -272,8 +283,8 @@ static Value *call_pad(Elab *e, const BuiltinCall *c) {
   if (!x)
     return value_poison(e);
   if (!value_is_list(amounts) || value_count(amounts) != x->type.rank)
-    return elab_fail(e, c->spans[1], "`pad` of %s needs a list of %d pairs, but this is %s", type_text(e->arena, &x->type),
-                     x->type.rank, value_kind(e, amounts));
+    return elab_fail(e, c->spans[1], "`pad` of %s needs a list of %d pairs, but this is %s",
+                     type_text(e->arena, &x->type), x->type.rank, value_kind(e, amounts));
   Attr attr = {0};
   Type type = x->type;
   for (int i = 0; i < x->type.rank; i++) {
@@ -375,7 +386,8 @@ static Value *call_one_hot(Elab *e, const BuiltinCall *c) {
       !elem_arg(e, c, 2, F32, &elem))
     return value_poison(e);
   if (classes < 1 || x->type.rank == MAX_RANK)
-    return elab_fail(e, c->spans[1], "`one_hot` of %s into %lld classes", type_text(e->arena, &x->type), (long long)classes);
+    return elab_fail(e, c->spans[1], "`one_hot` of %s into %lld classes", type_text(e->arena, &x->type),
+                     (long long)classes);
   Type column = x->type, line = {.elem = I64, .rank = 1, .dim = {classes}};
   column.dim[column.rank++] = 1;
   if (!tensor_fits(e, c->span, &line))

@@ -2,7 +2,6 @@
 #include "elaborate/internal.h"
 
 #include <math.h>
-#include <stdlib.h>
 
 static Value *call_shape(Elab *e, const BuiltinCall *c) {
   Node *x = tensor_of(e, c->spans[0], c->args[0], NULL);

@@ -30,7 +30,8 @@ static bool match_args(Elab *e, const char *callee, int count, const char *const
       int given = 0;
       for (int k = 0; k < args->count; k++)
         given += !args->data[k].name;
-      elab_error(e, arg->span, "`%s` takes %d argument%s, but %d are given", callee, count, count == 1 ? "" : "s", given);
+      elab_error(e, arg->span, "`%s` takes %d argument%s, but %d are given", callee, count, count == 1 ? "" : "s",
+                 given);
       return false;
     }
     if (out[at].value) {
@@ -343,8 +344,8 @@ Value *eval_partial(Elab *e, const Expr *expr, int skip) {
   eval_args(e, expr, &args);
   bool plain = callee->kind == V_LAYER && !(callee->as.callable->builtin && !callee->as.callable->builtin->call);
   // An initialiser called with a shape is an ordinary call.
-  bool shaped = skip == 1 && args.count && (args.data[0].name ? !strcmp(args.data[0].name, "shape")
-                                                              : value_is_list(args.data[0].value));
+  bool shaped = skip == 1 && args.count &&
+                (args.data[0].name ? !strcmp(args.data[0].name, "shape") : value_is_list(args.data[0].value));
   if (callee->kind == V_POISON || any_poison(&args))
     return value_poison(e);
   return plain && !shaped ? value_bound(e, callee, &args, skip) : call_value(e, callee, &args, expr->span);

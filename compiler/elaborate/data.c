@@ -1,5 +1,5 @@
-// data NAME = SOURCE(…) |> TRANSFORM(…): calls with constant arguments, handed to the runtime's data room, which knows their
-// names and opens the files. Here they are written down, checked, and asked for the shapes of samples.
+// data NAME = SOURCE(…) |> TRANSFORM(…): calls with constant arguments, handed to the runtime's data room, which knows
+// their names and opens the files. Here they are written down, checked, and asked for the shapes of samples.
 #include "elaborate/internal.h"
 
 #include "data/data.h"
@@ -48,8 +48,11 @@ static bool arg_from_value(Elab *e, const Value *v, Span span, NnrtArg *arg) {
     arg->items = items;
     return true;
   }
-  case V_POISON: return false;
-  default: elab_error(e, span, "%s cannot be an argument of a data set", value_kind(e, v)); return false;
+  case V_POISON:
+    return false;
+  default:
+    elab_error(e, span, "%s cannot be an argument of a data set", value_kind(e, v));
+    return false;
   }
 }
 

@@ -85,9 +85,12 @@ static Value *special_name(Elab *e, Name name) {
 
 static Value *global_value(Elab *e, Global *global, Span span) {
   switch (global->decl->kind) {
-  case DECL_CONST: return const_value(e, global, span);
-  case DECL_LAYER: return value_layer(e, global);
-  case DECL_MODEL: return value_model(e, global, global->decl->name.text);
+  case DECL_CONST:
+    return const_value(e, global, span);
+  case DECL_LAYER:
+    return value_layer(e, global);
+  case DECL_MODEL:
+    return value_model(e, global, global->decl->name.text);
   default: {
     Value *v = value_none(e);
     v->kind = V_DATA;
@@ -98,13 +101,10 @@ static Value *global_value(Elab *e, Global *global, Span span) {
 }
 
 static void unknown_name_hint(Elab *e, const char *name) {
-  static const char *const hints[][2] = {
-      {"True", "write true"},       {"False", "write false"},
-      {"None", "write none"},       {"self", "a layer's parameters are plain names: there is no self"},
-      {"np", "the functions of the language need no module: exp(x)"},
-      {"torch", "the functions of the language need no module: exp(x)"},
-      {"f16", "the element types are f32, f64, i32, i64, u8 and bool"},
-      {"bf16", "bf16 is not built yet; use f32"}};
+  static const char *const hints[][2] = {{"np", "the functions of the language need no module: exp(x)"},
+                                         {"torch", "the functions of the language need no module: exp(x)"},
+                                         {"f16", "the element types are f32, f64, i32, i64, u8 and bool"},
+                                         {"bf16", "bf16 is not built yet; use f32"}};
   for (size_t i = 0; i < sizeof hints / sizeof *hints; i++)
     if (!strcmp(name, hints[i][0])) {
       diag_hint(e->diag, "%s", hints[i][1]);
@@ -113,7 +113,9 @@ static void unknown_name_hint(Elab *e, const char *name) {
   scope_suggest(e, name, false);
 }
 
-Value *eval_name(Elab *e, Name name) { return eval_name_as(e, name, "name"); }
+Value *eval_name(Elab *e, Name name) {
+  return eval_name_as(e, name, "name");
+}
 
 Value *eval_name_as(Elab *e, Name name, const char *what) {
   const Binding *binding = scope_find(e->frame, name.text);
@@ -165,7 +167,8 @@ static Value *eval_list(Elab *e, const Expr *expr, ValueKind kind) {
 
 static Value *eval_range(Elab *e, const Expr *expr) {
   int64_t first, last, count;
-  if (!eval_int(e, expr->left, "the start of a range", &first) || !eval_int(e, expr->right, "the end of a range", &last))
+  if (!eval_int(e, expr->left, "the start of a range", &first) ||
+      !eval_int(e, expr->right, "the end of a range", &last))
     return value_poison(e);
   if (__builtin_sub_overflow(last, first, &count))
     return elab_fail(e, expr->span, "this range is too long");
@@ -228,27 +231,51 @@ static Value *eval_pipe(Elab *e, const Expr *expr) {
 
 static Value *eval_inner(Elab *e, const Expr *expr) {
   switch (expr->kind) {
-  case EXPR_INT: return value_int(e, expr->integer);
-  case EXPR_FLOAT: return value_float(e, expr->real);
-  case EXPR_BOOL: return value_bool(e, expr->integer != 0);
-  case EXPR_STR: return value_str(e, expr->name.text);
-  case EXPR_NAME: return eval_name(e, expr->name);
-  case EXPR_LIST: return eval_list(e, expr, V_LIST);
-  case EXPR_TUPLE: return eval_list(e, expr, V_TUPLE);
-  case EXPR_UNARY: return eval_unary(e, expr->op, eval_expr(e, expr->left), expr->span);
-  case EXPR_BINARY: return eval_operation(e, expr);
-  case EXPR_CALL: return eval_call(e, expr, NULL, expr->span);
-  case EXPR_PIPE: return eval_pipe(e, expr);
-  case EXPR_INDEX: return eval_index(e, expr);
-  case EXPR_FIELD: return eval_field(e, expr);
-  case EXPR_RANGE: return eval_range(e, expr);
-  case EXPR_IF: return eval_if(e, expr, true);
-  case EXPR_SCAN: elab_not_built(e, expr->span, "`scan`"); return value_poison(e);
-  case EXPR_WHILE: elab_not_built(e, expr->span, "`while`"); return value_poison(e);
-  case EXPR_MAP: elab_not_built(e, expr->span, "a list of patterns"); return value_poison(e);
-  case EXPR_SLICE: return elab_fail(e, expr->span, "a slice stands only between square brackets after a value");
-  case EXPR_ELLIPSIS: return elab_fail(e, expr->span, "`...` stands only in shapes, types and slices");
-  case EXPR_ERROR: break;
+  case EXPR_INT:
+    return value_int(e, expr->integer);
+  case EXPR_FLOAT:
+    return value_float(e, expr->real);
+  case EXPR_BOOL:
+    return value_bool(e, expr->integer != 0);
+  case EXPR_STR:
+    return value_str(e, expr->name.text);
+  case EXPR_NAME:
+    return eval_name(e, expr->name);
+  case EXPR_LIST:
+    return eval_list(e, expr, V_LIST);
+  case EXPR_TUPLE:
+    return eval_list(e, expr, V_TUPLE);
+  case EXPR_UNARY:
+    return eval_unary(e, expr->op, eval_expr(e, expr->left), expr->span);
+  case EXPR_BINARY:
+    return eval_operation(e, expr);
+  case EXPR_CALL:
+    return eval_call(e, expr, NULL, expr->span);
+  case EXPR_PIPE:
+    return eval_pipe(e, expr);
+  case EXPR_INDEX:
+    return eval_index(e, expr);
+  case EXPR_FIELD:
+    return eval_field(e, expr);
+  case EXPR_RANGE:
+    return eval_range(e, expr);
+  case EXPR_IF:
+    return eval_if(e, expr, true);
+  case EXPR_SCAN:
+    elab_not_built(e, expr->span, "`scan`");
+    return value_poison(e);
+  case EXPR_WHILE:
+    elab_not_built(e, expr->span, "`while`");
+    return value_poison(e);
+  case EXPR_MAP:
+    elab_not_built(e, expr->span, "a list of patterns");
+    return value_poison(e);
+  case EXPR_SLICE:
+    return elab_fail(e, expr->span, "a slice stands only between square brackets after a value");
+  case EXPR_ELLIPSIS:
+    return elab_fail(e, expr->span, "`...` stands only in shapes, types and slices");
+  case EXPR_ERROR:
+    break;
   }
   return value_poison(e);
 }

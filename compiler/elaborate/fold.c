@@ -1,6 +1,6 @@
-// What the compiler knows of a few prelude functions. cross_entropy and binary_cross_entropy take logits: where a model ends
-// in softmax or sigmoid, the loss sees what went into it. The same losses tell what a model's numbers are for.
-// A layer with a formal `higher_is_better` is a metric that says so.
+// Builders and what is known of their nodes, and what the compiler knows of a few prelude functions. cross_entropy and
+// binary_cross_entropy take logits: where a model ends in softmax or sigmoid, the loss sees what went into it. The same
+// losses tell what a model's numbers are for. A layer with a formal `higher_is_better` is a metric that says so.
 #include "elaborate/internal.h"
 
 Builder *builder_new(Elab *e, BuilderKind kind, const char *name, int64_t batch, SlotTable *table) {
@@ -52,7 +52,8 @@ typedef struct LossRule {
 
 static const LossRule loss_rules[] = {
     {"cross_entropy", FACT_SOFTMAX, true, NNRT_CLASSES, "nll(log(p), y) takes probabilities"},
-    {"binary_cross_entropy", FACT_SIGMOID, true, NNRT_BINARY, "binary_cross_entropy_from_probabilities takes probabilities"},
+    {"binary_cross_entropy", FACT_SIGMOID, true, NNRT_BINARY,
+     "binary_cross_entropy_from_probabilities takes probabilities"},
     {"nll", FACT_SOFTMAX, false, NNRT_CLASSES, NULL},
     {"binary_cross_entropy_from_probabilities", FACT_SIGMOID, false, NNRT_BINARY, NULL},
 };
@@ -67,8 +68,8 @@ static bool check_classes(Elab *e, const LossRule *rule, const CallArg *given, S
   Dim outputs = logits->type.dim[logits->type.rank - 1];
   if (outputs >= classes->count || outputs < 0)
     return true;
-  elab_error(e, span, "the data has %lld classes, but `%s` gets scores for %lld: %s", (long long)classes->count, rule->loss,
-             (long long)outputs, type_text(e->arena, &logits->type));
+  elab_error(e, span, "the data has %lld classes, but `%s` gets scores for %lld: %s", (long long)classes->count,
+             rule->loss, (long long)outputs, type_text(e->arena, &logits->type));
   diag_hint(e->diag, "the model's last layer needs %lld units", (long long)classes->count);
   return false;
 }

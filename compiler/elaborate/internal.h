@@ -1,6 +1,6 @@
 // What the files of this room share: compile-time values, scopes, call frames, the graph being built.
-// Elaboration is an abstract interpreter of the tree. A wrong expression is reported once and gives a poison value, which
-// silences everything that follows from it, so that the rest of the file is still checked.
+// Elaboration is an abstract interpreter of the tree. A wrong expression is reported once and gives a poison value,
+// which silences everything that follows from it, so that the rest of the file is still checked.
 #pragma once
 #include "elaborate/elaborate.h"
 
@@ -12,12 +12,12 @@ typedef struct Builtin Builtin;
 
 // ---- limits: generous for people, small enough that no input takes the compiler down
 enum {
-  MAX_DEPTH = 1200,         // nested expressions and calls together
-  MAX_CALLS = 100,          // nested layer calls
-  MAX_ROUNDS = 1000000,     // of compile-time loops, in all
-  MAX_ITEMS = 1 << 22,      // of one list
-  MAX_NODES = 1 << 22,      // of one graph
-  MAX_TEXT = 1 << 20,       // bytes of a string
+  MAX_DEPTH = 1200,     // nested expressions and calls together
+  MAX_CALLS = 100,      // nested layer calls
+  MAX_ROUNDS = 1000000, // of compile-time loops, in all
+  MAX_ITEMS = 1 << 22,  // of one list
+  MAX_NODES = 1 << 22,  // of one graph
+  MAX_TEXT = 1 << 20,   // bytes of a string
   MAX_BUILTIN_ARGS = 6
 };
 #define MAX_ELEMENTS ((int64_t)1 << 40) // of one tensor
@@ -53,8 +53,8 @@ typedef enum ValueKind {
   V_FLOAT,
   V_BOOL,
   V_STR,
-  V_DIM,   // a multiple of the batch count, known at run time only
-  V_TYPE,  // an element type
+  V_DIM,  // a multiple of the batch count, known at run time only
+  V_TYPE, // an element type
   V_LIST,
   V_TUPLE,
   V_RANGE, // a list of whole numbers that is not written out
@@ -74,7 +74,7 @@ typedef VEC(CallArg) CallArgs;
 
 // Bound positional arguments stand after the first `skip` positional ones of the call.
 typedef struct Callable {
-  Global *layer;          // or
+  Global *layer; // or
   const Builtin *builtin;
   CallArgs bound;
   int skip;
@@ -84,8 +84,8 @@ struct Value {
   ValueKind kind;
   bool weak; // TENSOR: takes the element type of what it meets, as a literal does
   union {
-    int64_t integer; // INT, BOOL, DIM (a Dim), TYPE (an ElemType)
-    double real;     // FLOAT
+    int64_t integer;  // INT, BOOL, DIM (a Dim), TYPE (an ElemType)
+    double real;      // FLOAT
     const char *text; // STR
     struct {
       int count;
@@ -175,9 +175,9 @@ typedef struct SlotValue {
 typedef enum FactKind {
   FACT_SOFTMAX, // node is softmax of other
   FACT_SIGMOID,
-  FACT_RESULT,  // node is the result of a model
-  FACT_HIGHER,  // a metric of which more is better
-  FACT_CLASSES  // node holds class numbers below `count`
+  FACT_RESULT, // node is the result of a model
+  FACT_HIGHER, // a metric of which more is better
+  FACT_CLASSES // node holds class numbers below `count`
 } FactKind;
 
 typedef struct Fact {
@@ -195,11 +195,11 @@ struct Builder {
   SlotTable *table;
   VEC(SlotValue) values; // by slot index
   VEC(Fact) facts;
-  VEC(NameCount) draws; // random draws by call path
+  VEC(NameCount) draws;          // random draws by call path
   VEC(StatementMark) statements; // of the outermost body, with the first node of each
   VEC(MinimizeMark) minimized;
   Node *clocks[5];
-  bool has_step;     // `step` is the number below, not the clock: in tests
+  bool has_step; // `step` is the number below, not the clock: in tests
   int64_t step;
   bool has_loss;
   VEC(Global *) models; // called, in order
@@ -231,7 +231,7 @@ struct Elab {
   Slot *init_slot; // whose initial value is being computed
   int init_draws;
   VEC(ModelUse) uses;
-  VEC(Global *) mains; // for each train block the model that `predict` means
+  VEC(Global *) mains;       // for each train block the model that `predict` means
   VEC(NameCount) optimizers; // minimize statements by optimizer
   bool too_deep;
   TestBlock *test; // being built
@@ -262,9 +262,15 @@ Value *value_range(Elab *e, int64_t start, int64_t step, int64_t count);
 Value *value_builtin(Elab *e, const Builtin *builtin);
 Value *value_layer(Elab *e, Global *layer);
 Value *value_model(Elab *e, Global *model, const char *path);
-static inline bool value_is_number(const Value *v) { return v->kind == V_INT || v->kind == V_FLOAT; }
-static inline bool value_is_list(const Value *v) { return v->kind == V_LIST || v->kind == V_RANGE; }
-static inline double value_real(const Value *v) { return v->kind == V_FLOAT ? v->as.real : (double)v->as.integer; }
+static inline bool value_is_number(const Value *v) {
+  return v->kind == V_INT || v->kind == V_FLOAT;
+}
+static inline bool value_is_list(const Value *v) {
+  return v->kind == V_LIST || v->kind == V_RANGE;
+}
+static inline double value_real(const Value *v) {
+  return v->kind == V_FLOAT ? v->as.real : (double)v->as.integer;
+}
 int64_t value_count(const Value *v); // of a list, tuple or range
 Value *value_item(Elab *e, const Value *v, int64_t index);
 bool value_equal(Elab *e, const Value *a, const Value *b);
@@ -276,7 +282,7 @@ const char *value_text(Elab *e, const Value *v); // "4", "[2, 10]", "f32[2]"
 Node *tensor_op(Elab *e, Span span, Op op, int count, Node *const *inputs, const Attr *attr, const Type *wanted);
 Node *tensor_unary(Elab *e, Span span, Op op, Node *x);
 Node *tensor_binary(Elab *e, Span span, Op op, Node *a, Node *b); // broadcasts
-void tensor_stamp(Elab *e, Span span); // where the next nodes come from
+void tensor_stamp(Elab *e, Span span);                            // where the next nodes come from
 Node *tensor_scalar(Elab *e, Span span, ElemType elem, double value);
 Node *tensor_clock(Elab *e, Span span, int index);
 // A value as a tensor: literals and lists become constants, of `*wanted` if given. NULL after an error.
@@ -308,9 +314,9 @@ bool value_as_axis(Elab *e, Span span, const Value *v, int rank, int *axis);
 Scope *scope_push(Elab *e);
 void scope_pop(Elab *e);
 Binding *scope_find(const Frame *frame, const char *name);
-void scope_bind(Elab *e, const char *name, Value *value);             // in the innermost scope
+void scope_bind(Elab *e, const char *name, Value *value); // in the innermost scope
 void scope_bind_slot(Elab *e, const char *name, Slot *slot);
-void scope_assign(Elab *e, const char *name, Value *value);           // where it is bound already, else innermost
+void scope_assign(Elab *e, const char *name, Value *value); // where it is bound already, else innermost
 Global *scope_global(const Module *module, const Elab *e, const char *name);
 void scope_suggest(Elab *e, const char *name, bool callables_only);
 Frame *frame_push(Elab *e, Module *module, const Decl *decl, Span call, const char *path);
@@ -341,7 +347,7 @@ void fold_after(Elab *e, Global *layer, const CallArg *given, Value *result);
 Value *model_call(Elab *e, Value *callee, const CallArgs *args, Span span);
 bool model_ensure(Elab *e, Global *model, Span span); // its parameters exist in the table
 Value *model_field(Elab *e, Value *model, Name field, Span span);
-Slot *model_slot(Elab *e, const Expr *target);        // of m.w, for `:=`; NULL after an error
+Slot *model_slot(Elab *e, const Expr *target); // of m.w, for `:=`; NULL after an error
 bool model_input_type(Elab *e, Global *model, const Formal *formal, Type *type); // without the batch
 PredictBlock *model_predict(Elab *e, const ModelUse *use, SlotTable *table, BuilderKind kind);
 bool path_within(const char *slot, const char *path);
@@ -387,7 +393,7 @@ Value *tensor_close(Elab *e, Span span, Value *a, Value *b, const Value *toleran
 Node *tensor_all(Elab *e, Span span, Node *x);
 Value *reduce_value(Elab *e, Span span, Op op, bool mean, Node *x, int axis_count, const int *axes, bool keep);
 
-// ---- facts about nodes, and builders (builder.c)
+// ---- builders, and facts about nodes (fold.c)
 Builder *builder_new(Elab *e, BuilderKind kind, const char *name, int64_t batch, SlotTable *table);
 void builder_finish(Elab *e, Builder *builder); // updates of changed slots
 void fact_add(Elab *e, FactKind kind, const Node *node, Node *other, Global *model, int64_t count);
@@ -431,8 +437,7 @@ const DataFacts *data_facts(Elab *e, Global *global, bool counts);
 void test_declaration(Elab *e, Module *module, const Decl *decl);
 void expect_statement(Elab *e, const Stmt *stmt);
 
-
-// ---- files and constants (module.c, const.c)
+// ---- files and constants (module.c)
 Module *module_load(Elab *e, const File *file, const char *path, bool is_prelude);
 Value *const_value(Elab *e, Global *global, Span span);
 void const_overrides(Elab *e);

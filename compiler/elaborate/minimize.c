@@ -1,6 +1,6 @@
-// minimize LOSS over MODEL using OPTIMIZER: gradients, clipping, and the optimizer, a prelude layer, for each parameter.
-// A later statement sees what an earlier one updated: an updated value is cut off from the old one, and a loss that still
-// reaches an old one is an error. With training off only the loss is evaluated.
+// minimize LOSS over MODEL using OPTIMIZER: gradients, clipping, and for each parameter the optimizer, a prelude layer.
+// A later statement sees what an earlier one updated: an updated value is cut off from the old one, and a loss that
+// still reaches an old one is an error. With training off only the loss is evaluated.
 #include "elaborate/internal.h"
 
 #include "graph/grad.h"
@@ -250,7 +250,8 @@ static void train_slots(Elab *e, Span span, const Stmt *key, Node *loss, const S
     MinimizeMark *mark = mark_of(e, key, callable_name(callee));
     const char *prefix = mark->prefix;
     mark->runs++;
-    Node **wrt = arena_array(e->arena, Node *, slots->count + 1), **grads = arena_array(e->arena, Node *, slots->count + 1);
+    Node **wrt = arena_array(e->arena, Node *, slots->count + 1),
+         **grads = arena_array(e->arena, Node *, slots->count + 1);
     for (int i = 0; i < slots->count; i++)
       wrt[i] = slot_read(e, span, slots->data[i]);
     tensor_stamp(e, span);
@@ -310,8 +311,8 @@ void minimize_loss(Elab *e, Span span, const Stmt *key, Value *value, Span loss_
 void minimize_statement(Elab *e, const Stmt *stmt) {
   Value *loss = eval_expr(e, stmt->value);
   Value *over = stmt->over_expr ? eval_expr(e, stmt->over_expr) : NULL;
-  minimize_loss(e, stmt->span, stmt, loss, stmt->value->span, over, stmt->over_expr ? stmt->over_expr->span : stmt->value->span,
-                stmt->using_expr);
+  minimize_loss(e, stmt->span, stmt, loss, stmt->value->span, over,
+                stmt->over_expr ? stmt->over_expr->span : stmt->value->span, stmt->using_expr);
 }
 
 // ---- report name: value

@@ -188,7 +188,8 @@ PredictBlock *model_predict(Elab *e, const ModelUse *use, SlotTable *table, Buil
   Value *v = run_alone(e, use->model);
   if (v->kind == V_TUPLE)
     for (int i = 0; i < v->as.list.count; i++)
-      add_output(e, arena_printf(e->arena, "y%d", i), i ? v->as.list.items[i] : as_probabilities(e, use, v->as.list.items[0]));
+      add_output(e, arena_printf(e->arena, "y%d", i),
+                 i ? v->as.list.items[i] : as_probabilities(e, use, v->as.list.items[0]));
   else if (v->kind == V_TENSOR)
     add_output(e, "y", as_probabilities(e, use, v));
   frame_pop(e);

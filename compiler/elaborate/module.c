@@ -1,9 +1,8 @@
-// Files: their declarations, what they import, and constants. A name means what its own file says, then what the files it
-// imports say, then the prelude; so a file can replace a prelude layer for itself, and the prelude stays whole.
+// Files: their declarations, what they import, and constants. A name means what its own file says, then what the files
+// it imports say, then the prelude; so a file can replace a prelude layer for itself, and the prelude stays whole.
 #include "elaborate/internal.h"
 
 #include <errno.h>
-#include <limits.h>
 #include <stdlib.h>
 
 static const char *canonical(Elab *e, const char *path) {

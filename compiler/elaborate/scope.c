@@ -9,7 +9,9 @@ Scope *scope_push(Elab *e) {
   return scope;
 }
 
-void scope_pop(Elab *e) { e->frame->scope = e->frame->scope->parent; }
+void scope_pop(Elab *e) {
+  e->frame->scope = e->frame->scope->parent;
+}
 
 Frame *frame_push(Elab *e, Module *module, const Decl *decl, Span call, const char *path) {
   Frame *frame = arena_new_of(e->arena, Frame);
@@ -24,7 +26,9 @@ Frame *frame_push(Elab *e, Module *module, const Decl *decl, Span call, const ch
   return frame;
 }
 
-void frame_pop(Elab *e) { e->frame = e->frame->caller; }
+void frame_pop(Elab *e) {
+  e->frame = e->frame->caller;
+}
 
 static Binding *find_in(Scope *scope, const char *name) {
   for (int i = 0; i < scope->bindings.count; i++)
@@ -50,9 +54,13 @@ static void bind(Elab *e, const char *name, Binding binding) {
     vec_push(e->arena, &e->frame->scope->bindings, binding);
 }
 
-void scope_bind(Elab *e, const char *name, Value *value) { bind(e, name, (Binding){.name = name, .value = value}); }
+void scope_bind(Elab *e, const char *name, Value *value) {
+  bind(e, name, (Binding){.name = name, .value = value});
+}
 
-void scope_bind_slot(Elab *e, const char *name, Slot *slot) { bind(e, name, (Binding){.name = name, .slot = slot}); }
+void scope_bind_slot(Elab *e, const char *name, Slot *slot) {
+  bind(e, name, (Binding){.name = name, .slot = slot});
+}
 
 void scope_assign(Elab *e, const char *name, Value *value) {
   Binding *found = scope_find(e->frame, name);

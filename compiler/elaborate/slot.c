@@ -1,6 +1,6 @@
-// Parameters and state: declared in bodies, made at the first elaboration of a call path, found again by name in the next.
-// Initial values are computed in the table's own graph, with random numbers that depend on the slot's name only, so that
-// what else a model holds does not change them. A value read after an update is cut off from the one before.
+// Parameters and state: declared in bodies, made at the first elaboration of a call path, found again by name in the
+// next. Initial values are computed in the table's own graph, with random numbers that depend on the slot's name only, so
+// that what else a model holds does not change them. A value read after an update is cut off from the one before.
 #include "elaborate/internal.h"
 
 Slot *slot_find(const SlotTable *table, const char *name) {
@@ -16,7 +16,9 @@ static SlotValue *value_in(Elab *e, Builder *builder, const Slot *slot) {
   return &builder->values.data[slot->index];
 }
 
-SlotValue *slot_value(Elab *e, const Slot *slot) { return value_in(e, e->builder, slot); }
+SlotValue *slot_value(Elab *e, const Slot *slot) {
+  return value_in(e, e->builder, slot);
+}
 
 Node *slot_read(Elab *e, Span span, Slot *slot) {
   if (e->init_slot) {

@@ -73,12 +73,12 @@ static bool check_samples(Elab *e, TrainSetup *s, const Formal **formal, Type *w
   Type sample = *have;
   sample.rank--;
   memmove(sample.dim, sample.dim + 1, sizeof *sample.dim * (size_t)sample.rank);
-  elab_error(e, (*formal)->type->span, "`%s` of `%s` is %s, but a sample of `%s` is %s", (*formal)->name.text, decl->name.text,
-             type_text(e->arena, wanted), s->data->decl->name.text, type_text(e->arena, &sample));
+  elab_error(e, (*formal)->type->span, "`%s` of `%s` is %s, but a sample of `%s` is %s", (*formal)->name.text,
+             decl->name.text, type_text(e->arena, wanted), s->data->decl->name.text, type_text(e->arena, &sample));
   diag_note(e->diag, s->data->decl->name.span, "the data set");
   if (type_count(wanted, 1) == type_count(&sample, 1))
-    diag_hint(e->diag, "both have %lld elements: take %s here, and reshape it in the model", (long long)type_count(&sample, 1),
-              type_text(e->arena, &sample));
+    diag_hint(e->diag, "both have %lld elements: take %s here, and reshape it in the model",
+              (long long)type_count(&sample, 1), type_text(e->arena, &sample));
   return false;
 }
 

@@ -2,8 +2,6 @@
 // wrong program ends in a message and never in a broken graph.
 #include "elaborate/internal.h"
 
-#include <math.h>
-
 void tensor_stamp(Elab *e, Span span) {
   e->builder->graph->span = elab_user_span(e, span);
   e->builder->graph->scope = e->frame ? e->frame->path : "";
@@ -62,7 +60,9 @@ Node *tensor_op(Elab *e, Span span, Op op, int count, Node *const *inputs, const
   return graph_node(graph, op, count, inputs, attr ? attr : &no_attr, wanted);
 }
 
-Node *tensor_unary(Elab *e, Span span, Op op, Node *x) { return tensor_op(e, span, op, 1, &x, NULL, NULL); }
+Node *tensor_unary(Elab *e, Span span, Op op, Node *x) {
+  return tensor_op(e, span, op, 1, &x, NULL, NULL);
+}
 
 Node *tensor_binary(Elab *e, Span span, Op op, Node *a, Node *b) {
   if (!a || !b)
@@ -70,7 +70,8 @@ Node *tensor_binary(Elab *e, Span span, Op op, Node *a, Node *b) {
   Type shape;
   if (!type_broadcast(&a->type, &b->type, &shape)) {
     elab_error(e, span, "shapes %s and %s do not match", type_text(e->arena, &a->type), type_text(e->arena, &b->type));
-    diag_hint(e->diag, "dimensions are compared from the last one backwards; each pair must be equal, or one of them 1");
+    diag_hint(e->diag,
+              "dimensions are compared from the last one backwards; each pair must be equal, or one of them 1");
     return NULL;
   }
   Node *inputs[] = {a, b};
@@ -135,16 +136,29 @@ static bool number_fits(Elab *e, Span span, const Value *v, ElemType elem) {
 
 static void store_number(const Value *v, ElemType elem, void *data, int64_t index) {
   switch (elem) {
-  case F32: ((float *)data)[index] = (float)value_real(v); break;
-  case F64: ((double *)data)[index] = value_real(v); break;
-  case I32: ((int32_t *)data)[index] = (int32_t)v->as.integer; break;
-  case I64: ((int64_t *)data)[index] = v->as.integer; break;
-  case U8: ((uint8_t *)data)[index] = (uint8_t)v->as.integer; break;
-  default: ((uint8_t *)data)[index] = v->as.integer != 0;
+  case F32:
+    ((float *)data)[index] = (float)value_real(v);
+    break;
+  case F64:
+    ((double *)data)[index] = value_real(v);
+    break;
+  case I32:
+    ((int32_t *)data)[index] = (int32_t)v->as.integer;
+    break;
+  case I64:
+    ((int64_t *)data)[index] = v->as.integer;
+    break;
+  case U8:
+    ((uint8_t *)data)[index] = (uint8_t)v->as.integer;
+    break;
+  default:
+    ((uint8_t *)data)[index] = v->as.integer != 0;
   }
 }
 
-static bool is_literal(const Value *v) { return value_is_number(v) || v->kind == V_BOOL; }
+static bool is_literal(const Value *v) {
+  return value_is_number(v) || v->kind == V_BOOL;
+}
 
 // The shape of nested lists, from their first items.
 static bool list_shape(Elab *e, Span span, const Value *v, Type *type, ElemType *elem) {
@@ -169,11 +183,14 @@ static bool fill_list(Elab *e, Span span, const Value *v, const Type *type, int 
   if (depth == type->rank) {
     if (v->kind == V_TENSOR || v->kind == V_DIM) {
       elab_error(e, span, "a list that holds %s is not a tensor by itself", value_kind(e, v));
-      diag_hint(e->diag, v->kind == V_DIM ? "count(x) is the batch count at run time" : "join tensors with stack([a, b]) or concat([a, b])");
+      diag_hint(e->diag, v->kind == V_DIM ? "count(x) is the batch count at run time"
+                                          : "join tensors with stack([a, b]) or concat([a, b])");
       return false;
     }
     if (!is_literal(v)) {
-      elab_error(e, span, value_is_list(v) ? "the rows of this list have different lengths" : "%s cannot be an element of a tensor",
+      elab_error(e, span,
+                 value_is_list(v) ? "the rows of this list have different lengths"
+                                  : "%s cannot be an element of a tensor",
                  value_kind(e, v));
       return false;
     }

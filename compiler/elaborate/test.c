@@ -8,8 +8,6 @@ static const char *text_of(Elab *e, const Expr *expr) {
   return text_string(&text);
 }
 
-
-
 static int test_output(Elab *e, const char *name, Node *node) {
   Graph *graph = e->builder->graph;
   GraphOutput output = {arena_printf(e->arena, "%s_%d", name, graph->outputs.count), node};
@@ -28,7 +26,8 @@ static bool is_close(Elab *e, const Expr *expr) {
 }
 
 static int side_output(Elab *e, const char *name, const Value *v, const Value *other, Span span) {
-  if (!v || v->kind == V_POISON || !(v->kind == V_TENSOR || value_is_number(v) || v->kind == V_BOOL || value_is_list(v)))
+  if (!v || v->kind == V_POISON ||
+      !(v->kind == V_TENSOR || value_is_number(v) || v->kind == V_BOOL || value_is_list(v)))
     return -1;
   ElemType elem = other && other->kind == V_TENSOR ? other->as.node->type.elem : F32;
   Node *node = tensor_of(e, span, v, &elem);
@@ -40,10 +39,10 @@ static void add_expectation(Elab *e, const Expr *expr, Value *v, Value *left, Va
   if (v->kind == V_BOOL) {
     expectation.constant = true;
     if (!v->as.integer)
-      expectation.failed = left ? arena_printf(e->arena, "%s %s %s", value_text(e, left),
-                                               is_comparison(expr) ? expr_op_text(expr->op) : "is not close to",
-                                               value_text(e, right))
-                                : "false";
+      expectation.failed =
+          left ? arena_printf(e->arena, "%s %s %s", value_text(e, left),
+                              is_comparison(expr) ? expr_op_text(expr->op) : "is not close to", value_text(e, right))
+               : "false";
     vec_push(e->arena, &e->test->expectations, expectation);
     return;
   }

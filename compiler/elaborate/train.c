@@ -145,7 +145,8 @@ static void read_early_stop(Elab *e, TrainSetup *s, const Expr *value, const Set
   bool shaped = value->kind == EXPR_CALL && is_word(value->left, "patience") && value->args.count == 2 &&
                 !value->args.data[0].name.text && !value->args.data[1].name.text;
   if (!shaped) {
-    elab_error(e, value->span, "`early_stop` is patience(5, val.loss): epochs without progress, and the value that is watched");
+    elab_error(e, value->span,
+               "`early_stop` is patience(5, val.loss): epochs without progress, and the value that is watched");
     return;
   }
   s->settings.patience = positive(e, value->args.data[0].value, "patience", 1, (int64_t)1 << 40);
@@ -184,11 +185,21 @@ static void read_freeze(Elab *e, TrainSetup *s, const Expr *value, const Setting
 }
 
 static const Setting settings[] = {
-    {"model", read_model, false},          {"data", read_data, true},       {"loss", read_expr, false},
-    {"optimizer", read_expr, false},       {"batch", read_batch, true},     {"epochs", read_number, true},
-    {"steps", read_number, true},          {"seed", read_number, true},     {"metrics", read_expr, false},
-    {"save", read_save, true},             {"load", read_text, true},       {"log", read_text, true},
-    {"early_stop", read_early_stop, true}, {"clip", read_clip, true},       {"freeze", read_freeze, true},
+    {"model", read_model, false},
+    {"data", read_data, true},
+    {"loss", read_expr, false},
+    {"optimizer", read_expr, false},
+    {"batch", read_batch, true},
+    {"epochs", read_number, true},
+    {"steps", read_number, true},
+    {"seed", read_number, true},
+    {"metrics", read_expr, false},
+    {"save", read_save, true},
+    {"load", read_text, true},
+    {"log", read_text, true},
+    {"early_stop", read_early_stop, true},
+    {"clip", read_clip, true},
+    {"freeze", read_freeze, true},
 };
 enum { SETTING_COUNT = sizeof settings / sizeof *settings };
 

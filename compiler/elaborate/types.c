@@ -5,7 +5,9 @@
 
 #include <stdarg.h>
 
-static bool is_variable(const char *name) { return name[0] >= 'A' && name[0] <= 'Z' && !name[1]; }
+static bool is_variable(const char *name) {
+  return name[0] >= 'A' && name[0] <= 'Z' && !name[1];
+}
 
 const char *type_expr_text(Elab *e, const TypeExpr *type) {
   Text text = text_new(e->arena);
@@ -169,7 +171,8 @@ static bool match_shape(Elab *e, const Match *m, const TypeExpr *type, const Typ
     if (type->dims.data[i]->kind == EXPR_ELLIPSIS) {
       if (dots >= 0 || m->of_model) {
         elab_error(e, type->dims.data[i]->span,
-                   m->of_model ? "a model's types leave the batch out, and have no `...`" : "`...` may stand once in a type");
+                   m->of_model ? "a model's types leave the batch out, and have no `...`"
+                               : "`...` may stand once in a type");
         return false;
       }
       dots = i;
@@ -274,7 +277,8 @@ static Value *match(Elab *e, const Match *m, const TypeExpr *type, Value *value)
     return NULL;
   }
   if (tuple && value_count(value) != type->items.count) {
-    match_error(e, m, "%s must have %d values, but has %lld", m->what, type->items.count, (long long)value_count(value));
+    match_error(e, m, "%s must have %d values, but has %lld", m->what, type->items.count,
+                (long long)value_count(value));
     return NULL;
   }
   if (value_count(value) > MAX_ITEMS) {
@@ -292,7 +296,8 @@ static Value *match(Elab *e, const Match *m, const TypeExpr *type, Value *value)
 }
 
 Value *type_match(Elab *e, const Formal *formal, Value *value, Span span, bool of_model, const char *callee) {
-  Match m = {.what = arena_printf(e->arena, "`%s` of `%s`", formal->name.text, callee), .span = span, .of_model = of_model};
+  Match m = {
+      .what = arena_printf(e->arena, "`%s` of `%s`", formal->name.text, callee), .span = span, .of_model = of_model};
   return match(e, &m, formal->type, value);
 }
 
@@ -303,7 +308,8 @@ void type_bind_variable(Elab *e, const TypeExpr *type, const Value *value) {
 }
 
 Value *type_result(Elab *e, const TypeExpr *type, Value *value, Span span, bool of_model, const char *callee) {
-  Match m = {.what = arena_printf(e->arena, "the result of `%s`", callee), .span = span, .of_model = of_model, .result = true};
+  Match m = {
+      .what = arena_printf(e->arena, "the result of `%s`", callee), .span = span, .of_model = of_model, .result = true};
   if (value->kind == V_NONE && !value->as.integer) {
     elab_error(e, span, "%s is declared as %s, but its body has no value", m.what, type_expr_text(e, type));
     diag_hint(e->diag, "the value of a body is its last expression");

@@ -7,8 +7,12 @@ static Value *value_new(Elab *e, ValueKind kind) {
   return v;
 }
 
-Value *value_poison(Elab *e) { return value_new(e, V_POISON); }
-Value *value_none(Elab *e) { return value_new(e, V_NONE); }
+Value *value_poison(Elab *e) {
+  return value_new(e, V_POISON);
+}
+Value *value_none(Elab *e) {
+  return value_new(e, V_NONE);
+}
 
 static Value *value_whole(Elab *e, ValueKind kind, int64_t integer) {
   Value *v = value_new(e, kind);
@@ -16,10 +20,18 @@ static Value *value_whole(Elab *e, ValueKind kind, int64_t integer) {
   return v;
 }
 
-Value *value_int(Elab *e, int64_t integer) { return value_whole(e, V_INT, integer); }
-Value *value_bool(Elab *e, bool truth) { return value_whole(e, V_BOOL, truth); }
-Value *value_dim(Elab *e, Dim dim) { return value_whole(e, dim < 0 ? V_DIM : V_INT, dim); }
-Value *value_type(Elab *e, ElemType elem) { return value_whole(e, V_TYPE, (int64_t)elem); }
+Value *value_int(Elab *e, int64_t integer) {
+  return value_whole(e, V_INT, integer);
+}
+Value *value_bool(Elab *e, bool truth) {
+  return value_whole(e, V_BOOL, truth);
+}
+Value *value_dim(Elab *e, Dim dim) {
+  return value_whole(e, dim < 0 ? V_DIM : V_INT, dim);
+}
+Value *value_type(Elab *e, ElemType elem) {
+  return value_whole(e, V_TYPE, (int64_t)elem);
+}
 
 Value *value_float(Elab *e, double real) {
   Value *v = value_new(e, V_FLOAT);
@@ -73,8 +85,12 @@ static Value *value_callable(Elab *e, Global *layer, const Builtin *builtin) {
   return v;
 }
 
-Value *value_builtin(Elab *e, const Builtin *builtin) { return value_callable(e, NULL, builtin); }
-Value *value_layer(Elab *e, Global *layer) { return value_callable(e, layer, NULL); }
+Value *value_builtin(Elab *e, const Builtin *builtin) {
+  return value_callable(e, NULL, builtin);
+}
+Value *value_layer(Elab *e, Global *layer) {
+  return value_callable(e, layer, NULL);
+}
 
 Value *value_model(Elab *e, Global *model, const char *path) {
   Value *v = value_new(e, V_MODEL);
@@ -83,7 +99,9 @@ Value *value_model(Elab *e, Global *model, const char *path) {
   return v;
 }
 
-int64_t value_count(const Value *v) { return v->kind == V_RANGE ? v->as.range.count : v->as.list.count; }
+int64_t value_count(const Value *v) {
+  return v->kind == V_RANGE ? v->as.range.count : v->as.list.count;
+}
 
 Value *value_item(Elab *e, const Value *v, int64_t index) {
   if (v->kind == V_RANGE)
@@ -106,17 +124,24 @@ bool value_equal(Elab *e, const Value *a, const Value *b) {
     return true;
   }
   switch (a->kind) {
-  case V_NONE: return true;
+  case V_NONE:
+    return true;
   case V_BOOL:
   case V_DIM:
-  case V_TYPE: return a->as.integer == b->as.integer;
-  case V_STR: return !strcmp(a->as.text, b->as.text);
-  case V_TENSOR: return a->as.node == b->as.node;
+  case V_TYPE:
+    return a->as.integer == b->as.integer;
+  case V_STR:
+    return !strcmp(a->as.text, b->as.text);
+  case V_TENSOR:
+    return a->as.node == b->as.node;
   case V_LAYER:
     return a->as.callable->layer == b->as.callable->layer && a->as.callable->builtin == b->as.callable->builtin;
-  case V_MODEL: return !strcmp(a->as.model.path, b->as.model.path);
-  case V_DATA: return a->as.data == b->as.data;
-  default: return false;
+  case V_MODEL:
+    return !strcmp(a->as.model.path, b->as.model.path);
+  case V_DATA:
+    return a->as.data == b->as.data;
+  default:
+    return false;
   }
 }
 
@@ -130,22 +155,42 @@ const char *callable_name(const Value *v) {
 
 static void print_value(Elab *e, Text *out, const Value *v, int depth) {
   switch (v->kind) {
-  case V_POISON: text_add(out, "?"); break;
-  case V_NONE: text_add(out, "none"); break;
-  case V_INT: text_printf(out, "%lld", (long long)v->as.integer); break;
-  case V_FLOAT: text_double(out, v->as.real); break;
-  case V_BOOL: text_add(out, v->as.integer ? "true" : "false"); break;
-  case V_STR: text_printf(out, "\"%.200s\"", v->as.text); break;
+  case V_POISON:
+    text_add(out, "?");
+    break;
+  case V_NONE:
+    text_add(out, "none");
+    break;
+  case V_INT:
+    text_printf(out, "%lld", (long long)v->as.integer);
+    break;
+  case V_FLOAT:
+    text_double(out, v->as.real);
+    break;
+  case V_BOOL:
+    text_add(out, v->as.integer ? "true" : "false");
+    break;
+  case V_STR:
+    text_printf(out, "\"%.200s\"", v->as.text);
+    break;
   case V_DIM:
     if (v->as.integer != DIM_BATCH)
       text_printf(out, "%lld", (long long)-v->as.integer);
     text_add(out, "n");
     break;
-  case V_TYPE: text_add(out, elem_name((ElemType)v->as.integer)); break;
-  case V_TENSOR: type_print(out, &v->as.node->type); break;
+  case V_TYPE:
+    text_add(out, elem_name((ElemType)v->as.integer));
+    break;
+  case V_TENSOR:
+    type_print(out, &v->as.node->type);
+    break;
   case V_LAYER:
-  case V_MODEL: text_add(out, callable_name(v)); break;
-  case V_DATA: text_add(out, v->as.data->decl->name.text); break;
+  case V_MODEL:
+    text_add(out, callable_name(v));
+    break;
+  case V_DATA:
+    text_add(out, v->as.data->decl->name.text);
+    break;
   case V_LIST:
   case V_TUPLE:
   case V_RANGE:
@@ -171,19 +216,32 @@ const char *value_text(Elab *e, const Value *v) {
 const char *value_kind(Elab *e, const Value *v) {
   const char *text = value_text(e, v);
   switch (v->kind) {
-  case V_INT: return arena_printf(e->arena, "the int %s", text);
-  case V_FLOAT: return arena_printf(e->arena, "the float %s", text);
-  case V_BOOL: return arena_printf(e->arena, "the bool %s", text);
-  case V_STR: return arena_printf(e->arena, "the string %s", text);
-  case V_DIM: return arena_printf(e->arena, "the batch count %s", text);
-  case V_TYPE: return arena_printf(e->arena, "the element type %s", text);
+  case V_INT:
+    return arena_printf(e->arena, "the int %s", text);
+  case V_FLOAT:
+    return arena_printf(e->arena, "the float %s", text);
+  case V_BOOL:
+    return arena_printf(e->arena, "the bool %s", text);
+  case V_STR:
+    return arena_printf(e->arena, "the string %s", text);
+  case V_DIM:
+    return arena_printf(e->arena, "the batch count %s", text);
+  case V_TYPE:
+    return arena_printf(e->arena, "the element type %s", text);
   case V_LIST:
-  case V_RANGE: return arena_printf(e->arena, "the list %s", text);
-  case V_TUPLE: return arena_printf(e->arena, "the tuple %s", text);
-  case V_TENSOR: return arena_printf(e->arena, "a tensor %s", text);
-  case V_LAYER: return arena_printf(e->arena, "the layer `%s`", text);
-  case V_MODEL: return arena_printf(e->arena, "the model `%s`", text);
-  case V_DATA: return arena_printf(e->arena, "the data set `%s`", text);
-  default: return "nothing";
+  case V_RANGE:
+    return arena_printf(e->arena, "the list %s", text);
+  case V_TUPLE:
+    return arena_printf(e->arena, "the tuple %s", text);
+  case V_TENSOR:
+    return arena_printf(e->arena, "a tensor %s", text);
+  case V_LAYER:
+    return arena_printf(e->arena, "the layer `%s`", text);
+  case V_MODEL:
+    return arena_printf(e->arena, "the model `%s`", text);
+  case V_DATA:
+    return arena_printf(e->arena, "the data set `%s`", text);
+  default:
+    return "nothing";
   }
 }

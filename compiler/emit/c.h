@@ -46,6 +46,7 @@ typedef struct CEmit {
   bool index; // printing an index: integers that do not overflow
   bool used[CH_COUNT];
   VEC(CName) names;
+  VEC(const LVar *) dead;        // lets of the kernel that nothing uses
   VEC(CVectorLocal) vectors;     // of the kernel
   const LStmt *tile;             // the tile being printed in vectors, NULL: scalar code
   VEC(const LVar *) vector_lets; // its lets that are vectors
@@ -82,6 +83,7 @@ void c_vector_expr(CEmit *emit, const LExpr *expr); // a vector or a scalar that
 bool c_is_vector(const CEmit *emit, const LExpr *expr);
 
 // ---- c_stmt.c
+bool c_is_dead(const CEmit *emit, const LVar *let);
 void c_body(CEmit *emit, const LBody *body);
 void c_kernel(CEmit *emit, const LKernel *kernel, bool is_static);
 void c_function(CEmit *emit, const LFunction *function);

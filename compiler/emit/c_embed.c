@@ -65,13 +65,16 @@ static void describe(Text *out, const EmbedFunction *function) {
     print_shape(out, &f->outputs[i]);
   }
   text_add(out, function->predict->task == NNRT_VALUES ? ".\n" : ", probabilities.\n");
+  if (function->predict->data)
+    text_printf(out, "//   inputs as the model sees them: scaled as `data %s` says\n", function->predict->data->name);
   for (int i = 0; i < function->class_count && function->classes; i++)
     text_printf(out, "//   class %d: %s\n", i, function->classes[i]);
 }
 
 void embed_header(Text *out, const Embed *embed) {
   const char *prefix = upper(out->arena, embed->name);
-  text_printf(out, "// %s.h: made by nnc. Models with their weights; they allocate nothing and start no thread.\n", embed->name);
+  text_printf(out, "// %s.h: made by nnc. Models with their weights; they allocate nothing and start no thread.\n",
+              embed->name);
   text_printf(out, "#ifndef %s_H\n#define %s_H\n#include <stdint.h>\n\n", prefix, prefix);
   text_printf(out, "// Memory a call works in, aligned to 64 bytes; calls at the same time need one each.\n");
   text_printf(out, "#define %s_WORKSPACE_BYTES %" PRId64 "\n\n", prefix, embed->loops->arena_bytes + 64);
@@ -108,7 +111,8 @@ static void print_weights(Text *out, const Embed *embed) {
     if (module->tensors[i].kind != NNRT_OPTIMIZER) {
       const NnrtTensor *t = &module->tensors[i];
       int64_t size = t->type == NNRT_F64 || t->type == NNRT_I64 ? 8 : t->type <= NNRT_I32 ? 4 : 1;
-      text_printf(out, "  _Alignas(64) %s %s[%" PRId64 "];\n", c_types[t->type], identifier(out->arena, t->name), t->bytes / size);
+      text_printf(out, "  _Alignas(64) %s %s[%" PRId64 "];\n", c_types[t->type], identifier(out->arena, t->name),
+                  t->bytes / size);
     }
   text_add(out, "} weights = {\n");
   for (int i = 0; i < module->tensor_count; i++) {
@@ -134,13 +138,14 @@ static void print_function(Text *out, const Embed *embed, const EmbedFunction *f
   text_printf(out, " {\n  for (int64_t done = 0; done < n; done += %" PRId64 ") {\n", function->predict->batch);
   text_add(out, "    const void *const inputs[] = {");
   for (int i = 0; i < f->input_count; i++)
-    text_printf(out, "%s%s + done * %" PRId64, i ? ", " : "", identifier(out->arena, f->inputs[i].name), row_elements(&f->inputs[i]));
+    text_printf(out, "%s%s + done * %" PRId64, i ? ", " : "", identifier(out->arena, f->inputs[i].name),
+                row_elements(&f->inputs[i]));
   text_add(out, "};\n    void *const outputs[] = {");
   for (int i = 0; i < f->output_count; i++)
     text_printf(out, "%sout_%s + done * %" PRId64, i ? ", " : "", identifier(out->arena, f->outputs[i].name),
                 row_elements(&f->outputs[i]));
-  text_printf(out, "};\n    const int64_t count = n - done < %" PRId64 " ? n - done : %" PRId64 ";\n", function->predict->batch,
-              function->predict->batch);
+  text_printf(out, "};\n    const int64_t count = n - done < %" PRId64 " ? n - done : %" PRId64 ";\n",
+              function->predict->batch, function->predict->batch);
   text_add(out, "    const NnrtFrame frame = {.state = (uint8_t *)(uintptr_t)&weights,\n"
                 "                             .arena = workspace,\n"
                 "                             .inputs = inputs,\n"
@@ -151,8 +156,12 @@ static void print_function(Text *out, const Embed *embed, const EmbedFunction *f
 }
 
 void embed_source(Text *out, const Embed *embed) {
+  LoopModule loops = *embed->loops; // with these entries alone
+  memset(&loops.entries, 0, sizeof loops.entries);
+  for (int i = 0; i < embed->function_count; i++)
+    vec_push(out->arena, &loops.entries, (LEntry *)(uintptr_t)embed->functions[i].entry);
   const char *contract = arena_printf(out->arena, "#include \"%s.h\"\n\n%s\n", embed->name, frame_type);
-  c_file(out, embed->loops, NULL, contract, true);
+  c_file(out, &loops, NULL, contract, true);
   print_weights(out, embed);
   for (int i = 0; i < embed->function_count; i++)
     print_function(out, embed, &embed->functions[i]);

@@ -126,13 +126,14 @@ static void print_operator(CEmit *emit, const LExpr *expr, int outer) {
     print(emit, expr->args[0], ATOM);
   } else {
     bool chain = bits && expr->args[0]->op == expr->op;
+    int right = expr->op == LX_ADD && !is_real(expr->type) ? binds : binds + 1; // a + (b + c) is a + b + c
     int strict = bits || shift ? UNARY : binds == EQUAL || binds == COMPARE ? SHIFT : binds;
     print(emit, expr->args[0], chain ? binds : strict);
     text_printf(emit->out, " %s ", operators[expr->op].text);
     if (shift)
       text_printf(emit->out, "%" PRId64, expr->args[1]->integer);
     else
-      print(emit, expr->args[1], bits ? UNARY : binds == EQUAL || binds == COMPARE ? SHIFT : binds + 1);
+      print(emit, expr->args[1], bits ? UNARY : binds == EQUAL || binds == COMPARE ? SHIFT : right);
   }
   text_add(emit->out, binds < outer ? ")" : "");
 }
@@ -150,9 +151,20 @@ static void print_wrapping(CEmit *emit, const LExpr *expr) {
   text_add(emit->out, ")");
 }
 
+static bool reads_memory(const LExpr *expr) {
+  if (expr->op == LX_LOAD || expr->op == LX_LOCAL || expr->op == LX_CALL || expr->buffer || expr->local)
+    return true;
+  for (int i = 0; i < expr->arg_count; i++)
+    if (reads_memory(expr->args[i]))
+      return true;
+  return false;
+}
+
+// May the result leave its type? What is computed in i64 from loop variables alone is an index, and does not.
 static bool wraps(const CEmit *emit, const LExpr *expr) {
   bool grows = expr->op == LX_ADD || expr->op == LX_SUB || expr->op == LX_MUL || expr->op == LX_NEG;
-  return grows && (expr->type == L_I32 || expr->type == L_U8 || (expr->type == L_I64 && !emit->index));
+  return grows &&
+         (expr->type == L_I32 || expr->type == L_U8 || (expr->type == L_I64 && !emit->index && reads_memory(expr)));
 }
 
 static void print_select(CEmit *emit, const LExpr *expr, int outer) {

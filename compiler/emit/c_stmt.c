@@ -5,6 +5,49 @@
 
 #include "emit/c.h"
 
+bool c_is_dead(const CEmit *emit, const LVar *var) {
+  for (int i = 0; i < emit->dead.count; i++)
+    if (emit->dead.data[i] == var)
+      return true;
+  return false;
+}
+
+// Does the expression name this variable, or this buffer?
+static bool expr_uses(const LExpr *expr, const void *what) {
+  if (!expr)
+    return false;
+  if (what == (expr->op == LX_VAR ? (const void *)expr->var : expr->op == LX_LOAD ? (const void *)expr->buffer : NULL))
+    return true;
+  for (int i = 0; i < expr->arg_count; i++)
+    if (expr_uses(expr->args[i], what))
+      return true;
+  return false;
+}
+
+static bool body_uses(const CEmit *emit, const LBody *body, const void *what) {
+  for (int i = 0; i < body->count; i++) {
+    const LStmt *stmt = body->data[i];
+    if (stmt->kind == LS_LET && c_is_dead(emit, stmt->var))
+      continue;
+    if ((stmt->kind == LS_STORE && stmt->buffer == what) || expr_uses(stmt->value, what) ||
+        expr_uses(stmt->index[0], what) || expr_uses(stmt->index[1], what) || expr_uses(stmt->from, what) ||
+        expr_uses(stmt->to, what) || body_uses(emit, &stmt->body, what))
+      return true;
+  }
+  return false;
+}
+
+// Lets that nothing uses are left out: compilers warn of them. Those used by later ones that are left out are found first
+// from the end.
+static void find_dead(CEmit *emit, const LKernel *kernel, const LBody *body) {
+  for (int i = body->count - 1; i >= 0; i--) {
+    const LStmt *stmt = body->data[i];
+    find_dead(emit, kernel, &stmt->body);
+    if (stmt->kind == LS_LET && !body_uses(emit, &kernel->body, stmt->var))
+      vec_push(emit->arena, &emit->dead, stmt->var);
+  }
+}
+
 static void value(CEmit *emit, const LExpr *expr) {
   if (expr->type == L_I64)
     c_index(emit, expr);
@@ -140,6 +183,8 @@ static void print_if(CEmit *emit, const LStmt *stmt) {
 }
 
 static void print_stmt(CEmit *emit, const LStmt *stmt) {
+  if (stmt->kind == LS_LET && c_is_dead(emit, stmt->var))
+    return;
   c_copy_elements(emit, stmt);
   switch (stmt->kind) {
   case LS_LET:
@@ -224,30 +269,9 @@ static void print_shapes(CEmit *emit, const LKernel *kernel) {
   }
 }
 
-static bool body_uses(const LBody *body, const LVar *var);
-
-static bool expr_uses(const LExpr *expr, const LVar *var) {
-  if (!expr)
-    return false;
-  if (expr->op == LX_VAR)
-    return expr->var == var;
-  for (int i = 0; i < expr->arg_count; i++)
-    if (expr_uses(expr->args[i], var))
-      return true;
-  return false;
-}
-
-static bool body_uses(const LBody *body, const LVar *var) {
-  for (int i = 0; i < body->count; i++) {
-    const LStmt *stmt = body->data[i];
-    if (expr_uses(stmt->value, var) || expr_uses(stmt->index[0], var) || expr_uses(stmt->index[1], var) ||
-        expr_uses(stmt->from, var) || expr_uses(stmt->to, var) || body_uses(&stmt->body, var))
-      return true;
-  }
-  return false;
-}
-
 void c_kernel(CEmit *emit, const LKernel *kernel, bool is_static) {
+  emit->dead.count = 0;
+  find_dead(emit, kernel, &kernel->body);
   c_find_vectors(emit, kernel);
   c_comment(emit, kernel->comment);
   print_shapes(emit, kernel);
@@ -260,15 +284,18 @@ void c_kernel(CEmit *emit, const LKernel *kernel, bool is_static) {
   const char *n = kernel->n ? c_name(emit, kernel->n->name) : "n";
   text_printf(emit->out, "%sint64_t %s) {\n", kernel->buffers.count ? ", " : "", n);
   emit->depth = 1;
-  if (!kernel->n || !body_uses(&kernel->body, kernel->n))
+  if (!kernel->n || !body_uses(emit, &kernel->body, kernel->n))
     c_line(emit, "(void)%s;\n", n);
+  for (int i = 0; i < kernel->buffers.count; i++)
+    if (!body_uses(emit, &kernel->body, kernel->buffers.data[i]))
+      c_line(emit, "(void)%s;\n", c_name(emit, kernel->buffers.data[i]->name));
   print_kernel_body(emit, kernel);
   emit->depth = 0;
   text_add(emit->out, "}\n\n");
 }
 
 void c_function(CEmit *emit, const LFunction *function) {
-  emit->vectors.count = 0;
+  emit->vectors.count = emit->dead.count = 0;
   c_comment(emit, function->comment);
   text_printf(emit->out, "static inline %s %s(", c_types[function->type], c_name(emit, function->name));
   for (int i = 0; i < function->params.count; i++) {

@@ -512,7 +512,8 @@ void c_print_tile(CEmit *emit, const LStmt *tile) {
   text_add(emit->out, braces ? " {\n" : "\n");
   emit->depth++;
   for (int i = 0; i < tile->body.count; i++)
-    print_stmt(emit, tile->body.data[i]);
+    if (tile->body.data[i]->kind != LS_LET || !c_is_dead(emit, tile->body.data[i]->var))
+      print_stmt(emit, tile->body.data[i]);
   emit->depth--;
   if (braces)
     c_line(emit, "}\n");

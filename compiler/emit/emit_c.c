@@ -200,6 +200,27 @@ static void print_call(CEmit *emit, const LCall *call) {
   text_add(emit->out, "n);\n");
 }
 
+static int kernel_index(const CEmit *emit, const LKernel *kernel) {
+  int index = 0;
+  while (emit->module->kernels.data[index] != kernel)
+    index++;
+  return index;
+}
+
+// What the call has written, to the runtime's look for the first value that is not finite.
+static void print_checks(CEmit *emit, const LCall *call) {
+  for (int b = 0; b < call->kernel->buffers.count; b++) {
+    const LBuffer *buffer = call->kernel->buffers.data[b];
+    if (!buffer->written || buffer->sample < 0 || (buffer->type != L_F32 && buffer->type != L_F64))
+      continue;
+    c_line(emit, "nnrt_check(frame, %d, ", kernel_index(emit, call->kernel));
+    print_place(emit, call->places[b], buffer);
+    text_printf(emit->out, ", %s, ", buffer->type == L_F32 ? "NNRT_F32" : "NNRT_F64");
+    text_printf(emit->out, buffer->sample ? "n * %" PRId64 ");\n" : "%" PRId64 ");\n",
+                buffer->sample ? buffer->sample : buffer->length);
+  }
+}
+
 const char *c_entry_name(CEmit *emit, const LEntry *entry) {
   return arena_printf(emit->arena, "%s_run", c_name(emit, entry->name));
 }
@@ -225,6 +246,8 @@ static void print_entry(CEmit *emit, const LEntry *entry, bool is_static) {
     if (entry->parallel && entry->calls.data[c].barrier)
       text_add(emit->out, "#pragma omp barrier\n");
     print_call(emit, &entry->calls.data[c]);
+    if (entry->check)
+      print_checks(emit, &entry->calls.data[c]);
   }
   if (emit->depth > 1) {
     emit->depth--;

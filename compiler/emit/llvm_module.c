@@ -202,6 +202,22 @@ static void call_kernel(Entry *entry, const LCall *call, LLVMValueRef kernel) {
   LLVMBuildCall2(entry->builder, kernel_type(unit, call->kernel), kernel, args, count + 3, "");
 }
 
+// What the call has written, to the runtime's look for the first value that is not finite.
+static void check_call(Entry *entry, const LCall *call) {
+  LlvmUnit *unit = entry->unit;
+  LLVMValueRef batch = LLVMBuildLoad2(entry->builder, unit->i64, offset(entry, unit->i64, field(entry, 4), 4), "n");
+  for (int b = 0; b < call->kernel->buffers.count; b++) {
+    const LBuffer *buffer = call->kernel->buffers.data[b];
+    if (!buffer->written || buffer->sample < 0 || (buffer->type != L_F32 && buffer->type != L_F64))
+      continue;
+    LLVMValueRef count = buffer->sample ? LLVMBuildMul(entry->builder, batch, llvm_i64(unit, buffer->sample), "")
+                                        : llvm_i64(unit, buffer->length);
+    LLVMValueRef args[] = {entry->frame, LLVMConstInt(unit->i32, (unsigned)kernel_index(unit->loops, call->kernel), false),
+                           place(entry, &call->places[b]), LLVMConstInt(unit->i32, buffer->type, false), count};
+    LLVMBuildCall2(entry->builder, LLVMGlobalGetValueType(unit->check), unit->check, args, 5, "");
+  }
+}
+
 static void call_all(Entry *entry, const LEntry *source, LLVMValueRef *kernels) {
   LLVMValueRef barrier = entry->unit->barrier;
   for (int i = 0; i < source->calls.count; i++) {
@@ -209,6 +225,8 @@ static void call_all(Entry *entry, const LEntry *source, LLVMValueRef *kernels) 
     if (call->barrier && source->parallel)
       LLVMBuildCall2(entry->builder, LLVMGlobalGetValueType(barrier), barrier, NULL, 0, "");
     call_kernel(entry, call, kernels[kernel_index(entry->unit->loops, call->kernel)]);
+    if (source->check)
+      check_call(entry, call);
   }
 }
 
@@ -273,6 +291,9 @@ static void make_constants(LlvmUnit *unit) {
 
 static void make_externals(LlvmUnit *unit) {
   LLVMTypeRef team[] = {unit->i32, unit->pointer, unit->pointer};
+  LLVMTypeRef check[] = {unit->pointer, unit->i32, unit->pointer, unit->i32, unit->i64};
+  unit->check =
+      add_function(unit, "nnrt_check", LLVMFunctionType(unit->nothing, check, 5, false), LLVMExternalLinkage);
   unit->barrier =
       add_function(unit, "nnrt_barrier", LLVMFunctionType(unit->nothing, NULL, 0, false), LLVMExternalLinkage);
   unit->team =

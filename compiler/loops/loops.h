@@ -78,6 +78,7 @@ typedef struct LBuffer {
   const char *name;
   LType type;
   int64_t length; // elements at the largest batch
+  int64_t sample; // elements of each sample where the batch leads the shape; 0: there is no batch in it; -1: elsewhere
   bool read, written;
   const char *shape; // for the reader: f32[n, 64]
 } LBuffer;
@@ -163,6 +164,7 @@ typedef struct LCall {
 typedef struct LEntry {
   const char *name;
   bool parallel; // false: too little work for a team; runs on the calling thread alone, barriers mean nothing
+  bool check;    // nnrt_check of every real buffer a call has written; only where parallel is false
   VEC(LCall) calls;
 } LEntry;
 

@@ -9,11 +9,19 @@
 #include "loops/nest.h"
 #include "passes/flat.h"
 
-Arena *lower_arena(Lower *lower) { return lower->arena; }
-LoopModule *lower_module(Lower *lower) { return lower->module; }
-LType ltype_of(ElemType elem) { return (LType)elem; }
+Arena *lower_arena(Lower *lower) {
+  return lower->arena;
+}
+LoopModule *lower_module(Lower *lower) {
+  return lower->module;
+}
+LType ltype_of(ElemType elem) {
+  return (LType)elem;
+}
 
-LExpr *lower_batch(Lower *lower) { return lx_var(lower->arena, lower->out->n); }
+LExpr *lower_batch(Lower *lower) {
+  return lx_var(lower->arena, lower->out->n);
+}
 
 LExpr *lower_dim(Lower *lower, Dim dim) {
   if (dim >= 0)
@@ -159,12 +167,21 @@ static const char *value_name(const Lower *lower, const Node *node) {
   return op_name(node->op);
 }
 
-static LBuffer *add_buffer(Lower *lower, const char *name, LType type, int64_t length, const char *shape, LPlace place) {
+static LBuffer *add_buffer(Lower *lower, const char *name, LType type, int64_t length, const char *shape,
+                           LPlace place) {
   LBuffer *buffer = arena_new_of(lower->arena, LBuffer);
   *buffer = (LBuffer){.name = nest_name(lower, name), .type = type, .length = length, .shape = shape};
   vec_push(lower->arena, &lower->out->buffers, buffer);
   vec_push(lower->arena, &lower->places, place);
   return buffer;
+}
+
+// LBuffer.sample of a node's value.
+static int64_t sample_elements(const Type *type, int64_t batch) {
+  for (int i = 1; i < type->rank; i++)
+    if (type->dim[i] < 0)
+      return -1;
+  return type->rank > 0 && type->dim[0] < 0 && batch > 0 ? type_count(type, batch) / batch : 0;
 }
 
 // One buffer for all values that share a place.
@@ -183,6 +200,7 @@ LBuffer *nest_buffer(Lower *lower, const Node *node, bool write) {
     length = clock ? 5 : length > 0 ? length : 1;
     buffer = add_buffer(lower, clock ? "clock" : value_name(lower, node), ltype_of(node->type.elem), length,
                         clock ? "i64[5]" : type_text(lower->arena, &node->type), place);
+    buffer->sample = clock ? 0 : sample_elements(&node->type, lower->graph->graph->batch);
   }
   buffer->written = buffer->written || write;
   buffer->read = buffer->read || !write;
@@ -335,8 +353,8 @@ static int depth_of(const Lower *lower, const LExpr *expr) {
 // Statements beside a parallel loop run on one thread, so lets go inside it.
 static int let_depth(const Lower *lower, const LExpr *value) {
   int depth = depth_of(lower, value);
-  bool parallel = lower->scopes.count > 1 && lower->scopes.data[1].stmt &&
-                  lower->scopes.data[1].stmt->kind == LS_PARALLEL;
+  bool parallel =
+      lower->scopes.count > 1 && lower->scopes.data[1].stmt && lower->scopes.data[1].stmt->kind == LS_PARALLEL;
   return parallel && depth < 1 ? 1 : depth;
 }
 

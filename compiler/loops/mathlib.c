@@ -28,7 +28,7 @@ LFunction *mathlib_function(LoopModule *module, MathFunction function, LType typ
 void math_exp(LoopModule *module, LType type) {
   Math m = math_new(
       module, "exp", type,
-      "e^x within 1 ULP: x = n ln 2 + r (Cody and Waite), a minimax polynomial on r, times 2^n in two steps.\n");
+      "e^x within 1.1 ULP: x = n ln 2 + r (Cody and Waite), a minimax polynomial on r, times 2^n in two steps.\n");
   LExpr *x = m_param(&m, "x", type);
   bool single = type == L_F32;
   LExpr *above = m_max(&m, x, m_real(&m, single ? -104 : -746));
@@ -64,9 +64,10 @@ static LExpr *log_of_split_f64(Math *m, Split x) {
 }
 
 void math_log(LoopModule *module, LType type) {
-  Math m = math_new(module, "log", type,
-                    "ln x within 1 ULP: x = 2^e m with m in [sqrt(1/2), sqrt(2)], a minimax polynomial on m, plus e ln "
-                    "2 in two parts.\n");
+  Math m =
+      math_new(module, "log", type,
+               "ln x within 1.3 ULP: x = 2^e m with m in [sqrt(1/2), sqrt(2)], a minimax polynomial on m, plus e ln "
+               "2 in two parts.\n");
   LExpr *x = m_param(&m, "x", type);
   Split split = m_split(&m, x);
   LExpr *value = type == L_F32 ? log_of_split_f32(&m, split) : log_of_split_f64(&m, split);

@@ -41,8 +41,29 @@ LExpr *m_let(Math *m, const char *name, LExpr *value) {
   return lx_var(m->arena, stmt->var);
 }
 
+static bool mentions(const LExpr *expr, const LVar *var) {
+  if (expr->op == LX_VAR)
+    return expr->var == var;
+  for (int i = 0; i < expr->arg_count; i++)
+    if (mentions(expr->args[i], var))
+      return true;
+  return false;
+}
+
+// Lets that nothing needs are dropped, from the last to the first.
 LFunction *math_end(Math *m, LExpr *result) {
-  m->function->result = result;
+  LFunction *function = m->function;
+  function->result = result;
+  for (int i = function->lets.count - 1; i >= 0; i--) {
+    const LVar *var = function->lets.data[i]->var;
+    bool used = mentions(result, var);
+    for (int j = i + 1; j < function->lets.count && !used; j++)
+      used = mentions(function->lets.data[j]->value, var);
+    if (used)
+      continue;
+    function->lets.count--;
+    memmove(&function->lets.data[i], &function->lets.data[i + 1], sizeof(LStmt *) * (size_t)(function->lets.count - i));
+  }
   vec_push(m->arena, &m->module->functions, m->function);
   return m->function;
 }

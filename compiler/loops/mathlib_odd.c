@@ -14,8 +14,9 @@ static LExpr *exp_normal(Math *m, LExpr *x) {
 }
 
 void math_tanh(LoopModule *module, LType type) {
-  Math m = math_new(module, "tanh", type,
-                    "tanh x within 2 ULP: x + x^3 P(x^2) for |x| < 0.625, else 1 - 2 / (e^2|x| + 1) with x's sign.\n");
+  Math m =
+      math_new(module, "tanh", type,
+               "tanh x within 1.4 ULP: x + x^3 P(x^2) for |x| < 0.625, else 1 - 2 / (e^2|x| + 1) with x's sign.\n");
   LExpr *x = m_param(&m, "x", type), *one = m_real(&m, 1);
   LExpr *size = m_let(&m, "size", m_abs(&m, x));
   LExpr *limited = m_min(&m, size, m_real(&m, type == L_F32 ? 10 : 20));
@@ -45,9 +46,9 @@ static const double erfc_f64[] = {
     0x1.2c00c1332670cp-31,  -0x1.dee464f7d6da5p-35, 0x1.d079d74d3bfcep-39,  -0x1.9c8ace11a5bfap-44};
 
 void math_erf(LoopModule *module, LType type) {
-  Math m =
-      math_new(module, "erf", type,
-               "erf x within 2 ULP: x + x P(x^2) for |x| < 0.875, else 1 - e^Q(|x|) with Q = ln erfc, and x's sign.\n");
+  Math m = math_new(
+      module, "erf", type,
+      "erf x within 1.1 ULP: x + x P(x^2) for |x| < 0.875, else 1 - e^Q(|x|) with Q = ln erfc, and x's sign.\n");
   bool single = type == L_F32;
   LExpr *x = m_param(&m, "x", type);
   LExpr *size = m_let(&m, "size", m_abs(&m, x));

@@ -141,8 +141,8 @@ static Pair angle(Math *m, Quarters q, LExpr *size, LType type) {
 static void build(LoopModule *module, LType type, bool cosine) {
   Math m = math_new(
       module, cosine ? "cos" : "sin", type,
-      cosine ? "cos x within 1 ULP for every x: Payne and Hanek's reduction in floating point, then a polynomial.\n"
-             : "sin x within 1 ULP for every x: Payne and Hanek's reduction in floating point, then a polynomial.\n");
+      cosine ? "cos x within 1.5 ULP for every x: Payne and Hanek's reduction in floating point, then a polynomial.\n"
+             : "sin x within 1.5 ULP for every x: Payne and Hanek's reduction in floating point, then a polynomial.\n");
   bool single = type == L_F32;
   LExpr *x = m_param(&m, "x", type);
   m.type = L_F64;

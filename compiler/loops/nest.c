@@ -7,18 +7,28 @@
 #include "graph/ops.h"
 
 // ---- short forms
-LExpr *nest_i64(Lower *lower, int64_t value) { return lx_i64(lower->arena, value); }
-LExpr *nest_add(Lower *lower, LExpr *a, LExpr *b) { return lx_binary(lower->arena, LX_ADD, a, b); }
-LExpr *nest_mul(Lower *lower, LExpr *a, LExpr *b) { return lx_binary(lower->arena, LX_MUL, a, b); }
-LExpr *nest_div(Lower *lower, LExpr *a, LExpr *b) { return lx_binary(lower->arena, LX_DIV, a, b); }
-LExpr *nest_min(Lower *lower, LExpr *a, LExpr *b) { return lx_binary(lower->arena, LX_MIN, a, b); }
+LExpr *nest_i64(Lower *lower, int64_t value) {
+  return lx_i64(lower->arena, value);
+}
+LExpr *nest_add(Lower *lower, LExpr *a, LExpr *b) {
+  return lx_binary(lower->arena, LX_ADD, a, b);
+}
+LExpr *nest_mul(Lower *lower, LExpr *a, LExpr *b) {
+  return lx_binary(lower->arena, LX_MUL, a, b);
+}
+LExpr *nest_div(Lower *lower, LExpr *a, LExpr *b) {
+  return lx_binary(lower->arena, LX_DIV, a, b);
+}
+LExpr *nest_min(Lower *lower, LExpr *a, LExpr *b) {
+  return lx_binary(lower->arena, LX_MIN, a, b);
+}
 
 // ---- names
 static bool reserved(const char *name) {
   static const char *const words[] = {
-      "auto",   "break",  "case",     "char",   "const",  "continue", "default", "do",       "double", "else",
-      "enum",   "extern", "float",    "for",    "goto",   "if",       "inline",  "int",      "long",   "register",
-      "return", "short",  "restrict", "signed", "sizeof", "static",   "struct",  "switch",   "union",  "unsigned",
+      "auto",   "break",  "case",     "char",   "const",  "continue", "default", "do",     "double", "else",
+      "enum",   "extern", "float",    "for",    "goto",   "if",       "inline",  "int",    "long",   "register",
+      "return", "short",  "restrict", "signed", "sizeof", "static",   "struct",  "switch", "union",  "unsigned",
       "void",   "while",  "volatile", "bool",   "true",   "false",    "typedef", "typeof"};
   for (size_t i = 0; i < sizeof words / sizeof *words; i++)
     if (strcmp(words[i], name) == 0)
@@ -48,11 +58,17 @@ LStmt *nest_stmt(Lower *lower, LStmtKind kind) {
   return stmt;
 }
 
-static Scope *top(Lower *lower) { return &lower->scopes.data[lower->scopes.count - 1]; }
+static Scope *top(Lower *lower) {
+  return &lower->scopes.data[lower->scopes.count - 1];
+}
 
-void nest_push(Lower *lower, LStmt *stmt) { vec_push(lower->arena, top(lower)->body, stmt); }
+void nest_push(Lower *lower, LStmt *stmt) {
+  vec_push(lower->arena, top(lower)->body, stmt);
+}
 
-void nest_begin_top(Lower *lower) { vec_push(lower->arena, &lower->scopes, (Scope){NULL, &lower->out->body}); }
+void nest_begin_top(Lower *lower) {
+  vec_push(lower->arena, &lower->scopes, (Scope){NULL, &lower->out->body});
+}
 
 static void open_scope(Lower *lower, LStmt *stmt) {
   LBody *body = stmt ? &stmt->body : top(lower)->body;
@@ -66,7 +82,8 @@ static LExpr *declare(Lower *lower, LVar **slot, const char *name) {
 }
 
 LExpr *nest_loop(Lower *lower, LStmtKind kind, const char *name, LExpr *from, LExpr *to, int64_t step) {
-  if (from->op == LX_CONST && to->op == LX_CONST && from->integer < to->integer && from->integer + step >= to->integer) {
+  if (from->op == LX_CONST && to->op == LX_CONST && from->integer < to->integer &&
+      from->integer + step >= to->integer) {
     open_scope(lower, NULL);
     return from;
   }

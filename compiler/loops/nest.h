@@ -91,16 +91,18 @@ LExpr *nest_mul(Lower *lower, LExpr *a, LExpr *b);
 LExpr *nest_div(Lower *lower, LExpr *a, LExpr *b);
 LExpr *nest_min(Lower *lower, LExpr *a, LExpr *b);
 LExpr *nest_i64(Lower *lower, int64_t value);
-LExpr *nest_count(Lower *lower, const Dim *dims, int count);     // the product of dimensions
+LExpr *nest_count(Lower *lower, const Dim *dims, int count);           // the product of dimensions
 int64_t nest_capacity(const Lower *lower, const Dim *dims, int count); // the same at the full batch
 bool nest_static(const Dim *dims, int count);
 // index[at[i]] of `count` dimensions from their common row-major number.
 void nest_unravel(Lower *lower, LExpr *number, const Dim *dims, const int *at, int count, LExpr **index);
 // Opens loops that go through 0..count in blocks, shared out to threads if `shared`: gives the number of the round.
 // Closed by `*scopes` calls of nest_close.
-LExpr *nest_rounds(Lower *lower, const char *name, LExpr *count, int64_t capacity, int64_t block, bool shared, int *scopes);
-int64_t nest_cost(const Lower *lower, const Node *node); // scalar operations for one element, inlined expressions included
-int64_t nest_work(const Lower *lower);                   // of the whole kernel at the full batch
+LExpr *nest_rounds(Lower *lower, const char *name, LExpr *count, int64_t capacity, int64_t block, bool shared,
+                   int *scopes);
+int64_t nest_cost(const Lower *lower,
+                  const Node *node);   // scalar operations for one element, inlined expressions included
+int64_t nest_work(const Lower *lower); // of the whole kernel at the full batch
 
 // ---- reductions (nest_reduce.c), used by rows too
 LType nest_sum_type(const Node *node); // what is summed in: u8 in i32
@@ -108,10 +110,14 @@ LExpr *nest_identity(Lower *lower, const Node *node);
 // The reduction of the elements whose kept indices stand in `index`, one for each dimension of the input.
 LExpr *nest_reduction(Lower *lower, const Node *node, LExpr **index);
 
+// The reduction of everything to one value, its chunks shared out; false if it is too short for that.
+bool nest_long_reduction(Lower *lower, int64_t scratch, int64_t *bytes);
+
+// The nests. scratch: the first free byte of the arena; they give how many they take.
 void nest_map(Lower *lower);
-void nest_row(Lower *lower);
-void nest_reduce(Lower *lower);
-int64_t nest_matmul(Lower *lower, int64_t scratch); // scratch: first free byte of the arena; gives how many it takes
+int64_t nest_row(Lower *lower, int64_t scratch);
+int64_t nest_reduce(Lower *lower, int64_t scratch);
+int64_t nest_matmul(Lower *lower, int64_t scratch);
 void nest_scatter(Lower *lower);
 // One loop over the elements of the last dimensions (from `first` on) of the nodes [from, to), which have one shape.
 void nest_elements(Lower *lower, int first, LExpr **index, int from, int to, bool shared);

@@ -9,7 +9,7 @@
 
 typedef struct Product {
   const Node *node;
-  int leading;   // dimensions before the last two
+  int leading; // dimensions before the last two
   Dim m, n, k;
   int mr, nr;    // the tile
   int64_t block; // rows of a task
@@ -216,7 +216,9 @@ static void set_leading(Lower *lower, Product *product, LExpr *number) {
     product->index[i] = nest_let(lower, "b", product->index[i]);
 }
 
-static LExpr *mod(Lower *lower, LExpr *a, LExpr *b) { return lx_binary(lower->arena, LX_MOD, a, b); }
+static LExpr *mod(Lower *lower, LExpr *a, LExpr *b) {
+  return lx_binary(lower->arena, LX_MOD, a, b);
+}
 
 static void multiply(Lower *lower, Product *product, bool shared) {
   const Dim *dims = product->node->type.dim;
@@ -387,7 +389,9 @@ static int64_t pack_operands(Lower *lower, Product *product, int64_t scratch, bo
 }
 
 // ---- sizes
-static int64_t ceil_div(int64_t a, int64_t b) { return (a + b - 1) / b; }
+static int64_t ceil_div(int64_t a, int64_t b) {
+  return (a + b - 1) / b;
+}
 
 // Rows of a tile: as many as registers hold, but so that tiles come out even.
 static int tile_rows(const Product *product, int64_t rows, int most) {

@@ -160,8 +160,7 @@ static LExpr *lanes(Lower *lower, const Node *node, LExpr **index) {
   LLocal *sum = chunks ? nest_local(lower, "total", nest_sum_type(node), 1, 1, 0, nest_identity(lower, node))
                        : new_lanes(lower, node);
   for (int i = 0; i < outer; i++)
-    index[node->attr.axis[i]] =
-        nest_loop(lower, LS_FOR, "o", zero, lower_dim(lower, in->dim[node->attr.axis[i]]), 1);
+    index[node->attr.axis[i]] = nest_loop(lower, LS_FOR, "o", zero, lower_dim(lower, in->dim[node->attr.axis[i]]), 1);
   if (chunks)
     add_chunks(lower, node, index, first, run_length, sum);
   else
@@ -169,6 +168,48 @@ static LExpr *lanes(Lower *lower, const Node *node, LExpr **index) {
   for (int i = 0; i < outer; i++)
     nest_close(lower);
   return chunks ? lx_local(lower->arena, sum, zero, NULL) : lanes_sum(lower, node, sum);
+}
+
+// ---- parts of a long reduction, shared out
+static void store_part(Lower *lower, LBuffer *parts, LExpr *at, LExpr *value) {
+  LStmt *stmt = nest_stmt(lower, LS_STORE);
+  stmt->buffer = parts;
+  stmt->index[0] = at;
+  stmt->value = value;
+  nest_push(lower, stmt);
+}
+
+static LExpr *part_count(Lower *lower, LExpr *elements, int64_t chunk) {
+  return nest_div(lower, nest_add(lower, elements, nest_i64(lower, chunk - 1)), nest_i64(lower, chunk));
+}
+
+bool nest_long_reduction(Lower *lower, int64_t scratch, int64_t *bytes) {
+  const Node *node = lower->kernel->root;
+  const Type *in = &node->inputs[0]->type;
+  int64_t capacity = nest_capacity(lower, in->dim, in->rank), most = (capacity + LANE_CHUNK - 1) / LANE_CHUNK;
+  if (lower->kernel->nodes.count > 1 || node->type.rank > 0 || node->op == OP_argmax || most < 2 ||
+      node->attr.axis_count != in->rank)
+    return false;
+  LType type = nest_sum_type(node);
+  LBuffer *parts = nest_scratch(lower, "parts", type, most, scratch);
+  LExpr *index[MAX_RANK], *zero = nest_i64(lower, 0), *length = nest_count(lower, in->dim, in->rank);
+  LExpr *chunks = part_count(lower, length, LANE_CHUNK);
+  LExpr *chunk = nest_loop(lower, LS_PARALLEL, "chunk", zero, chunks, 1);
+  LExpr *from = nest_let(lower, "from", nest_mul(lower, chunk, nest_i64(lower, LANE_CHUNK)));
+  LExpr *to = nest_let(lower, "to", nest_min(lower, length, nest_add(lower, from, nest_i64(lower, LANE_CHUNK))));
+  LLocal *part = new_lanes(lower, node);
+  add_run(lower, node, index, 0, from, to, -1, part);
+  store_part(lower, parts, chunk, lanes_sum(lower, node, part));
+  nest_close(lower);
+  LLocal *total = nest_local(lower, "total", type, 1, 1, 0, nest_identity(lower, node));
+  chunk = nest_loop(lower, LS_FOR, "chunk", zero, chunks, 1);
+  LExpr *sum = join(lower, node, lx_local(lower->arena, total, zero, NULL), lx_load(lower->arena, parts, chunk));
+  nest_set(lower, total, zero, NULL, sum);
+  nest_close(lower);
+  nest_store(lower, node, index, as_result(lower, node, lx_local(lower->arena, total, zero, NULL)));
+  lower->out->barrier_inside = true;
+  *bytes = most * ltype_bytes(type);
+  return true;
 }
 
 // ---- argmax
@@ -214,6 +255,9 @@ typedef struct Columns {
   LExpr *result[MAX_RANK]; // into the output
   Dim dims[MAX_RANK];      // reduced
   int count;
+  LBuffer *parts;      // sums of chunks, a row of columns each, or NULL
+  LExpr *from, *to;    // the reduced elements of the chunk that is summed
+  LExpr *row, *chunks; // the row of `parts` that belongs to the first chunk, or to this one; how many there are
 } Columns;
 
 // acc[j] joined with the elements [from, to) of the reduced axes, for `width` outputs from `column`.
@@ -230,30 +274,51 @@ static void add_rows(Lower *lower, Columns *columns, LExpr *from, LExpr *to, LEx
   nest_close(lower);
 }
 
-static LLocal *column_sums(Lower *lower, Columns *columns, LExpr *column, int width) {
-  const Node *node = columns->node;
-  LExpr *zero = nest_i64(lower, 0), *rows = nest_count(lower, columns->dims, columns->count), *row, *col;
-  LLocal *acc = nest_local(lower, "acc", nest_sum_type(node), 1, width, 0, nest_identity(lower, node));
-  if (nest_capacity(lower, columns->dims, columns->count) <= CHAIN_CHUNK) {
-    add_rows(lower, columns, zero, rows, column, width, acc);
-    return acc;
-  }
-  LExpr *from = nest_loop(lower, LS_FOR, "chunk", zero, rows, CHAIN_CHUNK);
-  LExpr *to = nest_min(lower, rows, nest_add(lower, from, nest_i64(lower, CHAIN_CHUNK)));
-  LLocal *part = nest_local(lower, "part", acc->type, 1, width, 0, nest_identity(lower, node));
-  add_rows(lower, columns, from, to, column, width, part);
-  nest_tile(lower, 1, width, &row, &col);
-  LExpr *sum = join(lower, node, lx_local(lower->arena, acc, col, NULL), lx_local(lower->arena, part, col, NULL));
-  nest_set(lower, acc, col, NULL, sum);
-  nest_close(lower);
-  nest_close(lower);
-  return acc;
+static LLocal *new_sums(Lower *lower, const Columns *columns, const char *name, int width) {
+  return nest_local(lower, name, nest_sum_type(columns->node), 1, width, 0, nest_identity(lower, columns->node));
 }
 
-static void column_block(Lower *lower, Columns *columns, LExpr *column, int width) {
+// Where element (row, column) of the sums of chunks lies.
+static LExpr *part_at(Lower *lower, const Columns *columns, LExpr *row, LExpr *column) {
+  const Type *out = &columns->node->type;
+  int64_t width = nest_capacity(lower, out->dim + out->rank - 1, 1);
+  return nest_add(lower, nest_mul(lower, row, nest_i64(lower, width)), column);
+}
+
+// acc joined with the sums of all chunks, which are in `parts` or computed now.
+static void add_chunks_of_rows(Lower *lower, Columns *columns, LExpr *column, int width, LLocal *acc) {
   const Node *node = columns->node;
-  LLocal *acc = column_sums(lower, columns, column, width);
+  LExpr *zero = nest_i64(lower, 0), *row, *col, *value;
+  LLocal *part = NULL;
+  LExpr *chunk = nest_loop(lower, LS_FOR, "chunk", zero, columns->chunks, 1);
+  if (!columns->parts) {
+    LExpr *size = nest_i64(lower, CHAIN_CHUNK), *rows = nest_count(lower, columns->dims, columns->count);
+    LExpr *from = nest_let(lower, "first", nest_mul(lower, chunk, size));
+    part = new_sums(lower, columns, "part", width);
+    add_rows(lower, columns, from, nest_min(lower, rows, nest_add(lower, from, size)), column, width, part);
+  }
+  nest_tile(lower, 1, width, &row, &col);
+  if (part)
+    value = lx_local(lower->arena, part, col, NULL);
+  else
+    value = lx_load(lower->arena, columns->parts,
+                    part_at(lower, columns, nest_add(lower, columns->row, chunk), nest_add(lower, column, col)));
+  nest_set(lower, acc, col, NULL, join(lower, node, lx_local(lower->arena, acc, col, NULL), value));
+  nest_close(lower);
+  nest_close(lower);
+}
+
+typedef void ColumnBlock(Lower *lower, Columns *columns, LExpr *column, int width);
+
+// Sums `width` outputs and finishes them.
+static void whole_block(Lower *lower, Columns *columns, LExpr *column, int width) {
+  const Node *node = columns->node;
   LExpr *row, *col;
+  LLocal *acc = new_sums(lower, columns, "acc", width);
+  if (columns->chunks)
+    add_chunks_of_rows(lower, columns, column, width, acc);
+  else
+    add_rows(lower, columns, nest_i64(lower, 0), nest_count(lower, columns->dims, columns->count), column, width, acc);
   nest_tile(lower, 1, width, &row, &col);
   columns->result[node->type.rank - 1] = nest_add(lower, column, col);
   nest_know(lower, node, columns->result, as_result(lower, node, lx_local(lower->arena, acc, col, NULL)));
@@ -261,34 +326,47 @@ static void column_block(Lower *lower, Columns *columns, LExpr *column, int widt
   nest_close(lower);
 }
 
-// Outputs in blocks of WIDTH, then what is left; blocks of one where their number is not known before.
-static void columns_all(Lower *lower, Columns *columns, bool shared) {
+// Sums one chunk of `width` outputs into `parts`.
+static void part_block(Lower *lower, Columns *columns, LExpr *column, int width) {
+  LExpr *row, *col;
+  LLocal *part = new_sums(lower, columns, "part", width);
+  add_rows(lower, columns, columns->from, columns->to, column, width, part);
+  nest_tile(lower, 1, width, &row, &col);
+  store_part(lower, columns->parts, part_at(lower, columns, columns->row, nest_add(lower, column, col)),
+             lx_local(lower->arena, part, col, NULL));
+  nest_close(lower);
+}
+
+enum { WIDTH = 64 };
+
+// Outputs in blocks of WIDTH, then what is left; blocks of one where their number is not known before. The blocks are
+// shared out if `shared`, which is for the top of a kernel.
+static void all_columns(Lower *lower, Columns *columns, ColumnBlock *make, bool shared) {
   const Type *out = &columns->node->type;
   Dim last = out->dim[out->rank - 1];
   int scopes = 0;
-  enum { WIDTH = 64 };
   if (last >= 0 && last <= WIDTH) {
-    column_block(lower, columns, nest_i64(lower, 0), (int)last);
+    make(lower, columns, nest_i64(lower, 0), (int)last);
     return;
   }
   int width = last < 0 ? LANES : WIDTH;
   LExpr *size = lower_dim(lower, last), *blocks = nest_div(lower, size, nest_i64(lower, width));
   LExpr *block = nest_rounds(lower, "block", blocks, nest_capacity(lower, &last, 1) / width, 1, shared, &scopes);
-  column_block(lower, columns, nest_let(lower, "column", nest_mul(lower, block, nest_i64(lower, width))), width);
+  make(lower, columns, nest_let(lower, "column", nest_mul(lower, block, nest_i64(lower, width))), width);
   while (scopes--)
     nest_close(lower);
   if (last >= 0 && last % width)
-    column_block(lower, columns, nest_i64(lower, last / width * width), (int)(last % width));
+    make(lower, columns, nest_i64(lower, last / width * width), (int)(last % width));
   if (last < 0) {
     LExpr *column = nest_loop(lower, LS_FOR, "column", nest_mul(lower, blocks, nest_i64(lower, width)), size, 1);
-    column_block(lower, columns, column, 1);
+    make(lower, columns, column, 1);
     nest_close(lower);
   }
 }
 
 // ---- the nest
-// Loops over the outputs' first `count` dimensions: one number, shared out if `shared`.
-static void open_outputs(Lower *lower, const Type *out, int count, bool shared, LExpr **result, int *scopes) {
+// Loops over the outputs' first `count` dimensions: one number, shared out if `shared`. Gives the number.
+static LExpr *open_outputs(Lower *lower, const Type *out, int count, bool shared, LExpr **result, int *scopes) {
   int at[MAX_RANK], outer = 0;
   Dim dims[MAX_RANK];
   *scopes = 0;
@@ -300,12 +378,13 @@ static void open_outputs(Lower *lower, const Type *out, int count, bool shared, 
     }
   }
   if (!outer)
-    return;
-  LExpr *number = nest_rounds(lower, "o", nest_count(lower, dims, outer), nest_capacity(lower, dims, outer), 1, shared,
-                              scopes);
+    return nest_i64(lower, 0);
+  LExpr *number =
+      nest_rounds(lower, "o", nest_count(lower, dims, outer), nest_capacity(lower, dims, outer), 1, shared, scopes);
   nest_unravel(lower, number, out->dim, at, outer, result);
   for (int i = 0; i < outer; i++)
     result[at[i]] = nest_let(lower, "i", result[at[i]]);
+  return number;
 }
 
 static void set_kept(const Node *node, LExpr *const *result, LExpr **index, int count) {
@@ -318,25 +397,72 @@ static void set_kept(const Node *node, LExpr *const *result, LExpr **index, int 
   }
 }
 
-void nest_reduce(Lower *lower) {
+// The chunks of all outputs, shared out, each to its row of `parts`.
+static int64_t share_chunks(Lower *lower, Columns *columns, int64_t scratch) {
+  const Node *node = columns->node;
+  const Type *out = &node->type;
+  int outer = out->rank - 1, at[MAX_RANK];
+  LExpr *rows = nest_count(lower, columns->dims, columns->count), *size = nest_i64(lower, CHAIN_CHUNK);
+  int64_t most = (nest_capacity(lower, columns->dims, columns->count) + CHAIN_CHUNK - 1) / CHAIN_CHUNK;
+  int64_t length = most * nest_capacity(lower, out->dim, out->rank);
+  columns->parts = nest_scratch(lower, "parts", nest_sum_type(node), length, scratch);
+  LExpr *tasks = nest_mul(lower, nest_count(lower, out->dim, outer), columns->chunks);
+  LExpr *task = nest_loop(lower, LS_PARALLEL, "task", nest_i64(lower, 0), tasks, 1);
+  LExpr *number = nest_let(lower, "o", nest_div(lower, task, columns->chunks));
+  LExpr *chunk = nest_let(lower, "chunk", lx_binary(lower->arena, LX_MOD, task, columns->chunks));
+  for (int i = 0; i < outer; i++)
+    at[i] = i;
+  nest_unravel(lower, number, out->dim, at, outer, columns->result);
+  set_kept(node, columns->result, columns->index, outer);
+  columns->from = nest_let(lower, "first", nest_mul(lower, chunk, size));
+  columns->to = nest_let(lower, "end", nest_min(lower, rows, nest_add(lower, columns->from, size)));
+  columns->row = nest_let(lower, "row", nest_add(lower, nest_mul(lower, number, nest_i64(lower, most)), chunk));
+  all_columns(lower, columns, part_block, false);
+  nest_close(lower);
+  lower->out->barrier_inside = true;
+  return length * ltype_bytes(nest_sum_type(node));
+}
+
+static int64_t reduce_columns(Lower *lower, int64_t scratch) {
+  enum { ENOUGH = 8 };
   const Node *node = lower->kernel->root;
   const Type *out = &node->type;
-  lower->out->work = nest_work(lower);
-  bool shared = lower->out->work >= SHARED_WORK;
+  int outer = out->rank - 1, scopes;
   Columns columns = {.node = node};
   columns.count = reduced_dims(node, columns.dims);
-  int scopes, columned = node->op != OP_argmax && flat_trailing(node) == 0;
-  int outer = out->rank - columned;
-  bool by_rows = shared && nest_capacity(lower, out->dim, outer) > 1;
-  open_outputs(lower, out, outer, by_rows, columns.result, &scopes);
-  set_kept(node, columns.result, columns.index, outer);
-  if (columned) {
-    columns_all(lower, &columns, shared && !by_rows);
-  } else {
-    LExpr *value = nest_let(lower, op_name(node->op), nest_reduction(lower, node, columns.index));
-    nest_know(lower, node, columns.result, value);
-    nest_finish(lower, columns.result, 0, lower->kernel->nodes.count);
+  int64_t rows = nest_capacity(lower, columns.dims, columns.count), bytes = 0;
+  int64_t tasks = nest_capacity(lower, out->dim, out->rank) / WIDTH;
+  bool shared = lower->out->work >= SHARED_WORK;
+  if (rows > CHAIN_CHUNK)
+    columns.chunks = part_count(lower, nest_count(lower, columns.dims, columns.count), CHAIN_CHUNK);
+  if (shared && columns.chunks && tasks < ENOUGH) {
+    bytes = share_chunks(lower, &columns, scratch);
+    shared = false;
   }
+  bool by_rows = shared && nest_capacity(lower, out->dim, outer) > 1;
+  LExpr *number = open_outputs(lower, out, outer, by_rows, columns.result, &scopes);
+  set_kept(node, columns.result, columns.index, outer);
+  if (columns.parts)
+    columns.row = nest_mul(lower, number, nest_i64(lower, (rows + CHAIN_CHUNK - 1) / CHAIN_CHUNK));
+  all_columns(lower, &columns, whole_block, shared && scopes == 0);
   while (scopes--)
     nest_close(lower);
+  return bytes;
+}
+
+int64_t nest_reduce(Lower *lower, int64_t scratch) {
+  const Node *node = lower->kernel->root;
+  const Type *out = &node->type;
+  LExpr *result[MAX_RANK], *index[MAX_RANK];
+  int scopes;
+  lower->out->work = nest_work(lower);
+  if (node->op != OP_argmax && flat_trailing(node) == 0)
+    return reduce_columns(lower, scratch);
+  open_outputs(lower, out, out->rank, lower->out->work >= SHARED_WORK, result, &scopes);
+  set_kept(node, result, index, out->rank);
+  nest_know(lower, node, result, nest_let(lower, op_name(node->op), nest_reduction(lower, node, index)));
+  nest_finish(lower, result, 0, lower->kernel->nodes.count);
+  while (scopes--)
+    nest_close(lower);
+  return 0;
 }

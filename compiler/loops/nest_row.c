@@ -34,10 +34,13 @@ static void row_stages(Lower *lower, LExpr **row) {
   }
 }
 
-void nest_row(Lower *lower) {
+int64_t nest_row(Lower *lower, int64_t scratch) {
   const Kernel *kernel = lower->kernel;
   const Type *type = &kernel->root->type;
+  int64_t bytes = 0;
   lower->out->work = nest_work(lower);
+  if (nest_long_reduction(lower, scratch, &bytes))
+    return bytes;
   int at[MAX_RANK], outer = 0, scopes = 0;
   Dim dims[MAX_RANK];
   LExpr *row[MAX_RANK];
@@ -59,4 +62,5 @@ void nest_row(Lower *lower) {
   row_stages(lower, row);
   while (scopes--)
     nest_close(lower);
+  return 0;
 }

@@ -63,7 +63,8 @@ static void print_operator(Text *out, const LExpr *expr, int outer) {
   } else {
     print_expr(out, expr->args[0], binds);
     text_printf(out, " %s ", operators[expr->op].text);
-    print_expr(out, expr->args[1], binds + 1);
+    bool joins = expr->op == LX_ADD && !ltype_real(expr->type); // a + (b + c) of integers is a + b + c
+    print_expr(out, expr->args[1], joins ? binds : binds + 1);
   }
   text_add(out, binds < outer ? ")" : "");
 }

@@ -31,6 +31,13 @@ static const char *comment_of(Arena *arena, const Kernel *kernel) {
   return text_string(&comment);
 }
 
+static bool is_empty(const KernelGraph *graph, const Kernel *kernel) {
+  for (int i = 0; i < kernel->nodes.count; i++)
+    if (type_count(&kernel->nodes.data[i]->type, graph->graph->batch) > 0)
+      return false;
+  return true;
+}
+
 typedef struct Schedule {
   LoopModule *module;
   const KernelGraph *graph;
@@ -39,6 +46,24 @@ typedef struct Schedule {
   int64_t scratch, arena_bytes;
   LEntry *entry;
 } Schedule;
+
+// Gives the bytes of scratch memory that the kernel takes.
+static int64_t lower_body(Lower *lower, int64_t scratch) {
+  switch (lower->kernel->kind) {
+  case KERNEL_MAP:
+    nest_map(lower);
+    return 0;
+  case KERNEL_ROW:
+    return nest_row(lower, scratch);
+  case KERNEL_REDUCE:
+    return nest_reduce(lower, scratch);
+  case KERNEL_MATMUL:
+    return nest_matmul(lower, scratch);
+  default:
+    nest_scatter(lower);
+    return 0;
+  }
+}
 
 static LKernel *lower_kernel(Schedule *schedule, const Kernel *kernel, LPlace **places) {
   Arena *arena = schedule->module->arena;
@@ -57,24 +82,7 @@ static LKernel *lower_kernel(Schedule *schedule, const Kernel *kernel, LPlace **
                  .flat = -1};
   nest_name(&lower, "n");
   nest_begin_top(&lower);
-  int64_t bytes = 0;
-  switch (kernel->kind) {
-  case KERNEL_MAP:
-    nest_map(&lower);
-    break;
-  case KERNEL_ROW:
-    nest_row(&lower);
-    break;
-  case KERNEL_REDUCE:
-    nest_reduce(&lower);
-    break;
-  case KERNEL_MATMUL:
-    bytes = nest_matmul(&lower, schedule->scratch);
-    break;
-  case KERNEL_SCATTER:
-    nest_scatter(&lower);
-    break;
-  }
+  int64_t bytes = is_empty(schedule->graph, kernel) ? 0 : lower_body(&lower, schedule->scratch);
   if (schedule->scratch + bytes > schedule->arena_bytes)
     schedule->arena_bytes = schedule->scratch + bytes;
   *places = lower.places.data;

@@ -17,4 +17,6 @@ Access access_through(const Node *node, int input, const Access *access);
 // The first `count` dimensions are the reader's first `count`, and nothing else is asked of the rest.
 bool access_leading(const Access *access, int count);
 // Every dimension is the reader's own of that number.
-static inline bool access_is_identity(const Access *access) { return access_leading(access, access->rank); }
+static inline bool access_is_identity(const Access *access) {
+  return access_leading(access, access->rank);
+}

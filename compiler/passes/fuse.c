@@ -192,7 +192,9 @@ static Group *group_new(Fusion *fusion, const Node *node) {
   return group;
 }
 
-static const Type *map_shape(const Group *group) { return &group->nodes.data[0]->type; }
+static const Type *map_shape(const Group *group) {
+  return &group->nodes.data[0]->type;
+}
 
 static int64_t capacity(const Groups *groups, const Type *type) {
   return type_count(type, groups->fusion->graph->batch);

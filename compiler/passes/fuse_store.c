@@ -3,8 +3,8 @@
 // that tile loops read over and over) or if recomputing it would cost more than a load. What is kept without need is
 // harmless: a reader in the same kernel takes it from a register.
 #include "graph/ops.h"
-#include "passes/fuse.h"
 #include "passes/flat.h"
+#include "passes/fuse.h"
 
 enum { CHEAP = 6, LONG = 300 };
 

@@ -5,8 +5,8 @@
 #include "passes/access.h"
 
 typedef enum KernelKind {
-  KERNEL_MAP,    // every node has one and the same shape: element by element
-  KERNEL_ROW,    // a task owns rows of some leading dimensions: reductions along rows, maps over rows and their elements
+  KERNEL_MAP, // every node has one and the same shape: element by element
+  KERNEL_ROW, // a task owns rows of some leading dimensions: reductions along rows, maps over rows and their elements
   KERNEL_REDUCE, // any other reduction, then maps over its result
   KERNEL_MATMUL, // a product, then maps over its result
   KERNEL_SCATTER // a scatter_add alone
@@ -34,18 +34,18 @@ struct Kernel {
   KernelKind kind;
   int id; // place in the order that fuse gave
   const char *name;
-  const Node *root;            // the product, reduction or scatter; MAP: the first node
-  int rows;                    // ROW: how many leading dimensions make a row
-  NodeList nodes;              // those in memory have a buffer
-  VEC(int) stages;             // of each node; ROW: nodes of one stage share a loop over the row's elements
-  NodeList reads;              // computed by other kernels, or leaves in memory
-  VEC(const Kernel *) after;   // kernels that compute what this one reads, or read what it overwrites
+  const Node *root;          // the product, reduction or scatter; MAP: the first node
+  int rows;                  // ROW: how many leading dimensions make a row
+  NodeList nodes;            // those in memory have a buffer
+  VEC(int) stages;           // of each node; ROW: nodes of one stage share a loop over the row's elements
+  NodeList reads;            // computed by other kernels, or leaves in memory
+  VEC(const Kernel *) after; // kernels that compute what this one reads, or read what it overwrites
 };
 
 typedef struct KernelGraph {
   Arena *arena;
   const Graph *graph;
-  NodeList nodes; // graph->nodes, then copies that fuse added: a node's id is its place here
+  NodeList nodes;          // graph->nodes, then copies that fuse added: a node's id is its place here
   VEC(Kernel *) kernels;   // in the order of execution
   Reads *reads;            // for the id of each node that a kernel computes
   Buffer *buffers;         // for each node id

@@ -19,7 +19,10 @@ static void print_reads(Text *out, const KernelGraph *kernels, const Kernel *ker
   for (int i = 0; i < kernel->reads.count; i++) {
     const Node *node = kernel->reads.data[i];
     bool leaf = op_info[node->op].class == LEAF && kernels->kernel_of[node->id] < 0;
-    text_printf(out, "%s %%%d %s", i ? "," : "", node->id, leaf ? leaf_name(kernels, node) : "");
+    text_printf(out, "%s %%%d", i ? "," : "", node->id);
+    if (leaf)
+      text_printf(out, " %s", leaf_name(kernels, node));
+    text_add(out, ": ");
     type_print(out, &node->type);
   }
   if (kernel->reads.count)
@@ -97,8 +100,8 @@ void plan_print(Text *out, const KernelGraph *kernels) {
     const Life *life = &lives[sorted[i]];
     const char *scope = buffer->node->scope ? buffer->node->scope : "";
     text_printf(out, "%10lld %10lld %4d-%-4d  %-18s %s%s%s\n", (long long)buffer->place.offset,
-                (long long)buffer->bytes, life->first, life->last, type_text(kernels->arena, &buffer->node->type), scope,
-                *scope ? " " : "", op_name(buffer->node->op));
+                (long long)buffer->bytes, life->first, life->last, type_text(kernels->arena, &buffer->node->type),
+                scope, *scope ? " " : "", op_name(buffer->node->op));
   }
   text_printf(out, "arena %lld bytes; %lld without planning\n", (long long)kernels->arena_bytes,
               (long long)kernels->unplanned_bytes);

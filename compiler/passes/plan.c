@@ -7,7 +7,9 @@
 
 enum { ALIGN = 64 };
 
-static int64_t aligned(int64_t bytes) { return (bytes + ALIGN - 1) / ALIGN * ALIGN; }
+static int64_t aligned(int64_t bytes) {
+  return (bytes + ALIGN - 1) / ALIGN * ALIGN;
+}
 
 static bool in_arena(const KernelGraph *kernels, int id) {
   return kernels->buffers[id].bytes && kernels->buffers[id].place.space == SPACE_ARENA;

@@ -1,7 +1,6 @@
 // Programs given as text, elaborated with the built-in prelude.
 #pragma once
 #include <criterion/criterion.h>
-#include <criterion/new/assert.h>
 
 #include "elaborate/elaborate.h"
 

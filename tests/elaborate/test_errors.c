@@ -1,7 +1,9 @@
 // Every message: its file, line and column, its words, its hint.
 #include "elab_helper.h"
 
-static bool contains(const char *messages, const char *text) { return strstr(messages, text) != NULL; }
+static bool contains(const char *messages, const char *text) {
+  return strstr(messages, text) != NULL;
+}
 
 // An error of a program; `hint` NULL: none is looked for.
 static void expect_error(const char *program, const char *place, const char *text, const char *hint) {
@@ -17,14 +19,18 @@ static void expect_error(const char *program, const char *place, const char *tex
   arena_free(result.arena);
 }
 
-#define ERROR(name, program, place, text, hint) \
-  Test(errors, name) { expect_error(program, place, text, hint); }
+#define ERROR(name, program, place, text, hint)                                                                        \
+  Test(errors, name) {                                                                                                 \
+    expect_error(program, place, text, hint);                                                                          \
+  }
 
 // ---- names
 ERROR(unknown_name, "test \"a\" {\n  expect foo == 1\n}", "2:10", "unknown name `foo`", NULL)
 ERROR(misspelt_name, "const width = 3\nconst b = widht + 1", "2:11", "unknown name `widht`", "did you mean `width`?")
-ERROR(unknown_layer, "model m(x: f32[4]) { x |> dense(3) |> reluu }", "1:39", "unknown layer `reluu`", "did you mean `relu`?")
-ERROR(python_word, "const a = True", "1:11", "unknown name `True`", "write true")
+ERROR(unknown_layer, "model m(x: f32[4]) { x |> dense(3) |> reluu }", "1:39", "unknown layer `reluu`",
+      "did you mean `relu`?")
+ERROR(python_word, "const a = np", "1:11", "unknown name `np`", "the functions of the language need no module: exp(x)")
+ERROR(half, "const a = bf16", "1:11", "unknown name `bf16`", "bf16 is not built yet; use f32")
 ERROR(declared_twice, "const a = 1\nconst a = 2", "2:7", "`a` is declared twice", NULL)
 ERROR(argument_twice, "layer f(x, x) { x }", "1:12", "`f` has two arguments named `x`", NULL)
 ERROR(parameter_twice, "model m(x: f32[2]) { param w: f32[2] = ones; param w: f32[2] = ones; x * w }", "1:52",
@@ -32,25 +38,34 @@ ERROR(parameter_twice, "model m(x: f32[2]) { param w: f32[2] = ones; param w: f3
 ERROR(const_circle, "const a = b\nconst b = a", "2:11", "the constant `a` depends on itself", NULL)
 
 // ---- arguments
-ERROR(unknown_argument, "model m(x: f32[4]) { dense(x, unit: 3) }", "1:31", "`dense` has no argument `unit`", "did you mean `units`?")
+ERROR(unknown_argument, "model m(x: f32[4]) { dense(x, unit: 3) }", "1:31", "`dense` has no argument `unit`",
+      "did you mean `units`?")
 ERROR(missing_argument, "model m(x: f32[4]) { dense(x) }", "1:22", "`dense` needs an argument `units`", NULL)
 ERROR(missing_builtin, "test \"a\" { expect sqrt() == 1 }", "1:19", "`sqrt` needs an argument `x`", NULL)
 ERROR(too_many, "model m(x: f32[4]) { relu(x, 2) }", "1:30", "`relu` takes 1 argument, but 2 are given", NULL)
-ERROR(given_twice, "model m(x: f32[4]) { dense(x, 3, units: 3) }", "1:41", "argument `units` of `dense` is given twice", NULL)
-ERROR(wrong_type, "model m(x: f32[4]) { dense(x, \"a\") }", "1:31", "`units` of `dense` must be an int, but is the string \"a\"", NULL)
-ERROR(float_for_int, "model m(x: f32[4]) { dense(x, 4 / 2) }", "1:31", "`units` of `dense` must be an int, but is the float 2",
+ERROR(given_twice, "model m(x: f32[4]) { dense(x, 3, units: 3) }", "1:41", "argument `units` of `dense` is given twice",
+      NULL)
+ERROR(wrong_type, "model m(x: f32[4]) { dense(x, \"a\") }", "1:31",
+      "`units` of `dense` must be an int, but is the string \"a\"", NULL)
+ERROR(float_for_int, "model m(x: f32[4]) { dense(x, 4 / 2) }", "1:31",
+      "`units` of `dense` must be an int, but is the float 2",
       "`//` divides whole numbers to a whole number, and int(…) converts")
 ERROR(not_callable, "const a = 3\nmodel m(x: f32[4]) { x |> a }", "2:27", "the int 3 cannot be called", NULL)
 
 // ---- shapes
 ERROR(broadcast, "model m(x: f32[4]) { x + ones([2, 3]) }", "1:22", "shapes f32[n, 4] and f32[2, 3] do not match", NULL)
 ERROR(product, "model m(x: f32[4]) {\n  param w: f32[5, 2] = zeros\n  x @ w\n}", "3:3",
-      "shapes do not match in f32[n, 4] @ f32[5, 2]: the last dimension of the left and the last but one of the right must be "
-      "equal", NULL)
+      "shapes do not match in f32[n, 4] @ f32[5, 2]: the last dimension of the left and the last but one of the right "
+      "must be "
+      "equal",
+      NULL)
 ERROR(product_transposed, "model m(x: f32[4]) {\n  param w: f32[2, 4] = zeros\n  x @ w\n}", "3:3",
-      "shapes do not match in f32[n, 4] @ f32[2, 4]: the last dimension of the left and the last but one of the right must be "
-      "equal", "write @ transpose(…) on the right")
-ERROR(layer_shape, "layer f(x: f32[..., 3]) { x }\nmodel m(x: f32[4]) { f(x) }", "2:24", "`x` of `f` must be f32[..., 3], but is f32[n, 4]", NULL)
+      "shapes do not match in f32[n, 4] @ f32[2, 4]: the last dimension of the left and the last but one of the right "
+      "must be "
+      "equal",
+      "write @ transpose(…) on the right")
+ERROR(layer_shape, "layer f(x: f32[..., 3]) { x }\nmodel m(x: f32[4]) { f(x) }", "2:24",
+      "`x` of `f` must be f32[..., 3], but is f32[n, 4]", NULL)
 ERROR(bound_name, "layer f(x: f32[..., k], y: f32[k]) { x + y }\nmodel m(x: f32[4]) { f(x, ones([3])) }", "2:27",
       "`y` of `f` must be f32[k], but is f32[3]", "`k` is 4 here")
 ERROR(dots, "layer f(x: f32[...], y: f32[...]) { x + y }\nmodel m(x: f32[4]) { f(x, ones([3])) }", "2:27",
@@ -58,110 +73,161 @@ ERROR(dots, "layer f(x: f32[...], y: f32[...]) { x + y }\nmodel m(x: f32[4]) { f
 ERROR(result_shape, "model m(x: f32[4]) -> f32[10] { x |> dense(12) }", "1:23",
       "the result of `m` is declared as f32[10], but is f32[12]", NULL)
 ERROR(result_nothing, "model m(x: f32[4]) -> f32[4] { y = x }", "1:23",
-      "the result of `m` is declared as f32[4], but its body has no value", "the value of a body is its last expression")
+      "the result of `m` is declared as f32[4], but its body has no value",
+      "the value of a body is its last expression")
 ERROR(no_batch, "model m(x: f32[4]) { x }\ntest \"a\" { expect m(ones([4])) == 1 }", "2:21",
       "`x` of `m` must be f32[4], but is f32[]", "a model takes a batch: the batch is the first dimension")
-ERROR(reshape, "model m(x: f32[4]) { reshape(x, [3, -1, 5]) }", "1:33", "no size for -1 makes this shape from f32[n, 4]", NULL)
+ERROR(reshape, "model m(x: f32[4]) { reshape(x, [3, -1, 5]) }", "1:33",
+      "no size for -1 makes this shape from f32[n, 4]", NULL)
 ERROR(axis, "model m(x: f32[4]) { reduce_sum(x, axis: 2) }", "1:42", "axis 2 of a tensor with 2 dimensions", NULL)
 ERROR(slice, "model m(x: f32[4]) { x[:, 2:6] }", "1:27", "the slice reaches beyond the size 4", NULL)
 ERROR(element, "model m(x: f32[4]) { x[:, 4] }", "1:27", "index 4 of a dimension of size 4", NULL)
-ERROR(batch_slice, "model m(x: f32[4]) { x[0:2] }", "1:24", "the batch count is not known at compile time, so it cannot be sliced", NULL)
+ERROR(batch_slice, "model m(x: f32[4]) { x[0:2] }", "1:24",
+      "the batch count is not known at compile time, so it cannot be sliced", NULL)
 ERROR(batch_arithmetic, "model m(x: f32[4]) { zeros([shape(x)[0] + 1]) }", "1:29",
-      "the batch count is not known at compile time, so `+` cannot be computed", "count(x) is the number of samples as a run-time number")
+      "the batch count is not known at compile time, so `+` cannot be computed",
+      "count(x) is the number of samples as a run-time number")
 ERROR(batch_parameter, "model m(x: f32[4]) { param w: f32[shape(x)[0]] = zeros; x }", "1:31",
       "a parameter cannot depend on the batch, but this is f32[n]", NULL)
-ERROR(ragged, "test \"a\" { expect reduce_sum([[1, 2], [3]]) == 1 }", "1:30", "the rows of this list have different lengths", NULL)
-ERROR(initial_shape, "model m(x: f32[2]) { param w: f32[2, 2] = [[1, 2]]; x @ w }", "1:43", "`m.w` is f32[2, 2], but its initial value is f32[1, 2]", NULL)
+ERROR(ragged, "test \"a\" { expect reduce_sum([[1, 2], [3]]) == 1 }", "1:30",
+      "the rows of this list have different lengths", NULL)
+ERROR(initial_shape, "model m(x: f32[2]) { param w: f32[2, 2] = [[1, 2]]; x @ w }", "1:43",
+      "`m.w` is f32[2, 2], but its initial value is f32[1, 2]", NULL)
 
 // ---- element types
-ERROR(element_types, "model m(x: f32[4], y: i64[4]) { x + y }", "1:33", "element types of f32[n, 4] and i64[n, 4] differ",
-      "there is no silent conversion: write cast(x, f32)")
-ERROR(element_argument, "layer f(x: f64[...]) { x }\nmodel m(x: f32[4]) { f(x) }", "2:24", "`x` of `f` must be f64[...], but is f32[n, 4]",
-      "there is no silent conversion: write cast(…, f64)")
-ERROR(element_literal, "model m(x: i32[4]) { x + 1.5 }", "1:22", "the float 1.5 is not a whole number, and does not fit a tensor of i32",
-      "cast the tensor first: cast(x, f32)")
+ERROR(element_types, "model m(x: f32[4], y: i64[4]) { x + y }", "1:33",
+      "element types of f32[n, 4] and i64[n, 4] differ", "there is no silent conversion: write cast(x, f32)")
+ERROR(element_argument, "layer f(x: f64[...]) { x }\nmodel m(x: f32[4]) { f(x) }", "2:24",
+      "`x` of `f` must be f64[...], but is f32[n, 4]", "there is no silent conversion: write cast(…, f64)")
+ERROR(element_literal, "model m(x: i32[4]) { x + 1.5 }", "1:22",
+      "the float 1.5 is not a whole number, and does not fit a tensor of i32", "cast the tensor first: cast(x, f32)")
 ERROR(element_range, "model m(x: u8[4]) { x + 256 }", "1:21", "the int 256 is out of the range of u8", NULL)
 ERROR(whole_division, "model m(x: i32[4]) { x / 2 }", "1:22", "`/` is real division, but these are tensors of i32",
       "write `//` for whole division, or cast(x, f32) first")
-ERROR(unknown_element, "model m(x: f31[4]) { x }", "1:12", "unknown element type `f31`", "the element types are f32, f64, i32, i64, u8 and bool")
-ERROR(parameter_type, "model m(x: f32[4]) { param w: i32[4] = zeros; x }", "1:31", "a parameter must be f32 or f64 to be trained, not i32",
-      "`state` keeps values of any type")
+ERROR(unknown_element, "model m(x: f31[4]) { x }", "1:12", "unknown element type `f31`",
+      "the element types are f32, f64, i32, i64, u8 and bool")
+ERROR(parameter_type, "model m(x: f32[4]) { param w: i32[4] = zeros; x }", "1:31",
+      "a parameter must be f32 or f64 to be trained, not i32", "`state` keeps values of any type")
 
 // ---- sizes and numbers
 ERROR(size_zero, "model m(x: f32[4]) { dense(x, 0) }", "1:22", "a dimension must be at least 1, not 0", NULL)
-ERROR(size_huge, "test \"a\" { expect rank(ones([1000000, 10000000])) == 2 }", "1:29", "a tensor f32[1000000, 10000000] is too large",
-      "a tensor may have up to 2^40 elements")
+ERROR(size_huge, "test \"a\" { expect rank(ones([1000000, 10000000])) == 2 }", "1:29",
+      "a tensor f32[1000000, 10000000] is too large", "a tensor may have up to 2^40 elements")
 ERROR(overflow, "const a = 9223372036854775807 + 1", "1:11", "the result does not fit in 64 bits", NULL)
 ERROR(power_overflow, "const a = 10 ** 19", "1:11", "the result does not fit in 64 bits", NULL)
 ERROR(by_zero, "const a = 3 // 0", "1:11", "division by zero", NULL)
 ERROR(list_index, "const a = [1, 2][2]", "1:18", "index 2 of a list of 2 items", NULL)
-ERROR(string_growth, "test \"a\" { s = \"ab\"\n for i in 0..30 { s = s + s }\n expect len(s) == 2 }", "2:23", "a string of more than 1048576 bytes", NULL)
-ERROR(endless, "test \"a\" {\n for i in 0..10000000 { x = i }\n}", "2:2", "more than 1000000 rounds of compile-time loops", NULL)
+ERROR(string_growth, "test \"a\" { s = \"ab\"\n for i in 0..30 { s = s + s }\n expect len(s) == 2 }", "2:23",
+      "a string of more than 1048576 bytes", NULL)
+ERROR(endless, "test \"a\" {\n for i in 0..10000000 { x = i }\n}", "2:2",
+      "more than 1000000 rounds of compile-time loops", NULL)
 
 // ---- flow
-ERROR(recursion, "layer f(x) { f(x) }\nmodel m(x: f32[4]) { f(x) }", "1:14", "`f` calls itself", "recursion is not possible; a `for` makes copies at compile time")
+ERROR(recursion, "layer f(x) { f(x) }\nmodel m(x: f32[4]) { f(x) }", "1:14", "`f` calls itself",
+      "recursion is not possible; a `for` makes copies at compile time")
 ERROR(model_recursion, "model m(x: f32[4]) { m(x) }", "1:22", "`m` calls itself", NULL)
-ERROR(unused_value, "model m(x: f32[4]) {\n x + 1\n x\n}", "2:2", "this value is not used", "give it a name, or take the line away")
+ERROR(unused_value, "model m(x: f32[4]) {\n x + 1\n x\n}", "2:2", "this value is not used",
+      "give it a name, or take the line away")
 ERROR(unused_minus, "model m(x: f32[4]) {\n y = x\n - x\n y\n}", "3:2", "this value is not used",
       "a line that starts with `-` is a statement of its own; put the `-` at the end of the line before")
 ERROR(run_time_if, "model m(x: f32[4]) { if x[0, 0] > 0 { x } else { -x } }", "1:25",
-      "the condition of `if` must be a bool known at compile time, but this is a tensor bool[]", "where(condition, a, b) chooses element by element at run time")
-ERROR(if_value, "model m(x: f32[4]) { y = if true { x }\n y }", "1:26", "an `if` without `else` has no value, but one is needed here", NULL)
-ERROR(no_value, "layer f(x) { y = x }\nmodel m(x: f32[4]) { z = f(x)\n z }", "2:26", "this has no value, but one is needed here",
-      "the value of a body is its last expression")
-ERROR(for_count, "test \"a\" { for i in 3 { x = i } }", "1:21", "`for` needs a range or a list, but this is the int 3", "write 0..3")
+      "the condition of `if` must be a bool known at compile time, but this is a tensor bool[]",
+      "where(condition, a, b) chooses element by element at run time")
+ERROR(if_value, "model m(x: f32[4]) { y = if true { x }\n y }", "1:26",
+      "an `if` without `else` has no value, but one is needed here", NULL)
+ERROR(no_value, "layer f(x) { y = x }\nmodel m(x: f32[4]) { z = f(x)\n z }", "2:26",
+      "this has no value, but one is needed here", "the value of a body is its last expression")
+ERROR(for_count, "test \"a\" { for i in 3 { x = i } }", "1:21", "`for` needs a range or a list, but this is the int 3",
+      "write 0..3")
 ERROR(tuple_size, "test \"a\" { (a, b) = split([1, 2, 3], 3)\n expect true }", "1:21", "3 values for 2 names", NULL)
-ERROR(assign_part, "model m(x: f32[4]) { x[0] = 1\n x }", "1:22", "a tensor cannot be changed in place", "build a new one with where, concat or pad")
-ERROR(update_name, "model m(x: f32[4]) { y = x\n y := x\n y }", "2:2", "`y` is no parameter or state", "`=` gives a value a name")
-ERROR(minimize_in_layer, "model m(x: f32[4]) { minimize reduce_sum(x) using sgd()\n x }", "1:22", "`minimize` stands only in the body of a step or a test", NULL)
+ERROR(assign_part, "model m(x: f32[4]) { x[0] = 1\n x }", "1:22", "a tensor cannot be changed in place",
+      "build a new one with where, concat or pad")
+ERROR(update_name, "model m(x: f32[4]) { y = x\n y := x\n y }", "2:2", "`y` is no parameter or state",
+      "`=` gives a value a name")
+ERROR(minimize_in_layer, "model m(x: f32[4]) { minimize reduce_sum(x) using sgd()\n x }", "1:22",
+      "`minimize` stands only in the body of a step or a test", NULL)
 ERROR(expect_shape, "test \"a\" { expect 3 }", "1:19", "`expect` needs a bool, but this is the int 3", NULL)
-ERROR(initial_input, "model m(x: f32[2]) { param w: f32[2] = x[0]; x * w }", "1:40", "this value is known only while the model runs, and cannot be used here", NULL)
-ERROR(initial_other, "model m(x: f32[2]) { param w: f32[2] = ones; param v: f32[2] = w; x * v }", "1:64", "an initial value cannot depend on `m.w`", NULL)
-ERROR(model_part, "model m(x: f32[2]) { x |> dense(3) }\ntest \"a\" { expect shape(m.dense_1.w) == [2, 3] }", "2:27", "`m` has no part `dense_1`", "did you mean `dense_0`?")
+ERROR(initial_input, "model m(x: f32[2]) { param w: f32[2] = x[0]; x * w }", "1:40",
+      "this value is known only while the model runs, and cannot be used here", NULL)
+ERROR(initial_other, "model m(x: f32[2]) { param w: f32[2] = ones; param v: f32[2] = w; x * v }", "1:64",
+      "an initial value cannot depend on `m.w`", NULL)
+ERROR(model_part, "model m(x: f32[2]) { x |> dense(3) }\ntest \"a\" { expect shape(m.dense_1.w) == [2, 3] }", "2:27",
+      "`m` has no part `dense_1`", "did you mean `dense_0`?")
 
 // ---- not built yet
 ERROR(later_function, "model m(x: f32[8, 8, 3]) { conv2d(x, 3) }", "1:28", "`conv2d` is not built yet", NULL)
 ERROR(later_scan, "model m(x: f32[4]) { scan v in x { yield v } }", "1:22", "`scan` is not built yet", NULL)
 ERROR(later_every, "test \"a\" { every 5 { x = 1 } }", "1:12", "`every` is not built yet", NULL)
-ERROR(later_tap, "model m(x: f32[2]) { x |> dense(3) }\ntest \"a\" { expect shape(m.dense_0(ones([1, 2]))) == [1, 3] }", "2:25",
-      "the value at a call inside a model is not built yet", NULL)
+ERROR(later_tap, "model m(x: f32[2]) { x |> dense(3) }\ntest \"a\" { expect shape(m.dense_0(ones([1, 2]))) == [1, 3] }",
+      "2:25", "the value at a call inside a model is not built yet", NULL)
 ERROR(later_run, "run r { x = 1 }", "1:1", "a `run` block is not built yet", NULL)
 
 // ---- training
 #define DATA "data d = gauss(n: 64)\nmodel m(x: f32[2]) -> f32[2] { x |> dense(2) }\n"
-ERROR(unknown_setting, DATA "train { model: m; data: d; loss: cross_entropy; optimizer: adam; epocs: 3 }", "3:66", "unknown setting `epocs`", "did you mean `epochs`?")
-ERROR(missing_setting, DATA "train { model: m; data: d; loss: cross_entropy }", "3:1", "this train block has no `optimizer`", NULL)
-ERROR(set_twice, DATA "train { model: m; data: d; loss: cross_entropy; optimizer: adam; batch: 3; batch: 4 }", "3:76", "`batch` is set twice", NULL)
-ERROR(both_lengths, DATA "train { model: m; data: d; loss: cross_entropy; optimizer: adam; epochs: 3; steps: 4 }", "3:84", "`steps` and `epochs` exclude each other", NULL)
-ERROR(bad_batch, DATA "train { model: m; data: d; loss: cross_entropy; optimizer: adam; batch: 0 }", "3:73", "`batch` must be from 1 to 16777216, not 0", NULL)
-ERROR(unknown_data, DATA "train { model: m; data: dd; loss: cross_entropy; optimizer: adam }", "3:25", "unknown data set `dd`", "did you mean `d`?")
-ERROR(no_optimizer, DATA "train { model: m; data: d; loss: cross_entropy; optimizer: 3 }", "3:60", "an optimizer is needed here, such as adam(lr: 1e-3), but this is the int 3", NULL)
-ERROR(optimizer_argument, DATA "train { model: m; data: d; loss: cross_entropy; optimizer: adam(rate: 3) }", "3:65", "`adam` has no argument `rate`", NULL)
-ERROR(samples, "data d = gauss(n: 64)\nmodel m(x: f32[3]) -> f32[2] { x |> dense(2) }\ntrain { model: m; data: d; loss: cross_entropy; optimizer: adam }", "2:12",
-      "`x` of `m` is f32[3], but a sample of `d` is f32[2]", NULL)
-ERROR(classes, "data d = gauss(n: 64)\nmodel m(x: f32[2]) { x |> dense(1) }\ntrain { model: m; data: d; loss: cross_entropy; optimizer: adam }", "3:34",
-      "the data has 2 classes, but `cross_entropy` gets scores for 1: f32[n, 1]", "the model's last layer needs 2 units")
-ERROR(targets, DATA "train { model: m; data: d; loss: mse; optimizer: adam }", "3:34", "predictions of shape [n, 2] and targets of shape [n] do not match", NULL)
+ERROR(unknown_setting, DATA "train { model: m; data: d; loss: cross_entropy; optimizer: adam; epocs: 3 }", "3:66",
+      "unknown setting `epocs`", "did you mean `epochs`?")
+ERROR(missing_setting, DATA "train { model: m; data: d; loss: cross_entropy }", "3:1",
+      "this train block has no `optimizer`", NULL)
+ERROR(set_twice, DATA "train { model: m; data: d; loss: cross_entropy; optimizer: adam; batch: 3; batch: 4 }", "3:76",
+      "`batch` is set twice", NULL)
+ERROR(both_lengths, DATA "train { model: m; data: d; loss: cross_entropy; optimizer: adam; epochs: 3; steps: 4 }",
+      "3:84", "`steps` and `epochs` exclude each other", NULL)
+ERROR(bad_batch, DATA "train { model: m; data: d; loss: cross_entropy; optimizer: adam; batch: 0 }", "3:73",
+      "`batch` must be from 1 to 16777216, not 0", NULL)
+ERROR(unknown_data, DATA "train { model: m; data: dd; loss: cross_entropy; optimizer: adam }", "3:25",
+      "unknown data set `dd`", "did you mean `d`?")
+ERROR(no_optimizer, DATA "train { model: m; data: d; loss: cross_entropy; optimizer: 3 }", "3:60",
+      "an optimizer is needed here, such as adam(lr: 1e-3), but this is the int 3", NULL)
+ERROR(optimizer_argument, DATA "train { model: m; data: d; loss: cross_entropy; optimizer: adam(rate: 3) }", "3:65",
+      "`adam` has no argument `rate`", NULL)
+ERROR(samples,
+      "data d = gauss(n: 64)\nmodel m(x: f32[3]) -> f32[2] { x |> dense(2) }\ntrain { model: m; data: d; loss: "
+      "cross_entropy; optimizer: adam }",
+      "2:12", "`x` of `m` is f32[3], but a sample of `d` is f32[2]", NULL)
+ERROR(classes,
+      "data d = gauss(n: 64)\nmodel m(x: f32[2]) { x |> dense(1) }\ntrain { model: m; data: d; loss: cross_entropy; "
+      "optimizer: adam }",
+      "3:34", "the data has 2 classes, but `cross_entropy` gets scores for 1: f32[n, 1]",
+      "the model's last layer needs 2 units")
+ERROR(targets, DATA "train { model: m; data: d; loss: mse; optimizer: adam }", "3:34",
+      "predictions of shape [n, 2] and targets of shape [n] do not match", NULL)
 ERROR(loss_scalar, DATA "train { data: d; step (x, y) { minimize m(x) over m using adam() } }", "3:41",
       "a loss must be a real scalar, but this is a tensor f32[n, 2]", "write reduce_mean(…) around it")
-ERROR(loss_without_model, DATA "model k(x: f32[2]) { x |> dense(2) }\ntrain { data: d; step (x, y) { minimize cross_entropy(m(x), y) over k using adam() } }", "4:69",
-      "the loss does not depend on `k`", "name a model whose result goes into the loss, not through stop_gradient")
-ERROR(stale, DATA "train { data: d; step (x, y) {\n  l = m(x)\n  minimize cross_entropy(l, y) over m using sgd()\n  minimize reduce_mean(l ** 2) over m using sgd()\n} }", "6:12",
-      "this loss uses a value computed from `m.dense_0.w` before it was updated", "compute it again after the update, or cut it off with stop_gradient")
-ERROR(softmax_twice, DATA "train { data: d; step (x, y) { minimize cross_entropy(softmax(m(x)), y) over m using sgd() } }", "3:55",
-      "`cross_entropy` takes logits, but this went through `softmax` already", "take it away; nll(log(p), y) takes probabilities")
-ERROR(step_inputs, DATA "train { data: d; step (x, y, z) { report a: reduce_mean(x) } }", "3:30", "a sample of `d` has an input and a target, so the step takes at most 2", NULL)
-ERROR(step_nothing, DATA "train { data: d; step (x, y) { z = x } }", "3:18", "this step neither minimizes nor reports anything", "write `report error: …` to see how it goes")
-ERROR(report_scalar, DATA "train { data: d; step (x, y) { report a: x } }", "3:42", "a report must be a scalar, but this is f32[n, 2]", "write reduce_mean(…) around it")
+ERROR(loss_without_model,
+      DATA "model k(x: f32[2]) { x |> dense(2) }\ntrain { data: d; step (x, y) { minimize cross_entropy(m(x), y) over "
+           "k using adam() } }",
+      "4:69", "the loss does not depend on `k`",
+      "name a model whose result goes into the loss, not through stop_gradient")
+ERROR(stale,
+      DATA "train { data: d; step (x, y) {\n  l = m(x)\n  minimize cross_entropy(l, y) over m using sgd()\n  minimize "
+           "reduce_mean(l ** 2) over m using sgd()\n} }",
+      "6:12", "this loss uses a value computed from `m.dense_0.w` before it was updated",
+      "compute it again after the update, or cut it off with stop_gradient")
+ERROR(softmax_twice,
+      DATA "train { data: d; step (x, y) { minimize cross_entropy(softmax(m(x)), y) over m using sgd() } }", "3:55",
+      "`cross_entropy` takes logits, but this went through `softmax` already",
+      "take it away; nll(log(p), y) takes probabilities")
+ERROR(step_inputs, DATA "train { data: d; step (x, y, z) { report a: reduce_mean(x) } }", "3:30",
+      "a sample of `d` has an input and a target, so the step takes at most 2", NULL)
+ERROR(step_nothing, DATA "train { data: d; step (x, y) { z = x } }", "3:18",
+      "this step neither minimizes nor reports anything", "write `report error: …` to see how it goes")
+ERROR(report_scalar, DATA "train { data: d; step (x, y) { report a: x } }", "3:42",
+      "a report must be a scalar, but this is f32[n, 2]", "write reduce_mean(…) around it")
 ERROR(report_twice, DATA "train { data: d; step (x, y) { report a: 1, a: 2 } }", "3:45", "`a` is reported twice", NULL)
-ERROR(save_value, DATA "train { model: m; data: d; loss: cross_entropy; optimizer: adam; save: best(val.los, to: \"a\") }", "3:77", "nothing named `val.los` is reported", "did you mean `val.loss`?")
-ERROR(save_shape, DATA "train { model: m; data: d; loss: cross_entropy; optimizer: adam; save: 3 }", "3:72", "`save` is best(val.loss, to: \"…\") or every(5, to: \"…\")", NULL)
-ERROR(no_meaning, DATA "train { data: d; model: m; step (x, y) { report a: 1 } }", "3:18", "`model` has no meaning beside a `step`, which says all that is done", NULL)
-ERROR(two_trains, DATA "train { data: d; step (x, y) { report a: 1 } }\ntrain { data: d; step (x, y) { report a: 1 } }", "4:1", "there are two train blocks named `train`", NULL)
+ERROR(save_value,
+      DATA "train { model: m; data: d; loss: cross_entropy; optimizer: adam; save: best(val.los, to: \"a\") }", "3:77",
+      "nothing named `val.los` is reported", "did you mean `val.loss`?")
+ERROR(save_shape, DATA "train { model: m; data: d; loss: cross_entropy; optimizer: adam; save: 3 }", "3:72",
+      "`save` is best(val.loss, to: \"…\") or every(5, to: \"…\")", NULL)
+ERROR(no_meaning, DATA "train { data: d; model: m; step (x, y) { report a: 1 } }", "3:18",
+      "`model` has no meaning beside a `step`, which says all that is done", NULL)
+ERROR(two_trains, DATA "train { data: d; step (x, y) { report a: 1 } }\ntrain { data: d; step (x, y) { report a: 1 } }",
+      "4:1", "there are two train blocks named `train`", NULL)
 
 // ---- files
 ERROR(data_source, "data d = cvs(\"a.csv\")", "1:10", "unknown data source `cvs`; did you mean `csv`?", NULL)
-ERROR(import_missing, "import \"nowhere.nn\"", "1:8", "cannot read \"" NNC_SOURCE_DIR "/nowhere.nn\": No such file or directory", NULL)
+ERROR(import_missing, "import \"nowhere.nn\"", "1:8",
+      "cannot read \"" NNC_SOURCE_DIR "/nowhere.nn\": No such file or directory", NULL)
 
 Test(errors, chain_of_calls) {
   Elaborated result = elaborate_text("layer inner(x: f32[..., n]) { x + ones([5]) }\n"
@@ -176,13 +242,15 @@ Test(errors, chain_of_calls) {
 
 Test(errors, prelude_faults_are_shown_at_the_call) {
   Elaborated result = elaborate_text("model m(x: f32[5]) {\n  x |> maxout(pieces: 2)\n}\n");
-  cr_expect(contains(result.messages, "t.nn:2:8: error: maxout: 5 features are no multiple of 2 pieces"), "%s", result.messages);
+  cr_expect(contains(result.messages, "t.nn:2:8: error: maxout: 5 features are no multiple of 2 pieces"), "%s",
+            result.messages);
   arena_free(result.arena);
 }
 
 Test(errors, stale_shows_both_lines) {
-  Elaborated result = elaborate_text(DATA "train { data: d; step (x, y) {\n  l = m(x)\n  minimize cross_entropy(l, y) over m using sgd()\n"
-                                          "  minimize reduce_mean(l ** 2) over m using sgd()\n} }");
+  Elaborated result = elaborate_text(
+      DATA "train { data: d; step (x, y) {\n  l = m(x)\n  minimize cross_entropy(l, y) over m using sgd()\n"
+           "  minimize reduce_mean(l ** 2) over m using sgd()\n} }");
   cr_expect(contains(result.messages, "t.nn:4:3: note: computed here"), "%s", result.messages);
   cr_expect(contains(result.messages, "t.nn:5:3: note: updated here"), "%s", result.messages);
   arena_free(result.arena);
@@ -199,7 +267,8 @@ Test(errors, several_in_one_run) {
 Test(errors, import_circle) {
   Elaborated result = elaborate_file(NNC_SOURCE_DIR "/tests/elaborate/circle_a.nn");
   cr_expect_null(result.program);
-  cr_expect(contains(result.messages, "circle_b.nn:1:1: error: files import each other in a circle"), "%s", result.messages);
+  cr_expect(contains(result.messages, "circle_b.nn:1:1: error: files import each other in a circle"), "%s",
+            result.messages);
   arena_free(result.arena);
 }
 

@@ -30,7 +30,9 @@ static Type shape_of(int rank, const Dim *dim) {
   return type;
 }
 
-static Node *any_value(RandomGraph *g) { return g->values.data[random_below(&g->random, g->values.count)]; }
+static Node *any_value(RandomGraph *g) {
+  return g->values.data[random_below(&g->random, g->values.count)];
+}
 
 static Node *add_value(RandomGraph *g, Node *node) {
   if (node && node->type.rank <= 4 && type_count(&node->type, g->graph->batch) <= 20000)

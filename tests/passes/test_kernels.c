@@ -1,86 +1,137 @@
 // Fusion, ordering and planning change no bit: random graphs with every combination of the three, run by the executor of
-// tests/loops, for a full and a short batch, loops forwards and backwards.
-#include <criterion/criterion.h>
-
-#include "loops/interpret.h"
-#include "loops/schedule.h"
+// tests/loops, for a full and a short batch, loops forwards and backwards. And what they are for: fewer kernels, less memory.
+#include "loops/run_graph.h"
 #include "passes/random_graph.h"
-
-typedef struct Run {
-  unsigned char *state, *outputs[8];
-  int64_t output_bytes[8];
-} Run;
-
-static float start_value(int64_t i) { return (float)((i * 37 + 11) % 101 - 50) / 23.0f; }
-
-static void fill(unsigned char *memory, int64_t bytes) {
-  float *values = (float *)memory;
-  for (int64_t i = 0; i < bytes / 4; i++)
-    values[i] = start_value(i);
-}
-
-static Run execute(Arena *arena, const RandomGraph *g, KernelOptions options, int64_t batch, bool backwards,
-                   Target target, int64_t seed) {
-  KernelGraph *kernels = fuse(arena, g->graph, &options);
-  order(kernels, &options);
-  plan(kernels, &options);
-  LoopModule *module = arena_new_of(arena, LoopModule);
-  module->arena = arena;
-  module->name = "test";
-  module->state_bytes = g->state_bytes;
-  schedule(module, kernels, "test", &target);
-  const char *fault = loops_check(module);
-  cr_assert(!fault, "seed %lld: %s", (long long)seed, fault);
-  Run run = {.state = arena_alloc(arena, (size_t)g->state_bytes + 64)};
-  unsigned char *memory = arena_alloc(arena, (size_t)module->arena_bytes + 64);
-  memset(memory, 0xff, (size_t)module->arena_bytes);
-  fill(run.state, g->state_bytes);
-  const void *inputs[4];
-  void *outputs[8];
-  for (int i = 0; i < g->graph->inputs.count; i++) {
-    int64_t bytes = type_count(&g->graph->inputs.data[i].type, g->graph->batch) * 4;
-    unsigned char *input = arena_alloc(arena, (size_t)bytes + 64);
-    fill(input, bytes);
-    inputs[i] = input;
-  }
-  for (int i = 0; i < g->graph->outputs.count; i++) {
-    const Type *type = &g->graph->outputs.data[i].value->type;
-    run.output_bytes[i] = type_count(type, g->graph->batch) * elem_bytes(type->elem);
-    outputs[i] = run.outputs[i] = arena_alloc(arena, (size_t)run.output_bytes[i] + 64);
-  }
-  NnrtFrame frame = {run.state, memory, inputs, outputs, {3, 1, 7, 100, batch}, 1};
-  fault = interpret(module, module->entries.data[0], &frame, backwards);
-  cr_assert(!fault, "seed %lld: %s", (long long)seed, fault);
-  return run;
-}
-
-static void compare(const RandomGraph *g, const Run *a, const Run *b, int64_t seed, int how) {
-  cr_assert(memcmp(a->state, b->state, (size_t)g->state_bytes) == 0, "seed %lld, way %d: state", (long long)seed, how);
-  for (int i = 0; i < g->graph->outputs.count; i++)
-    cr_assert(memcmp(a->outputs[i], b->outputs[i], (size_t)a->output_bytes[i]) == 0, "seed %lld, way %d: output %d",
-              (long long)seed, how, i);
-}
 
 static void check_graph(int64_t seed, int size) {
   Arena *arena = arena_new();
   RandomGraph g = random_graph(arena, (uint64_t)seed, size);
-  Target wide = {64, 32, 32768, 1 << 20}, narrow = {16, 16, 32768, 1 << 18};
   for (int64_t batch = 6; batch > 0; batch -= 5) {
-    Run plain = execute(arena, &g, (KernelOptions){false, false, false}, batch, false, wide, seed);
+    RunOptions options = {.target = wide_target, .batch = batch, .state_bytes = g.state_bytes};
+    GraphRun plain = run_graph(arena, g.graph, &options, arena_printf(arena, "seed %lld", (long long)seed));
     for (int way = 1; way < 8; way++) {
-      KernelOptions options = {way & 1, way & 2, way & 4};
-      Run run = execute(arena, &g, options, batch, way & 2, way & 4 ? narrow : wide, seed);
-      compare(&g, &plain, &run, seed, way);
+      options.kernels = (KernelOptions){way & 1, way & 2, way & 4};
+      options.backwards = way & 2;
+      options.target = way & 4 ? narrow_target : wide_target;
+      const char *name = arena_printf(arena, "seed %lld, way %d, batch %d", (long long)seed, way, (int)batch);
+      GraphRun run = run_graph(arena, g.graph, &options, name);
+      same_bits(&plain, &run, name);
     }
   }
   arena_free(arena);
 }
 
 #define RANDOM_TEST(name, first, count, size)                                                                          \
-  Test(kernels, name, .timeout = 120) {                                                                                \
+  Test(kernels, name, .timeout = 300) {                                                                                \
     for (int64_t seed = first; seed < first + count; seed++)                                                           \
       check_graph(seed, size);                                                                                         \
   }
 RANDOM_TEST(random_small, 1, 150, 14)
 RANDOM_TEST(random_middle, 1000, 60, 30)
 RANDOM_TEST(random_large, 2000, 20, 60)
+
+static Slot *new_slot(Arena *arena, const char *name, Type type, int64_t offset) {
+  Slot *slot = arena_new_of(arena, Slot);
+  *slot = (Slot){.name = name, .type = type, .offset = offset};
+  return slot;
+}
+
+static Graph *new_graph(Arena *arena, int64_t batch) {
+  Graph *graph = graph_new(arena, "test", batch);
+  graph->scope = "";
+  return graph;
+}
+
+static void output(Graph *graph, Node *value) {
+  vec_push(graph->arena, &graph->outputs, (GraphOutput){"out", value});
+}
+
+static KernelGraph *kernels_of(Graph *graph) {
+  KernelGraph *kernels = fuse(graph->arena, graph, &all_passes);
+  order(kernels, &all_passes);
+  plan(kernels, &all_passes);
+  return kernels;
+}
+
+Test(kernels, layer_is_one_kernel) {
+  Arena *arena = arena_new();
+  Graph *graph = new_graph(arena, 32);
+  Node *x = graph_input(graph, "x", shape_of(2, (Dim[]){DIM_BATCH, 20}));
+  Node *w = graph_slot(graph, new_slot(arena, "w", shape_of(2, (Dim[]){20, 30}), 0));
+  Node *b = graph_slot(graph, new_slot(arena, "b", shape_of(1, (Dim[]){30}), 2432));
+  output(graph, graph_unary(graph, OP_tanh, graph_binary(graph, OP_add, graph_matmul(graph, x, w), b)));
+  KernelGraph *kernels = kernels_of(graph);
+  cr_expect_eq(kernels->kernels.count, 1);
+  cr_expect_eq(kernels->kernels.data[0]->kind, KERNEL_MATMUL);
+  cr_expect_eq(kernels->arena_bytes, 0);
+  arena_free(arena);
+}
+
+Test(kernels, softmax_is_one_kernel) {
+  Arena *arena = arena_new();
+  Graph *graph = new_graph(arena, 32);
+  Node *x = graph_input(graph, "x", shape_of(2, (Dim[]){DIM_BATCH, 20}));
+  int axis = 1;
+  Node *shifted = graph_binary(graph, OP_sub, x, graph_reduce(graph, OP_reduce_max, x, 1, &axis, true));
+  Node *powers = graph_unary(graph, OP_exp, shifted);
+  output(graph, graph_binary(graph, OP_div, powers, graph_reduce(graph, OP_reduce_sum, powers, 1, &axis, true)));
+  KernelGraph *kernels = kernels_of(graph);
+  cr_expect_eq(kernels->kernels.count, 1);
+  cr_expect_eq(kernels->kernels.data[0]->kind, KERNEL_ROW);
+  arena_free(arena);
+}
+
+// w := w - (x^T @ g) * 0.1, where the gradient of x needs w before: no gradient in memory, w written in place and last.
+Test(kernels, update_after_readers) {
+  Arena *arena = arena_new();
+  Graph *graph = new_graph(arena, 32);
+  Node *x = graph_input(graph, "x", shape_of(2, (Dim[]){DIM_BATCH, 20}));
+  Node *g = graph_input(graph, "g", shape_of(2, (Dim[]){DIM_BATCH, 30}));
+  Slot *slot = new_slot(arena, "w", shape_of(2, (Dim[]){20, 30}), 0);
+  Node *w = graph_slot(graph, slot);
+  int swap[] = {1, 0};
+  Node *gradient = graph_matmul(graph, graph_transpose(graph, x, swap), g);
+  Node *rate = graph_constant(graph, type_scalar(F32), 0.1);
+  Node *updated = graph_binary(graph, OP_sub, w, graph_binary(graph, OP_mul, gradient, rate));
+  vec_push(arena, &graph->updates, (GraphUpdate){slot, updated});
+  output(graph, graph_matmul(graph, g, graph_transpose(graph, w, swap)));
+  KernelGraph *kernels = kernels_of(graph);
+  cr_expect_eq(kernels->kernels.count, 2);
+  cr_expect_eq(kernels->arena_bytes, 0);
+  cr_expect_eq(kernels->buffers[updated->id].place.space, SPACE_STATE);
+  cr_expect_eq(kernels->kernel_of[updated->id], kernels->kernels.data[1]->id);
+  arena_free(arena);
+}
+
+Test(kernels, slots_swapped) {
+  Arena *arena = arena_new();
+  Graph *graph = new_graph(arena, 0);
+  Type type = shape_of(1, (Dim[]){16});
+  Slot *a = new_slot(arena, "a", type, 0), *b = new_slot(arena, "b", type, 64);
+  vec_push(arena, &graph->updates, (GraphUpdate){a, graph_slot(graph, b)});
+  vec_push(arena, &graph->updates, (GraphUpdate){b, graph_slot(graph, a)});
+  for (int fused = 0; fused < 2; fused++) {
+    RunOptions options = {.kernels = {fused, fused, fused}, .target = wide_target, .batch = 1, .state_bytes = 128};
+    GraphRun run = run_graph(arena, graph, &options, "swap");
+    const float *state = (const float *)run.state;
+    for (int i = 0; i < 16; i++) {
+      cr_expect_eq(state[i], run_value(i + 16));
+      cr_expect_eq(state[i + 16], run_value(i));
+    }
+  }
+  arena_free(arena);
+}
+
+// A chain of products and maps needs memory for two values at a time, not for all.
+Test(kernels, memory_is_reused) {
+  Arena *arena = arena_new();
+  Graph *graph = new_graph(arena, 0);
+  Node *x = graph_input(graph, "x", shape_of(2, (Dim[]){16, 16}));
+  for (int i = 0; i < 10; i++)
+    x = graph_unary(graph, OP_tanh, graph_matmul(graph, x, x));
+  output(graph, x);
+  KernelGraph *kernels = kernels_of(graph);
+  cr_expect_eq(kernels->unplanned_bytes, 9 * 1024);
+  cr_expect_eq(kernels->arena_bytes, 2 * 1024);
+  arena_free(arena);
+}

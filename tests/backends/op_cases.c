@@ -1,0 +1,2 @@
+// The table of operations is that of the graph's own tests.
+#include "graph/op_cases.c"

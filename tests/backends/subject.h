@@ -1,0 +1,82 @@
+// Functions under test and the ways to compile them. A Subject is a graph with values for its inputs; all subjects of a
+// test become entries of one LoopModule, which a Way (passes left out, target) and a Backend turn into code. Every Code
+// must give the bits of every other. NaNs are equal to each other: which one an operation gives, IEEE 754 leaves open.
+#pragma once
+#include "graph/op_cases.h"
+#include "graph/ops.h"
+#include "loops/schedule.h"
+#include "nnrt.h"
+
+// Element `at` of input `input`.
+typedef struct Element {
+  double real;
+  int64_t whole;
+} Element;
+
+typedef enum Values { VALUES_PLAIN, VALUES_SPECIAL, VALUES_COUNT } Values;
+
+typedef struct Subject Subject;
+struct Subject {
+  const char *label; // for messages
+  const char *entry; // a C identifier
+  Graph *graph;
+  int64_t state_bytes;
+  const OpCase *op_case; // where plain values come from it
+  bool pairs;            // special values: every pair of two of them
+  struct Memory *inputs, *outputs, *state;
+};
+
+typedef struct Subjects {
+  Arena *arena;
+  VEC(Subject *) all;
+} Subjects;
+
+Subjects subjects_new(void);
+void subjects_free(Subjects *subjects);
+// The graph must live as long as the subjects. Nothing is done for a graph that is NULL.
+Subject *subject_add(Subjects *subjects, const char *label, Graph *graph, int64_t state_bytes, const OpCase *op_case);
+Element subject_value(const Subject *subject, Values values, int input, int64_t at);
+
+// The same graph with all that is f64 of another type; NULL if an operation does not take it.
+Graph *graph_with_elem(const Graph *graph, ElemType elem);
+
+typedef struct Way {
+  const char *label;
+  bool no_fold, no_simplify, no_cse, no_dce, no_fuse, no_order, no_plan;
+  bool single;       // no team of threads, whatever the work; else always a team
+  const char *cpu;   // what the schedule is made for; NULL: this machine
+} Way;
+
+extern const Way plain_way; // no pass at all: what the others are compared with
+extern const Way ways[];
+extern const int way_count;
+
+typedef enum Backend { BACKEND_JIT, BACKEND_GCC, BACKEND_CLANG } Backend;
+
+// Compiled subjects. NULL (and nothing is tested) only where the C compiler is not installed.
+typedef struct Code Code;
+Code *code_new(const Subjects *subjects, const Way *way, Backend backend);
+void code_free(Code *code);
+
+typedef struct Call {
+  int64_t n; // batch count
+  Values values;
+  int threads;
+} Call;
+
+// What a call left: state and outputs, as elements in row-major order of the batch count.
+typedef struct Outcome {
+  uint8_t **outputs;
+  uint8_t *state;
+} Outcome;
+
+Outcome code_run(const Code *code, Arena *arena, Subject *subject, Call call);
+// The same with one element of an input changed.
+Outcome code_run_changed(const Code *code, Arena *arena, Subject *subject, Call call, int input, int64_t at, double to);
+double outcome_real(const Outcome *outcome, const Subject *subject, int output, int64_t at);
+
+// Runs every subject for batch counts from the full batch to 1, plain and special values, `threads` threads, and holds the
+// results against those of `expected` on one thread.
+void expect_same_bits(const Subjects *subjects, const Code *expected, const Code *code, int threads);
+// The same for every way and backend of interest: all ways by the JIT, `c_ways` of them by gcc and clang.
+void expect_same_everywhere(const Subjects *subjects, Backend backend, int way_count, const Way *ways);

@@ -1,0 +1,312 @@
+// The schedule: products and reductions of every shape, in the order of sums that loops/nest.h lays down, to the bit, for
+// targets of any width; barriers wherever two kernels touch the same memory.
+#include <math.h>
+
+#include "loops/run_graph.h"
+
+static Type matrix(Dim rows, Dim cols) {
+  return (Type){F32, 2, {rows, cols}};
+}
+
+static Graph *new_graph(Arena *arena, int64_t batch) {
+  Graph *graph = graph_new(arena, "test", batch);
+  graph->scope = "";
+  return graph;
+}
+
+static void output(Graph *graph, Node *value) {
+  vec_push(graph->arena, &graph->outputs, (GraphOutput){"out", value});
+}
+
+// ---- products
+typedef struct Size {
+  Dim m, n, k;
+  bool a_turned, b_turned;
+} Size;
+
+static float product_element(const Size *size, int64_t batch, int64_t i, int64_t j) {
+  int64_t m = dim_at(size->m, batch), n = dim_at(size->n, batch), k = dim_at(size->k, batch);
+  float sum = 0;
+  for (int64_t p = 0; p < k; p++) {
+    float a = run_value(size->a_turned ? p * m + i : i * k + p);
+    float b = run_value(size->b_turned ? j * k + p : p * n + j);
+    sum = fmaf(a, b, sum);
+  }
+  return sum;
+}
+
+static void check_product(Size size, int64_t capacity, int64_t batch) {
+  Arena *arena = arena_new();
+  Graph *graph = new_graph(arena, capacity);
+  int swap[] = {1, 0};
+  Node *a = graph_input(graph, "a", size.a_turned ? matrix(size.k, size.m) : matrix(size.m, size.k));
+  Node *b = graph_input(graph, "b", size.b_turned ? matrix(size.n, size.k) : matrix(size.k, size.n));
+  a = size.a_turned ? graph_transpose(graph, a, swap) : a;
+  b = size.b_turned ? graph_transpose(graph, b, swap) : b;
+  output(graph, graph_matmul(graph, a, b));
+  const char *name = arena_printf(arena, "%d x %d x %d%s%s", (int)size.m, (int)size.n, (int)size.k,
+                                  size.a_turned ? " a^T" : "", size.b_turned ? " b^T" : "");
+  const Target *targets[] = {&wide_target, &middle_target, &narrow_target};
+  int64_t m = dim_at(size.m, batch), n = dim_at(size.n, batch);
+  for (int t = 0; t < 3; t++) {
+    RunOptions options = {.kernels = all_passes, .target = *targets[t], .batch = batch};
+    GraphRun run = run_graph(arena, graph, &options, name);
+    const float *c = (const float *)run.outputs[0];
+    for (int64_t i = 0; i < m; i += 1 + m / 50)
+      for (int64_t j = 0; j < n; j += 1 + n / 50)
+        cr_assert_eq(c[i * n + j], product_element(&size, batch, i, j), "%s: [%d, %d]", name, (int)i, (int)j);
+  }
+  arena_free(arena);
+}
+
+Test(schedule, small_products) {
+  const int64_t sizes[] = {1, 2, 3, 5, 8, 13, 17, 40};
+  for (int i = 0; i < 8; i++)
+    for (int j = 0; j < 8; j++)
+      check_product((Size){sizes[i], sizes[j], sizes[(i + j) % 8], i & 1, j & 1}, 0, 1);
+}
+
+Test(schedule, products_over_the_batch) {
+  for (int64_t batch = 1; batch <= 33; batch += 8) {
+    check_product((Size){DIM_BATCH, 37, 11, false, false}, batch, batch);
+    check_product((Size){DIM_BATCH, 37, 11, false, false}, 40, batch);
+    check_product((Size){37, 11, DIM_BATCH, true, false}, 40, batch);
+    check_product((Size){-2, 70, 9, false, true}, 40, batch);
+  }
+  check_product((Size){9, DIM_BATCH, 5, false, false}, 33, 33);
+}
+
+// Large enough for every way of packing.
+Test(schedule, packed_products, .timeout = 300) {
+  check_product((Size){30, 130, 260, true, false}, 0, 1);
+  check_product((Size){33, 130, 512, false, true}, 0, 1);
+  check_product((Size){230, 70, 300, false, false}, 0, 1);
+  check_product((Size){DIM_BATCH, 130, 512, false, true}, 20, 19);
+}
+
+Test(schedule, products_of_stacks) {
+  Arena *arena = arena_new();
+  Graph *graph = new_graph(arena, 0);
+  Node *a = graph_input(graph, "a", (Type){F32, 3, {3, 5, 7}}), *b = graph_input(graph, "b", (Type){F32, 3, {3, 4, 7}});
+  int swap[] = {0, 2, 1};
+  output(graph, graph_matmul(graph, a, graph_transpose(graph, b, swap)));
+  RunOptions options = {.kernels = all_passes, .target = wide_target, .batch = 1};
+  GraphRun run = run_graph(arena, graph, &options, "stacks");
+  for (int s = 0; s < 3; s++)
+    for (int i = 0; i < 5; i++)
+      for (int j = 0; j < 4; j++) {
+        float sum = 0;
+        for (int k = 0; k < 7; k++)
+          sum = fmaf(run_value(s * 35 + i * 7 + k), run_value(s * 28 + j * 7 + k), sum);
+        cr_expect_eq(((float *)run.outputs[0])[s * 20 + i * 4 + j], sum);
+      }
+  arena_free(arena);
+}
+
+// ---- reductions
+static float tree(const float *lanes) {
+  float t[16];
+  memcpy(t, lanes, sizeof t);
+  for (int half = 8; half; half /= 2)
+    for (int i = 0; i < half; i++)
+      t[i] = t[i] + t[i + half];
+  return t[0];
+}
+
+// The sum of run_value(start + o * outer_step + r) for `outer` rows of `length` elements, the last axis reduced.
+static float row_sum(int64_t start, int64_t outer, int64_t outer_step, int64_t length, int64_t most, bool known) {
+  float sum = 0;
+  if (known && outer * length <= 16) {
+    for (int64_t e = 0; e < outer * length; e++) {
+      float value = run_value(start + e / length * outer_step + e % length);
+      sum = e ? sum + value : value;
+    }
+    return sum;
+  }
+  float lanes[16] = {0};
+  for (int64_t o = 0; o < outer; o++)
+    for (int64_t r = 0; r < length; r++) {
+      lanes[r % 65536 % 16] += run_value(start + o * outer_step + r);
+      if (most > 65536 && (r % 65536 == 65535 || r == length - 1)) {
+        sum += tree(lanes);
+        memset(lanes, 0, sizeof lanes);
+      }
+    }
+  return most > 65536 ? sum : tree(lanes);
+}
+
+static GraphRun reduce(Arena *arena, Type type, int count, const int *axes, int64_t capacity, int64_t batch) {
+  Graph *graph = new_graph(arena, capacity);
+  output(graph, graph_reduce(graph, OP_reduce_sum, graph_input(graph, "x", type), count, axes, false));
+  RunOptions options = {.kernels = all_passes, .target = wide_target, .batch = batch};
+  return run_graph(arena, graph, &options, "reduction");
+}
+
+Test(schedule, sums_of_rows) {
+  const int64_t lengths[] = {1, 2, 15, 16, 17, 32, 100, 1000};
+  int axis = 1;
+  for (int i = 0; i < 8; i++) {
+    Arena *arena = arena_new();
+    GraphRun run = reduce(arena, matrix(5, lengths[i]), 1, &axis, 0, 1);
+    for (int row = 0; row < 5; row++)
+      cr_expect_eq(((float *)run.outputs[0])[row], row_sum(row * lengths[i], 1, 0, lengths[i], lengths[i], true),
+                   "length %d", (int)lengths[i]);
+    arena_free(arena);
+  }
+}
+
+Test(schedule, sums_over_the_batch) {
+  int axes[] = {0, 1};
+  for (int64_t batch = 1; batch < 40; batch += 6) {
+    Arena *arena = arena_new();
+    GraphRun run = reduce(arena, matrix(DIM_BATCH, 3), 2, axes, 40, batch);
+    cr_expect_eq(*(float *)run.outputs[0], row_sum(0, 1, 0, 3 * batch, 120, false), "batch %d", (int)batch);
+    arena_free(arena);
+  }
+}
+
+Test(schedule, sums_of_split_axes) {
+  int axes[] = {0, 2};
+  const int64_t lengths[] = {2, 7, 40};
+  for (int i = 0; i < 3; i++) {
+    Arena *arena = arena_new();
+    GraphRun run = reduce(arena, (Type){F32, 3, {4, 5, lengths[i]}}, 2, axes, 0, 1);
+    for (int64_t row = 0; row < 5; row++)
+      cr_expect_eq(((float *)run.outputs[0])[row],
+                   row_sum(row * lengths[i], 4, 5 * lengths[i], lengths[i], lengths[i], true));
+    arena_free(arena);
+  }
+}
+
+Test(schedule, long_sums, .timeout = 120) {
+  int axes[] = {0, 1};
+  Arena *arena = arena_new();
+  GraphRun run = reduce(arena, matrix(300, 451), 2, axes, 0, 1);
+  cr_expect_eq(*(float *)run.outputs[0], row_sum(0, 1, 0, 300 * 451, 300 * 451, true));
+  run = reduce(arena, matrix(2, 70000), 1, axes + 1, 0, 1);
+  for (int row = 0; row < 2; row++)
+    cr_expect_eq(((float *)run.outputs[0])[row], row_sum(row * 70000, 1, 0, 70000, 70000, true));
+  arena_free(arena);
+}
+
+static float column_sum(int64_t column, int64_t rows, int64_t cols, int64_t most) {
+  float sum = 0, part = 0;
+  for (int64_t r = 0; r < rows; r++) {
+    part += run_value(r * cols + column);
+    if (most > 1024 && (r % 1024 == 1023 || r == rows - 1)) {
+      sum += part;
+      part = 0;
+    }
+  }
+  return most > 1024 ? sum : part;
+}
+
+Test(schedule, sums_of_columns, .timeout = 120) {
+  const int64_t rows[] = {1, 20, 3000}, cols[] = {2, 64, 150};
+  int axis = 0;
+  for (int i = 0; i < 3; i++)
+    for (int j = 0; j < 3; j++) {
+      Arena *arena = arena_new();
+      GraphRun run = reduce(arena, matrix(rows[i], cols[j]), 1, &axis, 0, 1);
+      for (int64_t c = 0; c < cols[j]; c++)
+        cr_assert_eq(((float *)run.outputs[0])[c], column_sum(c, rows[i], cols[j], rows[i]), "%d rows, column %d",
+                     (int)rows[i], (int)c);
+      arena_free(arena);
+    }
+}
+
+Test(schedule, largest_places) {
+  Arena *arena = arena_new();
+  Graph *graph = new_graph(arena, 0);
+  Attr last = {.axis_count = 1, .axis = {1}}, first = {.axis_count = 1, .axis = {0}};
+  const float data[] = {1, 7, 7, 2, -INFINITY, -INFINITY, NAN, 3, 0, NAN, NAN, 9};
+  Node *x = graph_dense(graph, matrix(3, 4), data);
+  output(graph, graph_node(graph, OP_argmax, 1, &x, &last, NULL));
+  output(graph, graph_node(graph, OP_argmax, 1, &x, &first, NULL));
+  RunOptions options = {.kernels = all_passes, .target = wide_target, .batch = 1};
+  GraphRun run = run_graph(arena, graph, &options, "argmax");
+  const int64_t along[] = {1, 2, 1}, down[] = {0, 2, 1, 2};
+  cr_expect_arr_eq(run.outputs[0], along, sizeof along);
+  cr_expect_arr_eq(run.outputs[1], down, sizeof down);
+  arena_free(arena);
+}
+
+// ---- threads
+static bool shares(const LKernel *kernel) {
+  for (int i = 0; i < kernel->body.count; i++)
+    if (kernel->body.data[i]->kind == LS_PARALLEL)
+      return true;
+  return false;
+}
+
+static bool overlap(const LCall *a, int i, const LCall *b, int k) {
+  const LBuffer *left = a->kernel->buffers.data[i], *right = b->kernel->buffers.data[k];
+  LPlace p = a->places[i], q = b->places[k];
+  return (left->written || right->written) && p.space == q.space && p.index == q.index &&
+         p.offset < q.offset + right->length * ltype_bytes(right->type) &&
+         q.offset < p.offset + left->length * ltype_bytes(left->type);
+}
+
+Test(schedule, barriers_between_conflicts) {
+  Arena *arena = arena_new();
+  Graph *graph = new_graph(arena, 0);
+  Node *x = graph_input(graph, "x", matrix(128, 128)), *y = x;
+  int swap[] = {1, 0}, axis = 1;
+  for (int i = 0; i < 4; i++) {
+    y = graph_unary(graph, OP_tanh, graph_matmul(graph, y, graph_transpose(graph, x, swap)));
+    y = graph_binary(graph, OP_sub, y, graph_reduce(graph, OP_reduce_sum, y, 1, &axis, true));
+  }
+  output(graph, y);
+  RunOptions options = {.kernels = all_passes, .target = wide_target, .batch = 1};
+  GraphRun run = run_graph(arena, graph, &options, "barriers");
+  const LEntry *entry = run.module->entries.data[0];
+  cr_assert(entry->parallel);
+  int barriers = 0;
+  for (int late = 1; late < entry->calls.count; late++) {
+    const LCall *b = &entry->calls.data[late];
+    barriers += b->barrier;
+    bool apart = false;
+    for (int early = late - 1; early >= 0; early--) {
+      apart = apart || entry->calls.data[early + 1].barrier;
+      const LCall *a = &entry->calls.data[early];
+      if (apart || !(shares(a->kernel) || shares(b->kernel)))
+        continue;
+      for (int i = 0; i < a->kernel->buffers.count; i++)
+        for (int k = 0; k < b->kernel->buffers.count; k++)
+          cr_expect(!overlap(a, i, b, k), "%s and %s", a->kernel->name, b->kernel->name);
+    }
+  }
+  cr_expect_gt(barriers, 0);
+  arena_free(arena);
+}
+
+Test(schedule, equal_kernels_are_shared) {
+  Arena *arena = arena_new();
+  LoopModule *module = arena_new_of(arena, LoopModule);
+  module->arena = arena;
+  module->name = "test";
+  for (int entry = 0; entry < 2; entry++) {
+    Graph *graph = new_graph(arena, 8);
+    Node *x = graph_input(graph, "x", matrix(DIM_BATCH, 5));
+    output(graph,
+           graph_unary(
+               graph, entry ? OP_exp : OP_tanh,
+               graph_matmul(graph, x, graph_transpose(graph, graph_input(graph, "y", matrix(6, 5)), (int[]){1, 0}))));
+    output(graph, graph_unary(graph, OP_exp, x));
+    KernelGraph *kernels = fuse(arena, graph, &all_passes);
+    plan(kernels, &all_passes);
+    schedule(module, kernels, entry ? "b" : "a", &wide_target);
+  }
+  cr_expect_eq(module->kernels.count, 3);
+  cr_expect_eq(module->entries.data[1]->calls.count, 2);
+  cr_expect(!loops_check(module));
+  arena_free(arena);
+}
+
+Test(schedule, targets) {
+  Target target;
+  cr_expect(target_parse("native", &target));
+  cr_expect(target_parse("x86-64-v3", &target) && target.vector_bytes == 32 && target.vector_registers == 16);
+  cr_expect(target_parse("skylake-avx512", &target) && target.vector_bytes == 64);
+  cr_expect(!target_parse("no-such-cpu", &target));
+}
