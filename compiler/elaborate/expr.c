@@ -162,7 +162,12 @@ static Value *eval_list(Elab *e, const Expr *expr, ValueKind kind) {
         vec_push(e->arena, &items, value_dim(e, e->frame->dots[k]));
     }
   }
-  return poison ? value_poison(e) : value_list(e, kind, items.count, items.data);
+  if (poison)
+    return value_poison(e);
+  Value *list = value_list(e, kind, items.count, items.data);
+  if (list->as.list.depth > MAX_NESTING)
+    return elab_fail(e, expr->span, "lists are nested more than %d deep", (int)MAX_NESTING);
+  return list;
 }
 
 static Value *eval_range(Elab *e, const Expr *expr) {

@@ -17,6 +17,7 @@ enum {
   MAX_ROUNDS = 1000000, // of compile-time loops, in all
   MAX_ITEMS = 1 << 22,  // of one list
   MAX_NODES = 1 << 22,  // of one graph
+  MAX_NESTING = 64,     // of lists in lists
   MAX_TEXT = 1 << 20,   // bytes of a string
   MAX_BUILTIN_ARGS = 6
 };
@@ -88,7 +89,7 @@ struct Value {
     double real;      // FLOAT
     const char *text; // STR
     struct {
-      int count;
+      int count, depth; // depth: of lists in lists
       Value **items;
     } list; // LIST, TUPLE
     struct {

@@ -1,5 +1,5 @@
-// A train block's graphs: the step with training on and with training off, from one source. The settings form is a step of
-// its own: logits = model(x); minimize loss(logits, y) over model using optimizer; report each metric.
+// A train block's graphs: the step with training on and with training off, from one source. The settings form is a step
+// of its own: logits = model(x); minimize loss(logits, y) over model using optimizer; report each metric.
 #include "elaborate/internal.h"
 
 static Value *input(Elab *e, const char *name, Type type, Span span) {

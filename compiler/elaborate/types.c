@@ -1,6 +1,6 @@
 // Types in signatures: checking arguments against them, binding the names of dimensions, and evaluating those that are
-// known. A dimension's name is bound by the first argument that has it; used again, it must agree. An element type that is a
-// single capital letter (T) is bound in the same way. `...` is one list of leading dimensions in a whole layer.
+// known. A dimension's name is bound by the first argument that has it; used again, it must agree. An element type that
+// is a single capital letter (T) is bound in the same way. `...` is one list of leading dimensions in a whole layer.
 #include "elaborate/internal.h"
 
 #include <stdarg.h>

@@ -63,8 +63,12 @@ Value *value_list(Elab *e, ValueKind kind, int count, Value *const *items) {
   Value *v = value_new(e, kind);
   v->as.list.count = count;
   v->as.list.items = arena_array(e->arena, Value *, count ? count : 1);
-  for (int i = 0; i < count; i++)
+  for (int i = 0; i < count; i++) {
     v->as.list.items[i] = items[i];
+    bool nested = items[i]->kind == V_LIST || items[i]->kind == V_TUPLE;
+    if (nested && items[i]->as.list.depth >= v->as.list.depth)
+      v->as.list.depth = items[i]->as.list.depth + 1;
+  }
   return v;
 }
 

@@ -1,5 +1,6 @@
-// Expressions of the loop language as C: parentheses where precedence asks for them, and where gcc and clang warn without.
-// Arithmetic that may wrap is done in unsigned types. In a vector tile c_tile.c takes over for what depends on the column.
+// Expressions of the loop language as C: parentheses where precedence asks for them, and where gcc and clang warn
+// without. Arithmetic that may wrap is done in unsigned types. In a vector tile c_tile.c takes over for what depends on
+// the column.
 #include <inttypes.h>
 #include <math.h>
 #include <stdlib.h>

@@ -1,7 +1,7 @@
-// The small functions under generated C: maximum and minimum by the loop language's rule, bits of numbers, trees over 16
-// lanes, and vectors as wide as the CPU has them. Templates below: $t the C type, $s its short name, $u what its bits are
-// taken from, $i the mask's integer, $l the lanes, $p and $k the suffixes of x86's intrinsics and masks, $f and $z its fma
-// and -0, $n the function's name, $o its operator.
+// The small functions under generated C: maximum and minimum by the loop language's rule, bits of numbers, trees over
+// 16 lanes, and vectors as wide as the CPU has them. Templates below: $t the C type, $s its short name, $u what its
+// bits are taken from, $i the mask's integer, $l the lanes, $p and $k the suffixes of x86's intrinsics and masks, $f
+// and $z its fma and -0, $n the function's name, $o its operator.
 #include "emit/c.h"
 
 static const char bits[] = "static inline $t bits_$s($u from) {\n"

@@ -1,5 +1,5 @@
-// The tables of NnrtModule as initialisers, and main(). Arrays come before what points at them; a data set that several blocks
-// share is printed once.
+// The tables of NnrtModule as initialisers, and main(). Arrays come before what points at them; a data set that several
+// blocks share is printed once.
 #include <inttypes.h>
 
 #include "emit/c.h"

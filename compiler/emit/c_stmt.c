@@ -1,6 +1,6 @@
-// Kernels, functions and their statements as C. A kernel is written for all threads of a team at once: its parallel loops are
-// shared out by orphaned `omp for`, everything else with an effect is done by the first thread; called outside a parallel
-// region the pragmas mean a team of one.
+// Kernels, functions and their statements as C. A kernel is written for all threads of a team at once: its parallel
+// loops are shared out by orphaned `omp for`, everything else with an effect is done by the first thread; called
+// outside a parallel region the pragmas mean a team of one.
 #include <inttypes.h>
 
 #include "emit/c.h"
@@ -37,8 +37,8 @@ static bool body_uses(const CEmit *emit, const LBody *body, const void *what) {
   return false;
 }
 
-// Lets that nothing uses are left out: compilers warn of them. Those used by later ones that are left out are found first
-// from the end.
+// Lets that nothing uses are left out: compilers warn of them. Those used by later ones that are left out are found
+// first from the end.
 static void find_dead(CEmit *emit, const LKernel *kernel, const LBody *body) {
   for (int i = body->count - 1; i >= 0; i--) {
     const LStmt *stmt = body->data[i];

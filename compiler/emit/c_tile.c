@@ -1,6 +1,6 @@
-// Register tiles. A local that is only ever set by tiles, whole rows at a time, is kept in variables of vector type: then no
-// compiler can leave it in memory, which costs a factor of twenty. The vector is as wide as the CPU that the C is compiled
-// for has it; columns run in steps of its lanes, and rows and columns are unrolled:
+// Register tiles. A local that is only ever set by tiles, whole rows at a time, is kept in variables of vector type:
+// then no compiler can leave it in memory, which costs a factor of twenty. The vector is as wide as the CPU that the C
+// is compiled for has it; columns run in steps of its lanes, and rows and columns are unrolled:
 //     UNROLL for (int64_t i = 0; i < 14; i++)
 //       UNROLL for (int64_t j = 0; j < 32; j += F32V)
 //         acc[i][j / F32V] = fma_f32v(splat_f32v(x[i * 64 + k]), load_f32v(&w[k * 32 + j]), acc[i][j / F32V]);

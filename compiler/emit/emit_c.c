@@ -1,6 +1,6 @@
-// A loop module as one C11 file for gcc and clang, meant to be read: functions and kernels under the .nn lines they came
-// from, constants as arrays of numbers, each entry a list of calls under one parallel region. With a manifest, the tables of
-// NnrtModule and main() follow (c_module.c). Nothing is decided here: statements are printed as they come.
+// A loop module as one C11 file for gcc and clang, meant to be read: functions and kernels under the .nn lines they
+// came from, constants as arrays of numbers, each entry a list of calls under one parallel region. With a manifest, the
+// tables of NnrtModule and main() follow (c_module.c). Nothing is decided here: statements are printed as they come.
 #include <ctype.h>
 #include <inttypes.h>
 
@@ -318,11 +318,11 @@ static void print_functions(CEmit *emit, const Manifest *manifest) {
 static const char head[] = "#include <math.h>\n"
                            "#include <string.h>\n\n";
 static const char pragmas[] = "#ifndef _OPENMP\n"
-                           "#pragma GCC diagnostic ignored \"-Wunknown-pragmas\"\n"
-                           "#endif\n"
-                           "#ifdef __clang__ // a loop that stays scalar is no fault\n"
-                           "#pragma clang diagnostic ignored \"-Wpass-failed\"\n"
-                           "#endif\n\n";
+                              "#pragma GCC diagnostic ignored \"-Wunknown-pragmas\"\n"
+                              "#endif\n"
+                              "#ifdef __clang__ // a loop that stays scalar is no fault\n"
+                              "#pragma clang diagnostic ignored \"-Wpass-failed\"\n"
+                              "#endif\n\n";
 
 void c_file(Text *out, const LoopModule *loops, const Manifest *manifest, const char *contract, bool is_static) {
   Text body = text_new(out->arena);

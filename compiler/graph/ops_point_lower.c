@@ -69,20 +69,30 @@ LOWER_CALL(pow, MATH_POW)
 
 LExpr *lower_abs(Lower *lower, const Node *node, LExpr *const *index) {
   Arena *arena = lower_arena(lower);
-  LExpr *x = widened(lower, node, 0, index);
+  LExpr *x = input(lower, node, 0, index);
+  if (node->type.elem == U8)
+    return x;
   if (elem_is_real(node->type.elem))
     return lx_unary(arena, LX_ABS, x);
   LExpr *negative = lx_binary(arena, LX_LT, x, number(arena, x->type, 0));
-  return narrowed(lower, node, lx_select(arena, negative, lx_unary(arena, LX_NEG, x), x));
+  return lx_select(arena, negative, lx_unary(arena, LX_NEG, x), x);
 }
 
 // Zero keeps its sign and NaN passes through.
 LExpr *lower_sign(Lower *lower, const Node *node, LExpr *const *index) {
   Arena *arena = lower_arena(lower);
-  LExpr *x = widened(lower, node, 0, index), *zero = number(arena, x->type, 0);
-  LExpr *below = lx_select(arena, lx_binary(arena, LX_LT, x, zero), number(arena, x->type, -1), x);
+  LExpr *x = widened(lower, node, 0, index), *zero = number(arena, x->type, 0), *below = x;
+  if (node->type.elem != U8)
+    below = lx_select(arena, lx_binary(arena, LX_LT, x, zero), number(arena, x->type, -1), x);
   LExpr *sign = lx_select(arena, lx_binary(arena, LX_GT, x, zero), number(arena, x->type, 1), below);
   return narrowed(lower, node, sign);
+}
+
+// The quotient or remainder of bytes, in i32: nothing is negative, and 0 // 0 = 0 % 0 = 0.
+static LExpr *divide_bytes(Arena *arena, LOp op, LExpr *a, LExpr *b) {
+  LExpr *zero = number(arena, b->type, 0), *is_zero = lx_binary(arena, LX_EQ, b, zero);
+  LExpr *divisor = lx_select(arena, is_zero, number(arena, b->type, 1), b);
+  return lx_select(arena, is_zero, zero, lx_binary(arena, op, a, divisor));
 }
 
 // A divisor that C's division is defined for: 0 and -1 (of the least integer) are not; both are handled by the caller.
@@ -103,6 +113,8 @@ LExpr *lower_div(Lower *lower, const Node *node, LExpr *const *index) {
   LExpr *a = widened(lower, node, 0, index), *b = widened(lower, node, 1, index);
   if (elem_is_real(node->type.elem))
     return lx_binary(arena, LX_DIV, a, b);
+  if (node->type.elem == U8)
+    return narrowed(lower, node, divide_bytes(arena, LX_DIV, a, b));
   LExpr *zero = number(arena, b->type, 0), *is_zero = lx_binary(arena, LX_EQ, b, zero);
   LExpr *is_minus_one = lx_binary(arena, LX_EQ, b, number(arena, b->type, -1));
   LExpr *divisor = safe_divisor(arena, b, is_zero, is_minus_one);
@@ -110,7 +122,7 @@ LExpr *lower_div(Lower *lower, const Node *node, LExpr *const *index) {
   LExpr *less = lx_binary(arena, LX_SUB, quotient, number(arena, b->type, 1));
   quotient = lx_select(arena, needs_floor(arena, remainder, divisor), less, quotient);
   quotient = lx_select(arena, is_minus_one, lx_unary(arena, LX_NEG, a), quotient);
-  return narrowed(lower, node, lx_select(arena, is_zero, zero, quotient));
+  return lx_select(arena, is_zero, zero, quotient);
 }
 
 // a - b floor(a / b), rounded once; where the quotient was rounded up to a whole number, one b is put back.
@@ -125,12 +137,14 @@ LExpr *lower_mod(Lower *lower, const Node *node, LExpr *const *index) {
   LExpr *a = widened(lower, node, 0, index), *b = widened(lower, node, 1, index);
   if (elem_is_real(node->type.elem))
     return real_mod(arena, a, b);
+  if (node->type.elem == U8)
+    return narrowed(lower, node, divide_bytes(arena, LX_MOD, a, b));
   LExpr *zero = number(arena, b->type, 0), *is_zero = lx_binary(arena, LX_EQ, b, zero);
   LExpr *is_minus_one = lx_binary(arena, LX_EQ, b, number(arena, b->type, -1));
   LExpr *divisor = safe_divisor(arena, b, is_zero, is_minus_one); // modulo 1, 0 and -1 alike give 0
   LExpr *remainder = lx_binary(arena, LX_MOD, a, divisor);
   LExpr *more = lx_binary(arena, LX_ADD, remainder, divisor);
-  return narrowed(lower, node, lx_select(arena, needs_floor(arena, remainder, divisor), more, remainder));
+  return lx_select(arena, needs_floor(arena, remainder, divisor), more, remainder);
 }
 
 LExpr *lower_select(Lower *lower, const Node *node, LExpr *const *index) {

@@ -1,6 +1,7 @@
 // Constructors of the loop language. Each returns the simplest expression of equal value that it can see: constants are
 // folded, neutral and absorbing integers vanish, a constant stands on the right of + and *, and (x + 1) + 2 is x + 3,
-// so that indices stay short. Reals are folded only where every argument is a constant: no identity of real algebra is used.
+// so that indices stay short. Reals are folded only where every argument is a constant: no identity of real algebra is
+// used.
 #include "loops/value.h"
 
 int ltype_bytes(LType type) {

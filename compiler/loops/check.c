@@ -1,5 +1,6 @@
-// Is a module what loops.h says a module is? Names declared once and before use, types that agree, buffers of the kernel's
-// own used as declared, parallel and vector bodies without what they may not hold, calls with a place for each buffer.
+// Is a module what loops.h says a module is? Names declared once and before use, types that agree, buffers of the
+// kernel's own used as declared, parallel and vector bodies without what they may not hold, calls with a place for each
+// buffer.
 #include "loops/value.h"
 
 typedef struct Check {

@@ -1,6 +1,6 @@
-// The loop language computed by the compiler itself: the value of an expression of constants and calls, bit for bit what
-// generated code gives. Reals are IEEE with one rounding an operation (this file must be compiled without contraction),
-// integers are computed in 64 bits and cut to their width.
+// The loop language computed by the compiler itself: the value of an expression of constants and calls, bit for bit
+// what generated code gives. Reals are IEEE with one rounding an operation (this file must be compiled without
+// contraction), integers are computed in 64 bits and cut to their width.
 #include <math.h>
 
 #include "loops/value.h"
@@ -59,8 +59,8 @@ static bool compare_integers(LType type, LOp op, int64_t a, int64_t b) {
   }
 }
 
-// Double arithmetic rounded to float is float arithmetic for + - * / and the square root: 53 >= 2 * 24 + 2 (Figueroa, "When is
-// double rounding innocuous?", 1995). A fused product is not, and takes fmaf.
+// Double arithmetic rounded to float is float arithmetic for + - * / and the square root: 53 >= 2 * 24 + 2 (Figueroa,
+// "When is double rounding innocuous?", 1995). A fused product is not, and takes fmaf.
 static bool apply_real(LOp op, LType type, const LValue *v, LValue *result) {
   double a = v[0].real, b = v[1].real;
   switch (op) {

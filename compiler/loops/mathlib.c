@@ -1,8 +1,9 @@
 // The mathematical library of the loop language: each function made once a module, on first use; exp and log here, the
 // others in mathlib_*.c. Selects instead of branches, polynomials instead of tables, so that every emitter vectorises
 // them and every target computes the same bits.
-// W. J. Cody, W. Waite, "Software Manual for the Elementary Functions", 1980; J.-M. Muller, "Elementary Functions", 2016;
-// N. Shibata, F. Petrogalli, "SLEEF: A Portable Vectorized Library of C Standard Mathematical Functions", TPDS 2020.
+// W. J. Cody, W. Waite, "Software Manual for the Elementary Functions", 1980; J.-M. Muller, "Elementary Functions",
+// 2016; N. Shibata, F. Petrogalli, "SLEEF: A Portable Vectorized Library of C Standard Mathematical Functions", TPDS
+// 2020.
 #include <math.h>
 
 #include "loops/mathlib_build.h"

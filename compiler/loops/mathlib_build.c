@@ -99,8 +99,8 @@ static const double exp_f64[] = {
     0x1.0000000000008p-1,  0x1.55555555554fep-3,  0x1.5555555550e75p-5,  0x1.111111112757fp-7,  0x1.6c16c183152fep-10,
     0x1.a01a012a7cd1cp-13, 0x1.a0199c94bc32ep-16, 0x1.71df2845cf6dap-19, 0x1.28ab5f7f5c444p-22, 0x1.ad76d41454f3bp-26};
 
-// Cody and Waite's reduction: x = n ln 2 + r, n the nearest integer. Adding 1.5 * 2^23 (or 2^52) rounds to an integer and
-// leaves it in the last bits of the sum.
+// Cody and Waite's reduction: x = n ln 2 + r, n the nearest integer. Adding 1.5 * 2^23 (or 2^52) rounds to an integer
+// and leaves it in the last bits of the sum.
 Scaled m_exp_reduced(Math *m, LExpr *x, LExpr *tail, uint64_t bias) {
   bool single = m->type == L_F32;
   double magic = single ? 0x1.8p23 : 0x1.8p52;
@@ -138,8 +138,8 @@ LExpr *m_scale_wide(Math *m, Scaled e) {
   return m_mul(m, m_mul(m, e.mantissa, first), second);
 }
 
-// The bits of sqrt(1/2) are taken off before mantissa and exponent part. The exponent becomes a real by standing in the last
-// bits of 2^23 (or 2^52).
+// The bits of sqrt(1/2) are taken off before mantissa and exponent part. The exponent becomes a real by standing in the
+// last bits of 2^23 (or 2^52).
 Split m_split(Math *m, LExpr *x) {
   bool single = m->type == L_F32;
   int width = single ? 23 : 52;

@@ -1,5 +1,5 @@
-// Writing a function of the loop language from C: short names for its constructors, and the steps that several functions
-// share. Everything here appends to the function being built.
+// Writing a function of the loop language from C: short names for its constructors, and the steps that several
+// functions share. Everything here appends to the function being built.
 #pragma once
 #include "loops/loops.h"
 #include "loops/mathlib.h"

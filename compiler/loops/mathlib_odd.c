@@ -1,5 +1,5 @@
-// tanh and erf: odd functions that go to one. Near zero an odd polynomial, beyond it one minus something exponential, whose
-// error shrinks with it; both are computed and one is selected.
+// tanh and erf: odd functions that go to one. Near zero an odd polynomial, beyond it one minus something exponential,
+// whose error shrinks with it; both are computed and one is selected.
 #include "loops/mathlib_build.h"
 
 // (tanh(x) / x - 1) / x^2 by x^2 for |x| <= 0.625: tests/reference/minimax.py; the split at 0.625 is Cephes' (tanh.c).

@@ -1,6 +1,6 @@
-// x^y = e^(y ln x). For f32 in f64 arithmetic, which is far more than enough; for f64 the logarithm is a sum of two numbers,
-// good to 2^-65, since y ln x may reach 745 and its error is the result's relative error.
-// T. J. Dekker, "A floating-point technique for extending the available precision", 1971; the cases of C11 F.10.4.4.
+// x^y = e^(y ln x). For f32 in f64 arithmetic, which is far more than enough; for f64 the logarithm is a sum of two
+// numbers, good to 2^-65, since y ln x may reach 745 and its error is the result's relative error. T. J. Dekker, "A
+// floating-point technique for extending the available precision", 1971; the cases of C11 F.10.4.4.
 #include <math.h>
 
 #include "loops/mathlib_build.h"
@@ -77,7 +77,8 @@ static LExpr *exp_long(Math *m, LExpr *y, Pair l) {
   return m_scale_wide(m, m_exp_reduced(m, limited, tail, m_wide_bias(L_F64)));
 }
 
-// C's rules for signs, zeros, infinities and NaN around |x|^y = `value`; value and ln |x| = 0 at 0^0 are not to be trusted.
+// C's rules for signs, zeros, infinities and NaN around |x|^y = `value`; value and ln |x| = 0 at 0^0 are not to be
+// trusted.
 static LExpr *special_cases(Math *m, LExpr *x, LExpr *y, LExpr *value) {
   LExpr *zero = m_real(m, 0), *one = m_real(m, 1), *infinity = m_real(m, INFINITY);
   LExpr *half = m_let(m, "y_half", m_mul(m, y, m_real(m, 0.5)));

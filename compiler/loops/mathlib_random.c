@@ -1,7 +1,7 @@
-// Philox4x32-10 in the loop language (J. K. Salmon, M. A. Moraes, R. O. Dror, D. E. Shaw, "Parallel random numbers: as easy
-// as 1, 2, 3", SC 2011): a number for each (seed, stream, step, element), in any order and on any thread.
-// Key: seed low, seed high. Counter: element low, element high ^ stream high, step low, stream low.
-// f32 takes 24 bits of the first word, f64 27 of the first and 26 of the second.
+// Philox4x32-10 in the loop language (J. K. Salmon, M. A. Moraes, R. O. Dror, D. E. Shaw, "Parallel random numbers: as
+// easy as 1, 2, 3", SC 2011): a number for each (seed, stream, step, element), in any order and on any thread. Key:
+// seed low, seed high. Counter: element low, element high ^ stream high, step low, stream low. f32 takes 24 bits of the
+// first word, f64 27 of the first and 26 of the second.
 #include "loops/mathlib_build.h"
 
 static LExpr *low_word(Math *m, LExpr *wide) {

@@ -1,8 +1,9 @@
-// sin and cos for every argument, after M. Payne and R. Hanek ("Radian reduction for trigonometric functions", 1983), in
-// floating point: |x| times 2/pi, cut in words short enough that every product is exact (f32: 24 + 29 bits in f64; f64: 53-bit
-// words whose products are split in two by fma). Of each product only the remainder by 4 quarter turns counts, and what
-// is left is summed with the nearest integers taken off as they appear. Words of 2/pi too high to matter to a large
-// argument are skipped by selects: a barrel shifter over the list of words, which shrinks the argument to match.
+// sin and cos for every argument, after M. Payne and R. Hanek ("Radian reduction for trigonometric functions", 1983),
+// in floating point: |x| times 2/pi, cut in words short enough that every product is exact (f32: 24 + 29 bits in f64;
+// f64: 53-bit words whose products are split in two by fma). Of each product only the remainder by 4 quarter turns
+// counts, and what is left is summed with the nearest integers taken off as they appear. Words of 2/pi too high to
+// matter to a large argument are skipped by selects: a barrel shifter over the list of words, which shrinks the
+// argument to match.
 #include "loops/mathlib_build.h"
 
 // 2/pi = sum of word[i] * 2^(-29 i), and of word[i] * 2^(-53 i).
@@ -15,8 +16,8 @@ static const double words_53[] = {
     0x1.6b414da3eda6cp-2, 0x1.fb3c9f2c26dd2p-2, 0x1.d18fd9a797fa8p-1, 0x1.6ba93dd63f5f2p-1, 0x1.f17b3d0739f78p-1,
     0x1.4a525d4d7f6bfp-1, 0x1.88fc6ae842b00p-2, 0x1.98237e3db5d5fp-1};
 
-// |x| and the words that its size leaves: skipping k words divides it by 2^(width k). A word may go if its product's last bit
-// is worth at least 4: |x| >= 2^(least + width k).
+// |x| and the words that its size leaves: skipping k words divides it by 2^(width k). A word may go if its product's
+// last bit is worth at least 4: |x| >= 2^(least + width k).
 static LExpr *align_words(Math *m, LExpr *size, LExpr **words, int kept, int count, int stages, int width, int least) {
   for (int skip = 1 << (stages - 1); skip > 0; skip /= 2) {
     LExpr *bound = m_real(m, __builtin_ldexp(1, least + width * skip));

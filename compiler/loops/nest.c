@@ -203,6 +203,13 @@ LExpr *nest_rounds(Lower *lower, const char *name, LExpr *count, int64_t capacit
   return nest_loop(lower, LS_FOR, name, from, to, 1);
 }
 
+int nest_piece(int64_t left) {
+  for (int width = SMALL_TILE; width >= LANES; width /= 2)
+    if (left >= width)
+      return width;
+  return (int)left;
+}
+
 // ---- work
 static int64_t op_work(const Node *node) {
   switch (node->op) {

@@ -19,7 +19,7 @@ enum {
   LANE_CHUNK = 65536,
   CHAIN_CHUNK = 1024,
   SHARED_WORK = 30000, // below it a kernel runs on one thread
-  SMALL_TILE = 64,     // a row of at most so many elements, known when compiled, is one tile
+  SMALL_TILE = 64,     // a row of at most so many elements, known when compiled, may be one tile
 };
 
 typedef struct Scope {
@@ -86,6 +86,9 @@ LBuffer *nest_buffer(Lower *lower, const Node *node, bool write);
 LBuffer *nest_scratch(Lower *lower, const char *name, LType type, int64_t length, int64_t offset);
 
 // ---- sizes and indices
+// The columns of the next tile where `left` are left: whole vectors by powers of two, 64 at most, then what remains.
+// Vectors of other lengths are taken apart by compilers, at a hundred times the cost.
+int nest_piece(int64_t left);
 LExpr *nest_add(Lower *lower, LExpr *a, LExpr *b);
 LExpr *nest_mul(Lower *lower, LExpr *a, LExpr *b);
 LExpr *nest_div(Lower *lower, LExpr *a, LExpr *b);

@@ -27,10 +27,10 @@ static bool all_flat(const Lower *lower, int first, int from, int to) {
 
 // The vector loop over 0..count; the index of its element.
 static LExpr *open_vector(Lower *lower, const Dim *dims, int count, LExpr *number) {
-  if (nest_static(dims, count) && nest_capacity(lower, dims, count) <= SMALL_TILE &&
-      nest_capacity(lower, dims, count) > 1) {
+  int64_t size = nest_static(dims, count) ? nest_capacity(lower, dims, count) : 0;
+  if (size > 1 && nest_piece(size) == size) {
     LExpr *row, *col;
-    nest_tile(lower, 1, (int)nest_capacity(lower, dims, count), &row, &col);
+    nest_tile(lower, 1, (int)size, &row, &col);
     return col;
   }
   return nest_loop(lower, LS_SIMD, "j", nest_i64(lower, 0), number, 1);

@@ -61,14 +61,15 @@ static LExpr *panel_start(Lower *lower, const Product *product, LExpr *panel) {
 // ---- one tile
 typedef struct Tile {
   LExpr *row, *column; // of its first element
-  LExpr *panel;        // where its panel is packed
+  LExpr *panel;        // where its panel is packed, from the tile's first column on
+  int width;           // of the panel
   int rows, cols;
 } Tile;
 
 static LExpr *b_value(Lower *lower, const Product *product, const Tile *tile, LExpr *k, LExpr *j) {
   if (!product->packed)
     return operand(lower, product, 1, k, nest_add(lower, tile->column, j));
-  LExpr *at = nest_add(lower, tile->panel, nest_add(lower, nest_mul(lower, k, nest_i64(lower, tile->cols)), j));
+  LExpr *at = nest_add(lower, tile->panel, nest_add(lower, nest_mul(lower, k, nest_i64(lower, tile->width)), j));
   return lx_load(lower->arena, product->packed, at);
 }
 
@@ -148,14 +149,18 @@ static void dynamic_rows(Lower *lower, Product *product, Tile tile, LExpr *block
   }
 }
 
-static void panel_rows(Lower *lower, Product *product, LExpr *column, LExpr *panel, int cols, LExpr *block) {
-  Tile tile = {.column = column, .cols = cols};
-  if (product->packed)
-    tile.panel = nest_let(lower, "panel", panel_start(lower, product, panel));
-  if (product->m >= 0)
-    static_rows(lower, product, tile, block);
-  else
-    dynamic_rows(lower, product, tile, block);
+// All rows of a task, for a panel of `width` columns from `column`; a panel that is no whole vector takes several tiles.
+static void panel_rows(Lower *lower, Product *product, LExpr *column, LExpr *panel, int width, LExpr *block) {
+  LExpr *start = product->packed ? nest_let(lower, "panel", panel_start(lower, product, panel)) : NULL;
+  for (int shift = 0, cols; shift < width; shift += cols) {
+    cols = nest_piece(width - shift);
+    Tile tile = {.column = nest_add(lower, column, nest_i64(lower, shift)), .width = width, .cols = cols};
+    tile.panel = start ? nest_add(lower, start, nest_i64(lower, shift)) : NULL;
+    if (product->m >= 0)
+      static_rows(lower, product, tile, block);
+    else
+      dynamic_rows(lower, product, tile, block);
+  }
 }
 
 // ---- columns
@@ -260,7 +265,7 @@ static void store_packed(Lower *lower, const Product *product, int which, LExpr 
 static void pack_panel(Lower *lower, const Product *product, int which, LExpr *start, LExpr *first, int width,
                        bool along_k) {
   enum { PIECE = 64 };
-  LExpr *row, *across, *k, *zero = nest_i64(lower, 0), *depth = lower_dim(lower, product->k);
+  LExpr *across, *k, *zero = nest_i64(lower, 0), *depth = lower_dim(lower, product->k);
   LExpr *wide = nest_i64(lower, width);
   if (along_k) {
     LExpr *piece = nest_loop(lower, LS_FOR, "piece", zero, depth, PIECE);
@@ -269,7 +274,7 @@ static void pack_panel(Lower *lower, const Product *product, int which, LExpr *s
     k = nest_loop(lower, LS_SIMD, "k", piece, end, 1);
   } else {
     k = nest_loop(lower, LS_FOR, "k", zero, depth, 1);
-    nest_tile(lower, 1, width, &row, &across);
+    across = nest_loop(lower, LS_SIMD, "j", zero, wide, 1);
   }
   LExpr *at = nest_add(lower, start, nest_add(lower, nest_mul(lower, k, wide), across));
   store_packed(lower, product, which, at, element(lower, product, which, k, nest_add(lower, first, across)));
@@ -413,7 +418,7 @@ static void choose_tile(const Lower *lower, Product *product) {
   product->mr = tile_rows(product, rows > 0 ? rows : 1, most);
   product->nr = lanes * vectors;
   if (cols > 0 && cols < product->nr && product->n >= 0)
-    product->nr = (int)cols;
+    product->nr = nest_piece(cols);
   if (product->n < 0)
     product->nr = LANES;
 }

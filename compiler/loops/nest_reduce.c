@@ -339,6 +339,14 @@ static void part_block(Lower *lower, Columns *columns, LExpr *column, int width)
 
 enum { WIDTH = 64 };
 
+// A number of outputs that is known and less than a block.
+static void make_pieces(Lower *lower, Columns *columns, ColumnBlock *make, int64_t column, int64_t end) {
+  for (int width; column < end; column += width) {
+    width = nest_piece(end - column);
+    make(lower, columns, nest_i64(lower, column), width);
+  }
+}
+
 // Outputs in blocks of WIDTH, then what is left; blocks of one where their number is not known before. The blocks are
 // shared out if `shared`, which is for the top of a kernel.
 static void all_columns(Lower *lower, Columns *columns, ColumnBlock *make, bool shared) {
@@ -346,7 +354,7 @@ static void all_columns(Lower *lower, Columns *columns, ColumnBlock *make, bool 
   Dim last = out->dim[out->rank - 1];
   int scopes = 0;
   if (last >= 0 && last <= WIDTH) {
-    make(lower, columns, nest_i64(lower, 0), (int)last);
+    make_pieces(lower, columns, make, 0, last);
     return;
   }
   int width = last < 0 ? LANES : WIDTH;
@@ -355,8 +363,8 @@ static void all_columns(Lower *lower, Columns *columns, ColumnBlock *make, bool 
   make(lower, columns, nest_let(lower, "column", nest_mul(lower, block, nest_i64(lower, width))), width);
   while (scopes--)
     nest_close(lower);
-  if (last >= 0 && last % width)
-    make(lower, columns, nest_i64(lower, last / width * width), (int)(last % width));
+  if (last >= 0)
+    make_pieces(lower, columns, make, last / width * width, last);
   if (last < 0) {
     LExpr *column = nest_loop(lower, LS_FOR, "column", nest_mul(lower, blocks, nest_i64(lower, width)), size, 1);
     make(lower, columns, column, 1);

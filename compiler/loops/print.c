@@ -1,5 +1,5 @@
-// The loop language as text, as in the example of loops.h: for `nnc emit loops` and golden tests. Parentheses only where
-// C's precedence needs them; reals by the shortest decimal that reads back to the same bits.
+// The loop language as text, as in the example of loops.h: for `nnc emit loops` and golden tests. Parentheses only
+// where C's precedence needs them; reals by the shortest decimal that reads back to the same bits.
 #include <inttypes.h>
 #include <math.h>
 #include <stdlib.h>

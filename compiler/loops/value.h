@@ -2,7 +2,8 @@
 #pragma once
 #include "loops/loops.h"
 
-// A scalar. Reals: `real` (an f32 as the double of equal value). Integers: `integer`, extended by their own sign (u64: bits).
+// A scalar. Reals: `real` (an f32 as the double of equal value). Integers: `integer`, extended by their own sign (u64:
+// bits).
 typedef struct LValue {
   double real;
   int64_t integer;

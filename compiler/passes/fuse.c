@@ -1,11 +1,9 @@
-// Fusion: nodes to kernels. Takes a graph, gives kernels in the order of the graph, with the memory each value needs
-// (arena places are left to plan). Every stored node starts as a kernel of its own; kernels merge while one loop nest can
-// compute both and no cycle arises. A value then stays in registers unless another kernel, or a later loop of a row
-// kernel, reads it. An update goes straight into its slot where every reader of the old value can run before; else a
-// copy at the end of the function does it. What an element is computed from never changes, so neither do bits.
+// Fusion: nodes to kernels. Takes a graph, gives kernels in the order of the graph, with the memory each value needs (arena
+// places are left to plan). fuse_store says which values are computed for themselves, fuse_merge which of these together.
+// A value stays in registers unless another kernel, or a later loop of a row kernel, reads it. An update goes straight into
+// its slot where every reader of the old value can run before; else a copy at the end of the function does it. What an
+// element is computed from never changes, so neither do bits.
 #include "passes/fuse.h"
-
-#include <stdlib.h>
 
 #include "graph/ops.h"
 
@@ -93,7 +91,7 @@ static void find_reads(Fusion *fusion, const Node *node) {
 }
 
 // ---- updates
-static bool reads_slot(const Fusion *fusion, int id, const Slot *slot) {
+bool fuse_reads_slot(const Fusion *fusion, int id, const Slot *slot) {
   for (int i = 0; i < fusion->reads[id].count; i++) {
     const Node *node = fusion->reads[id].data[i].node;
     if (node->op == OP_slot && node->attr.slot == slot)
@@ -102,8 +100,7 @@ static bool reads_slot(const Fusion *fusion, int id, const Slot *slot) {
   return false;
 }
 
-// Element by element, at the place of the element that is computed.
-static bool reads_slot_elsewhere(const Fusion *fusion, const Node *reader, const Slot *slot) {
+bool fuse_reads_slot_elsewhere(const Fusion *fusion, const Node *reader, const Slot *slot) {
   const Reads *reads = &fusion->reads[reader->id];
   for (int i = 0; i < reads->count; i++) {
     const Read *read = &reads->data[i];
@@ -138,10 +135,10 @@ static void run_after_readers(Fusion *fusion, const Node *update, const NodeList
 static void place_update(Fusion *fusion, const Node *update) {
   const Slot *slot = fusion->slot[update->id];
   NodeList readers = {0};
-  bool direct = !reads_slot_elsewhere(fusion, update, slot);
+  bool direct = !fuse_reads_slot_elsewhere(fusion, update, slot);
   bool *seen = arena_array(fusion->arena, bool, fusion->room);
   for (int i = 0; i < fusion->result->nodes.count; i++) {
-    if (!fusion->stored[i] || !reads_slot(fusion, i, slot))
+    if (!fusion->stored[i] || !fuse_reads_slot(fusion, i, slot))
       continue;
     vec_push(fusion->arena, &readers, fusion->result->nodes.data[i]);
     if (i != update->id && reaches(fusion, seen, i, update->id))
@@ -158,273 +155,6 @@ static void place_update(Fusion *fusion, const Node *update) {
     find_reads(fusion, update);
   }
   run_after_readers(fusion, update, &readers);
-}
-
-// ---- groups
-typedef struct Group {
-  KernelKind kind;
-  const Node *root;
-  int rows;
-  NodeList nodes; // ascending ids
-} Group;
-
-typedef struct Groups {
-  Fusion *fusion;
-  Group **of; // by node id; NULL: not stored
-  VEC(Group *) all;
-  int *seen, stamp; // by id of a group's first node
-} Groups;
-
-static Group *group_new(Fusion *fusion, const Node *node) {
-  Group *group = arena_new_of(fusion->arena, Group);
-  group->root = node;
-  OpClass class = op_info[node->op].class;
-  group->kind = class == CONTRACT ? KERNEL_MATMUL : class == SCATTER ? KERNEL_SCATTER : KERNEL_MAP;
-  if (class == REDUCE) {
-    int rank = node->inputs[0]->type.rank, count = node->attr.axis_count;
-    bool trailing = count == 0 || node->attr.axis[0] == rank - count;
-    for (int i = 1; i < count; i++)
-      trailing = trailing && node->attr.axis[i] == node->attr.axis[i - 1] + 1;
-    group->kind = trailing ? KERNEL_ROW : KERNEL_REDUCE;
-    group->rows = node->type.rank;
-  }
-  vec_push(fusion->arena, &group->nodes, node);
-  return group;
-}
-
-static const Type *map_shape(const Group *group) {
-  return &group->nodes.data[0]->type;
-}
-
-static int64_t capacity(const Groups *groups, const Type *type) {
-  return type_count(type, groups->fusion->graph->batch);
-}
-
-// The largest thing a group goes through.
-static int64_t extent(const Groups *groups, const Group *group) {
-  int64_t most = 0;
-  for (int i = 0; i < group->nodes.count; i++) {
-    const Node *node = group->nodes.data[i];
-    const Type *type = op_info[node->op].class == REDUCE ? &node->inputs[0]->type : &node->type;
-    int64_t count = capacity(groups, type);
-    most = count > most ? count : most;
-  }
-  return most;
-}
-
-static bool same_leading(const Type *a, const Type *b, int count) {
-  if (a->rank < count || b->rank < count)
-    return false;
-  for (int i = 0; i < count; i++)
-    if (a->dim[i] != b->dim[i])
-      return false;
-  return true;
-}
-
-// Rows are the units shared out: too few of them, or all in one, must not swallow work that could be shared.
-static bool row_takes(const Groups *groups, const Group *row, const Group *other) {
-  enum { SMALL = 4096, LARGE = 65536, ROWS = 8 };
-  if (!same_leading(&row->root->type, map_shape(other), row->rows))
-    return false;
-  int64_t size = extent(groups, other), rows = capacity(groups, &row->root->type);
-  if (row->rows == 0)
-    return size <= SMALL && extent(groups, row) <= SMALL;
-  return rows >= ROWS || size <= LARGE;
-}
-
-// The kind of kernel that computes both, in *kind and *root. False if there is none.
-static bool kind_of_both(const Groups *groups, const Group *a, const Group *b, Group *both) {
-  if (a->kind == KERNEL_MAP && b->kind != KERNEL_MAP) {
-    const Group *swap = a;
-    a = b;
-    b = swap;
-  }
-  both->kind = a->kind;
-  both->root = a->root;
-  both->rows = a->rows;
-  if (b->kind == KERNEL_ROW)
-    return a->kind == KERNEL_ROW && a->rows == b->rows && type_same_shape(&a->root->type, &b->root->type) &&
-           row_takes(groups, a, b);
-  if (b->kind != KERNEL_MAP)
-    return false;
-  switch (a->kind) {
-  case KERNEL_MAP:
-    both->root = a->root->id < b->root->id ? a->root : b->root;
-    return type_same_shape(map_shape(a), map_shape(b));
-  case KERNEL_ROW:
-    return row_takes(groups, a, b);
-  case KERNEL_REDUCE:
-  case KERNEL_MATMUL:
-    return type_same_shape(&a->root->type, map_shape(b));
-  default:
-    return false;
-  }
-}
-
-// May `reader`, of the group `both`, take `read` from its own group?
-static bool inner_read_allowed(const Group *both, const Node *reader, const Read *read) {
-  if (both->kind == KERNEL_ROW)
-    return access_leading(&read->access, both->rows);
-  return access_is_identity(&read->access) && type_same_shape(&reader->type, &read->node->type);
-}
-
-static bool member_allowed(const Groups *groups, const Group *a, const Group *b, const Group *both, const Node *node) {
-  const Fusion *fusion = groups->fusion;
-  for (int i = 0; i < fusion->reads[node->id].count; i++) {
-    const Read *read = &fusion->reads[node->id].data[i];
-    const Group *from = groups->of[read->node->id];
-    if (from && (from == a || from == b) && !inner_read_allowed(both, node, read))
-      return false;
-  }
-  return true;
-}
-
-// What one node overwrites, the others may read only at the same place and before, which loops over rows do not promise.
-static bool overwrite_allowed(const Groups *groups, const Group *both, const NodeList *readers, const Node *node) {
-  const Fusion *fusion = groups->fusion;
-  const Slot *slot = fusion->slot[node->id];
-  for (int i = 0; slot && i < readers->count; i++) {
-    const Node *reader = readers->data[i];
-    if (reader == node || !reads_slot(fusion, reader->id, slot))
-      continue;
-    if (both->kind == KERNEL_ROW || reads_slot_elsewhere(fusion, reader, slot))
-      return false;
-  }
-  return true;
-}
-
-static bool path(Groups *groups, const Group *from, const Group *to);
-
-static bool path_by(Groups *groups, const Node *node, const Group *from, const Group *to) {
-  const Group *next = groups->of[node->id];
-  if (!next || next == from)
-    return false;
-  if (next == to)
-    return true;
-  int *seen = &groups->seen[next->nodes.data[0]->id];
-  if (*seen == groups->stamp)
-    return false;
-  *seen = groups->stamp;
-  return path(groups, next, to);
-}
-
-// Does `from` need what `to` computes?
-static bool path(Groups *groups, const Group *from, const Group *to) {
-  const Fusion *fusion = groups->fusion;
-  for (int i = 0; i < from->nodes.count; i++) {
-    int id = from->nodes.data[i]->id;
-    for (int k = 0; k < fusion->reads[id].count; k++)
-      if (path_by(groups, fusion->reads[id].data[k].node, from, to))
-        return true;
-    for (int k = 0; k < fusion->after[id].count; k++)
-      if (path_by(groups, fusion->after[id].data[k], from, to))
-        return true;
-  }
-  return false;
-}
-
-static bool path_around_by(Groups *groups, const Node *node, const Group *from, const Group *to) {
-  const Group *next = groups->of[node->id];
-  return next && next != from && next != to && path_by(groups, node, from, to);
-}
-
-// Does `from` need `to` by way of a third group?
-static bool path_around(Groups *groups, const Group *from, const Group *to) {
-  const Fusion *fusion = groups->fusion;
-  groups->stamp++;
-  for (int i = 0; i < from->nodes.count; i++) {
-    int id = from->nodes.data[i]->id;
-    for (int k = 0; k < fusion->reads[id].count; k++)
-      if (path_around_by(groups, fusion->reads[id].data[k].node, from, to))
-        return true;
-    for (int k = 0; k < fusion->after[id].count; k++)
-      if (path_around_by(groups, fusion->after[id].data[k], from, to))
-        return true;
-  }
-  return false;
-}
-
-static void merge(Groups *groups, Group *a, Group *b, const Group *both) {
-  NodeList nodes = {0};
-  Arena *arena = groups->fusion->arena;
-  for (int i = 0, k = 0; i < a->nodes.count || k < b->nodes.count;) {
-    bool first = k == b->nodes.count || (i < a->nodes.count && a->nodes.data[i]->id < b->nodes.data[k]->id);
-    vec_push(arena, &nodes, first ? a->nodes.data[i++] : b->nodes.data[k++]);
-  }
-  *a = *both;
-  a->nodes = nodes;
-  for (int i = 0; i < nodes.count; i++)
-    groups->of[nodes.data[i]->id] = a;
-  b->nodes.count = 0;
-}
-
-static bool try_merge(Groups *groups, Group *a, Group *b) {
-  const Fusion *fusion = groups->fusion;
-  if (a == b || fusion->alone[a->nodes.data[0]->id] || fusion->alone[b->nodes.data[0]->id])
-    return false;
-  Group both = {0};
-  if (!kind_of_both(groups, a, b, &both))
-    return false;
-  const Group *halves[] = {a, b};
-  for (int h = 0; h < 2; h++)
-    for (int i = 0; i < halves[h]->nodes.count; i++) {
-      const Node *node = halves[h]->nodes.data[i];
-      if (!member_allowed(groups, a, b, &both, node) || !overwrite_allowed(groups, &both, &a->nodes, node) ||
-          !overwrite_allowed(groups, &both, &b->nodes, node))
-        return false;
-    }
-  if (path_around(groups, a, b) || path_around(groups, b, a))
-    return false;
-  merge(groups, a, b, &both);
-  return true;
-}
-
-// A kernel takes in those that compute what it reads.
-static void merge_with_producers(Groups *groups) {
-  const Fusion *fusion = groups->fusion;
-  for (int i = 0; i < fusion->result->nodes.count; i++) {
-    if (!groups->of[i])
-      continue;
-    for (int k = 0; k < fusion->reads[i].count; k++) {
-      Group *producer = groups->of[fusion->reads[i].data[k].node->id];
-      if (producer)
-        try_merge(groups, producer, groups->of[i]);
-    }
-  }
-}
-
-static bool share_a_read(const Groups *groups, const Group *a, const Group *b) {
-  const Fusion *fusion = groups->fusion;
-  for (int i = 0; i < a->nodes.count; i++)
-    for (int k = 0; k < b->nodes.count; k++) {
-      const Reads *left = &fusion->reads[a->nodes.data[i]->id], *right = &fusion->reads[b->nodes.data[k]->id];
-      for (int l = 0; l < left->count; l++)
-        for (int r = 0; r < right->count; r++)
-          if (left->data[l].node == right->data[r].node && left->data[l].node->type.rank > 0 &&
-              access_equal(&left->data[l].access, &right->data[r].access))
-            return true;
-    }
-  return false;
-}
-
-// Kernels side by side: those that read the same, and whatever is only scalars.
-static bool siblings(const Groups *groups, const Group *a, const Group *b) {
-  if (a->kind == KERNEL_MAP && b->kind == KERNEL_MAP && map_shape(a)->rank == 0 && map_shape(b)->rank == 0)
-    return true;
-  bool rows = a->kind == KERNEL_ROW && b->kind == KERNEL_ROW;
-  bool maps = a->kind == KERNEL_MAP && b->kind == KERNEL_MAP;
-  if (rows && a->rows == 0 && b->rows == 0)
-    return true;
-  return (rows || maps) && share_a_read(groups, a, b);
-}
-
-static void merge_siblings(Groups *groups) {
-  for (int i = 0; i < groups->all.count; i++)
-    for (int k = i + 1; k < groups->all.count; k++) {
-      Group *a = groups->all.data[i], *b = groups->all.data[k];
-      if (a->nodes.count && b->nodes.count && siblings(groups, a, b))
-        try_merge(groups, a, b);
-    }
 }
 
 // ---- kernels
@@ -462,7 +192,7 @@ static void set_stages(Fusion *fusion, Kernel *kernel) {
   }
 }
 
-static Kernel *make_kernel(Fusion *fusion, const Group *group) {
+static void make_kernel(Fusion *fusion, const Group *group) {
   Kernel *kernel = arena_new_of(fusion->arena, Kernel);
   kernel->kind = group->kind;
   kernel->root = group->root;
@@ -474,37 +204,6 @@ static Kernel *make_kernel(Fusion *fusion, const Group *group) {
   }
   set_stages(fusion, kernel);
   vec_push(fusion->arena, &fusion->result->kernels, kernel);
-  return kernel;
-}
-
-// Depth first through what a group needs, from the group whose first node is earliest.
-static void emit_group(Groups *groups, Group *group) {
-  Fusion *fusion = groups->fusion;
-  int *seen = &groups->seen[group->nodes.data[0]->id];
-  if (*seen == groups->stamp)
-    return;
-  *seen = groups->stamp;
-  for (int i = 0; i < group->nodes.count; i++) {
-    int id = group->nodes.data[i]->id;
-    for (int k = 0; k < fusion->reads[id].count; k++) {
-      Group *needed = groups->of[fusion->reads[id].data[k].node->id];
-      if (needed && needed != group)
-        emit_group(groups, needed);
-    }
-    for (int k = 0; k < fusion->after[id].count; k++) {
-      Group *needed = groups->of[fusion->after[id].data[k]->id];
-      if (needed && needed != group)
-        emit_group(groups, needed);
-    }
-  }
-  make_kernel(fusion, group);
-}
-
-static void make_kernels(Groups *groups) {
-  groups->stamp++;
-  for (int i = 0; i < groups->fusion->result->nodes.count; i++)
-    if (groups->of[i])
-      emit_group(groups, groups->of[i]);
 }
 
 static int stage_of(const Kernel *kernel, const Node *node) {
@@ -574,23 +273,6 @@ static void connect_all(Fusion *fusion) {
   }
 }
 
-static void group_all(Fusion *fusion, bool fuse) {
-  Groups groups = {.fusion = fusion,
-                   .of = arena_array(fusion->arena, Group *, fusion->room),
-                   .seen = arena_array(fusion->arena, int, fusion->room)};
-  for (int i = 0; i < fusion->result->nodes.count; i++) {
-    if (!fusion->stored[i])
-      continue;
-    groups.of[i] = group_new(fusion, fusion->result->nodes.data[i]);
-    vec_push(fusion->arena, &groups.all, groups.of[i]);
-  }
-  if (fuse) {
-    merge_with_producers(&groups);
-    merge_siblings(&groups);
-  }
-  make_kernels(&groups);
-}
-
 static Fusion fusion_new(Arena *arena, const Graph *graph) {
   // At most one copy for each destination, and one more for each update.
   int room = graph->nodes.count + graph->outputs.count + 2 * graph->updates.count;
@@ -628,7 +310,9 @@ KernelGraph *fuse(Arena *arena, const Graph *graph, const KernelOptions *options
   for (int i = 0; i < count; i++)
     if (fusion.slot[i])
       place_update(&fusion, fusion.result->nodes.data[i]);
-  group_all(&fusion, options->fuse);
+  GroupList groups = fuse_merge(&fusion, options->fuse);
+  for (int i = 0; i < groups.count; i++)
+    make_kernel(&fusion, groups.data[i]);
   connect_all(&fusion);
   fuse_name(&fusion);
   return fusion.result;

@@ -75,8 +75,8 @@ Outcome code_run(const Code *code, Arena *arena, Subject *subject, Call call);
 Outcome code_run_changed(const Code *code, Arena *arena, Subject *subject, Call call, int input, int64_t at, double to);
 double outcome_real(const Outcome *outcome, const Subject *subject, int output, int64_t at);
 
-// Runs every subject for batch counts from the full batch to 1, plain and special values, `threads` threads, and holds the
+// Runs every subject for batch counts from the full batch to 1, with plain and (one thread) special values, and holds the
 // results against those of `expected` on one thread.
 void expect_same_bits(const Subjects *subjects, const Code *expected, const Code *code, int threads);
-// The same for every way and backend of interest: all ways by the JIT, `c_ways` of them by gcc and clang.
+// The same for code by `backend` in each of these ways, on one thread and two, against the plain way by the JIT.
 void expect_same_everywhere(const Subjects *subjects, Backend backend, int way_count, const Way *ways);

@@ -1,5 +1,5 @@
-// The C emitter: modules built by hand are printed, compiled by gcc and clang without a warning, run with one thread and with
-// three, and must give the bits that this file computes for itself.
+// The C emitter: modules built by hand are printed, compiled by gcc and clang without a warning, run with one thread
+// and with three, and must give the bits that this file computes for itself.
 #include <criterion/criterion.h>
 #include <dlfcn.h>
 #include <math.h>
@@ -51,8 +51,8 @@ static const Build builds[] = {{"gcc", "-march=native -fopenmp"}, {"gcc", ""},  
                                {"clang", "-march=native"},        {"clang", "-mno-avx"}, {"clang-19", "-march=native"}};
 enum { BUILDS = sizeof builds / sizeof *builds };
 
-// The entry of a module compiled in one of the ways above; NULL where the compiler is not there. clang has no OpenMP runtime
-// everywhere: what it makes of the pragmas is compiled, and run without them.
+// The entry of a module compiled in one of the ways above; NULL where the compiler is not there. clang has no OpenMP
+// runtime everywhere: what it makes of the pragmas is compiled, and run without them.
 static NnrtRun *compile(const LoopModule *module, const char *entry, int build) {
   const char *compiler = builds[build].compiler;
   if (!has(compiler))
@@ -114,8 +114,8 @@ static float number(void) {
   return (float)(int32_t)seed * 0x1p-29f;
 }
 
-// ---- a product of f32[n, K] and f32[K, cols] in register tiles of `rows` rows, the last rows by tiles of one row; then relu
-// or tanh.
+// ---- a product of f32[n, K] and f32[K, cols] in register tiles of `rows` rows, the last rows by tiles of one row;
+// then relu or tanh.
 enum { K = 24, ROWS_MOST = 40 };
 
 static void product_tile(LKernel *kernel, LBody *body, LExpr *first, int rows, int cols, LFunction *after,
@@ -212,7 +212,8 @@ Test(emit_c, tile_too_narrow_for_vectors) {
   check_product(5, 3, false);
 }
 
-// ---- sum and maximum over a vector in 16 lanes; a second kernel reads both from the arena and a constant, and branches.
+// ---- sum and maximum over a vector in 16 lanes; a second kernel reads both from the arena and a constant, and
+// branches.
 static void lanes_step(LBody *body, LLocal *lanes, LBuffer *x, LExpr *k, bool maximum) {
   LVar *j = counter("j");
   LStmt *tile = hand_tile(arena, body, NULL, 1, j, 16);

@@ -30,7 +30,7 @@ static float run_value(int64_t i) {
   return (float)((i * 37 + 11) % 101 - 50) / 23.0f;
 }
 
-static unsigned char *run_memory(Arena *arena, int64_t bytes, bool values) {
+static inline unsigned char *run_memory(Arena *arena, int64_t bytes, bool values) {
   float *memory = arena_alloc(arena, (size_t)bytes + 64);
   for (int64_t i = 0; values && i < bytes / 4; i++)
     memory[i] = run_value(i);
@@ -42,7 +42,7 @@ static int64_t run_bytes(const Type *type, int64_t batch) {
 }
 
 // Every input and the state hold run_value(i) as f32; the arena holds no number at first.
-static GraphRun run_graph(Arena *arena, const Graph *graph, const RunOptions *options, const char *name) {
+static inline GraphRun run_graph(Arena *arena, const Graph *graph, const RunOptions *options, const char *name) {
   GraphRun run = {.module = arena_new_of(arena, LoopModule), .kernels = fuse(arena, graph, &options->kernels)};
   order(run.kernels, &options->kernels);
   plan(run.kernels, &options->kernels);
@@ -69,7 +69,7 @@ static GraphRun run_graph(Arena *arena, const Graph *graph, const RunOptions *op
   return run;
 }
 
-static void same_bits(const GraphRun *a, const GraphRun *b, const char *name) {
+static inline void same_bits(const GraphRun *a, const GraphRun *b, const char *name) {
   cr_assert(memcmp(a->state, b->state, (size_t)a->state_bytes) == 0, "%s: state", name);
   for (int i = 0; i < 16 && a->outputs[i]; i++)
     cr_assert(memcmp(a->outputs[i], b->outputs[i], (size_t)a->output_bytes[i]) == 0, "%s: output %d", name, i);

@@ -1,5 +1,5 @@
-// The mathematical library against libm: f32 over a stride through all floats against double, f64 against long double, and
-// C's special cases. What is measured is the distance in units of the last place of the true value.
+// The mathematical library against libm: f32 over a stride through all floats against double, f64 against long double,
+// and C's special cases. What is measured is the distance in units of the last place of the true value.
 #include <criterion/criterion.h>
 #include <math.h>
 
@@ -31,7 +31,8 @@ static double value_of(LFunction *function, double x, double y) {
   return real;
 }
 
-// Distance in ULP of a format with `bits` of precision and least exponent `least`; huge where NaN, infinity or sign differ.
+// Distance in ULP of a format with `bits` of precision and least exponent `least`; huge where NaN, infinity or sign
+// differ.
 static double distance(double found, long double truth, int bits, int least) {
   double rounded = bits == 24 ? (double)(float)truth : (double)truth;
   if (isnan(rounded) || isnan(found))

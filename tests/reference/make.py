@@ -6,12 +6,16 @@ numbers. A gradient is had by an optimizer that gives it back as the new paramet
 Run: python3 make.py; needs PyTorch.
 """
 import os
+import re
+import types
 
 import torch
 import torch.nn.functional as F
 
 HERE = os.path.dirname(os.path.abspath(__file__))
-F64, F32 = 1e-12, 1e-6  # tolerances
+F64, F32, ULPS = 1e-12, 1e-6, 1e-15  # tolerances; the last is for single functions
+
+torch.set_default_dtype(torch.float64)
 
 LAYERS = {
     "gradient_of": "# As an optimizer: the new parameter is the gradient.\n"
@@ -58,7 +62,7 @@ class File:
         self.name = name
         self.lines = [f"# {name}: {what}", "# Made by make.py: change that."]
         for layer in layers:
-            self.lines += ["", LAYERS[layer]]
+            self.add("", LAYERS[layer])
 
     def add(self, *lines):
         self.lines += lines
@@ -66,9 +70,7 @@ class File:
     def model(self, name, elem="f64", **tensors):
         self.add("", f"model {name}() {{")
         for key, t in tensors.items():
-            init = t if isinstance(t, str) else literal(t)
-            shape = ", ".join(map(str, t.shape))
-            self.add(f"  param {key}: {elem}[{shape}] = {init}")
+            self.add(f"  param {key}: {elem}[{', '.join(map(str, t.shape))}] = {literal(t)}")
         self.add("}")
 
     def test(self, name, lines):
@@ -93,12 +95,19 @@ def gradients(loss, inputs):
     return {name: g for name, g in zip(inputs, found) if g is not None}
 
 
-def compare(file, name, model, inputs, expression, value, loss=None, scalar=None, same=close, tolerance=F64):
-    """A test of a value and, by `loss`, of its gradients. `scalar`: PyTorch's value of `loss`."""
-    lines = [f"{key} = {model}.{key}" for key in inputs] + [same(expression, value, tolerance)]
-    if loss:
+# Scalars of a value, to take gradients of: in the language, and PyTorch's.
+WEIGHED = "weighed({})", weighed
+SUM = "reduce_sum({})", torch.sum
+ITSELF = "{}", lambda y: y
+
+
+def compare(file, name, model, inputs, expression, value, scalar=WEIGHED, same=close, tolerance=F64, first=()):
+    """A test of a value and, unless `scalar` is None, of the gradients of that scalar of it."""
+    lines = [*first, *(f"{key} = {model}.{key}" for key in inputs), same(expression, value, tolerance)]
+    if scalar:
+        loss = scalar[0].format(expression)
         lines.append(f"minimize {loss} over {model} using gradient_of")
-        lines += [same(f"{model}.{key}", g, tolerance) for key, g in gradients(scalar, inputs).items()]
+        lines += [same(f"{model}.{key}", g, tolerance) for key, g in gradients(scalar[1](value), inputs).items()]
     file.test(name, lines)
 
 
@@ -116,7 +125,7 @@ ACTIVATIONS = {
     "swish(x)": F.silu,
     "sigmoid(x)": torch.sigmoid,
     "tanh(x)": torch.tanh,
-    "softplus(x)": lambda x: F.softplus(x, threshold=1000),
+    "softplus(x)": lambda x: F.softplus(x, threshold=40),
     "softmax(x)": lambda x: F.softmax(x, -1),
     "log_softmax(x)": lambda x: F.log_softmax(x, -1),
 }
@@ -126,101 +135,121 @@ LARGE = [-10000, -1000, -700, -100, -85, -40, -20, -12, 12, 20, 40, 85, 100, 700
 CANCELLING = ("gelu", "tanh(x)")
 
 
+HUGE = [-1e30, -1e12, 1e12, 1e30]
+BOUNDLESS = ("relu(x)", "leaky_relu(x)", "elu(x)", "selu(x)", "swish(x)", "sigmoid(x)", "tanh(x)", "softplus(x)")
+
+
 def activations():
     file = File("activations.nn", "activations and their gradients", ["gradient_of", "off", "weighed"])
-    for elem, grids in (("f64", {"moderate": MODERATE, "large": LARGE}), ("f32", {"moderate": MODERATE, "large": LARGE})):
-        for size, grid in grids.items():
+    for elem, tolerance in (("f64", F64), ("f32", F32)):
+        for size, grid in (("moderate", MODERATE), ("large", LARGE)):
             x, model = tensor(grid, elem), f"{size}_{elem}"
             file.model(model, elem, x=x)
             for expression, function in ACTIVATIONS.items():
-                y = function(x)
-                same = near if size == "moderate" and elem == "f64" and not expression.startswith(CANCELLING) else close
-                compare(file, f"{expression}, {size}, {elem}", model, {"x": x}, expression, y, f"weighed({expression})",
-                        weighed(y), same, F64 if elem == "f64" else F32)
+                exact = size == "moderate" and elem == "f64" and not expression.startswith(CANCELLING)
+                compare(file, f"{expression}, {size}, {elem}", model, {"x": x}, expression, function(x),
+                        same=near if exact else close, tolerance=tolerance)
     rows = tensor([[1000, -1000, 0], [1e30, 1e30, -1e30], [-5000, -5001, -5002], [0.5, 0.5, 0.5]])
     file.model("rows", x=rows)
     for name, function in (("softmax", F.softmax), ("log_softmax", F.log_softmax)):
         for axis in (-1, 0):
-            expression, y = f"{name}(x, axis: {axis})", function(rows, axis)
-            compare(file, f"{expression}, extremes", "rows", {"x": rows}, expression, y, f"weighed({expression})", weighed(y))
-    x = tensor([-600, -200, -100, -81, -79, -30, -1, 0, 1, 30])
-    file.model("tail", x=x)
-    y = F.logsigmoid(x)
-    compare(file, "the sigmoid of a large negative number is small, not cut off", "tail", {"x": x}, "log(sigmoid(x))", y,
-            "weighed(log(sigmoid(x)))", weighed(y))
-    x = tensor([-1e30, -1e12, 1e12, 1e30], "f32")
-    file.model("huge", "f32", x=x)
-    for expression in ("relu(x)", "leaky_relu(x)", "elu(x)", "selu(x)", "swish(x)", "sigmoid(x)", "tanh(x)", "softplus(x)"):
-        y = ACTIVATIONS[expression](x)
-        compare(file, f"{expression}, huge, f32", "huge", {"x": x}, expression, y, f"reduce_sum({expression})", y.sum(),
-                close, F32)
+            expression = f"{name}(x, axis: {axis})"
+            compare(file, f"{expression}, extremes", "rows", {"x": rows}, expression, function(rows, axis))
+    tail = tensor([-600, -200, -100, -81, -79, -30, -1, 0, 1, 30])
+    file.model("tail", x=tail)
+    compare(file, "the sigmoid of a large negative number is small, not cut off", "tail", {"x": tail},
+            "log(sigmoid(x))", F.logsigmoid(tail))
+    huge = tensor(HUGE, "f32")
+    file.model("huge", "f32", x=huge)
+    for expression in BOUNDLESS:
+        compare(file, f"{expression}, huge, f32", "huge", {"x": huge}, expression, ACTIVATIONS[expression](huge), SUM,
+                tolerance=F32)
     file.write()
 
 
 # ---- losses
 
 
-def hinge(p, z):
-    return (1 - z * p).clamp(min=0).mean()
+def hinge(p, signs):
+    return (1 - signs * p).clamp(min=0).mean()
 
 
-def bce_probabilities(p, z):
-    return F.binary_cross_entropy(p.clamp(1e-7, 1 - 1e-7), z)
+def bce(p, y):
+    return F.binary_cross_entropy(p.clamp(1e-7, 1 - 1e-7), y.double())
+
+
+def bce_logits(x, y):
+    return F.binary_cross_entropy_with_logits(x, y.double())
+
+
+def flat_cross_entropy(x, y):
+    return F.cross_entropy(x.reshape(-1, x.shape[-1]), y.reshape(-1))
+
+
+GENERATOR = torch.Generator().manual_seed(1)
+
+
+def normal(*shape):
+    return brief(torch.randn(*shape, generator=GENERATOR) * 2)
+
+
+CLASSES = torch.tensor([0, 3, 2, 2, 1])
+SOFT = torch.tensor([[0.7, 0.1, 0.2, 0], [0.25] * 4, [0, 0, 1, 0], [0, 0.5, 0.5, 0], [0.1, 0.2, 0.3, 0.4]])
+TRUTH, SIGNS = torch.tensor([[0, 1, 1], [1, 0, 0]]), torch.tensor([[-1, 1, 1], [1, -1, -1]])
+
+# expression, PyTorch's of the prediction x and the target y, y, the shape of x
+LOSSES = [
+    ("cross_entropy(x, y)", F.cross_entropy, CLASSES, (5, 4)),
+    ("cross_entropy(x, cast(y, i64))", F.cross_entropy, CLASSES, (5, 4)),
+    ("cross_entropy(x, y)", lambda x, y: F.cross_entropy(x, y.double()), F.one_hot(CLASSES, 4), (5, 4)),
+    ("cross_entropy(x, y)", F.cross_entropy, SOFT, (5, 4)),
+    ("cross_entropy(x, y)", flat_cross_entropy, torch.tensor([[1, 0, 2], [2, 2, 0]]), (2, 3, 4)),
+    ("nll(log_softmax(x), y)", lambda x, y: F.nll_loss(F.log_softmax(x, -1), y), CLASSES, (5, 4)),
+    ("nll(log(softmax(x)), y)", lambda x, y: -(F.softmax(x, -1).log() * y).sum(-1).mean(), SOFT, (5, 4)),
+    ("binary_cross_entropy(x, y)", bce_logits, TRUTH, (2, 3)),
+    ("binary_cross_entropy(x, cast(y, i64))", bce_logits, TRUTH, (2, 3)),
+    ("binary_cross_entropy(x, y)", bce_logits, torch.tensor([[0.3, 0.9, 0], [1, 0.5, 0.25]]), (2, 3)),
+    ("binary_cross_entropy_from_probabilities(sigmoid(x), y)", lambda x, y: bce(torch.sigmoid(x), y), TRUTH, (2, 3)),
+    ("mse(x, y)", F.mse_loss, normal(3, 4), (3, 4)),
+    ("mse(x, y)", lambda x, y: F.mse_loss(x, y[:, None]), normal(5), (5, 1)),
+    ("mae(x, y)", F.l1_loss, normal(3, 4), (3, 4)),
+    ("huber(x, y)", F.huber_loss, normal(3, 4), (3, 4)),
+    ("huber(x, y, delta: 2.5)", lambda x, y: F.huber_loss(x, y, delta=2.5), normal(3, 4), (3, 4)),
+    ("hinge(x, y)", hinge, SIGNS, (2, 3)),
+    ("hinge(x, cast(y, type(x)))", hinge, SIGNS, (2, 3)),
+    ("hinge(x, cast(y, i64))", lambda x, y: hinge(x, 2 * y - 1), TRUTH, (2, 3)),
+]
+# The same of logits that exp cannot take.
+EXTREME = [[1000, -1000, 0], [-80, 80, 90], [10000, 9999, -10000]]
+EXTREMES = [
+    ("cross_entropy(x, y)", F.cross_entropy, torch.tensor([1, 0, 0])),
+    ("cross_entropy(x, y)", lambda x, y: F.cross_entropy(x, y.double()), F.one_hot(torch.tensor([0, 2, 0]))),
+    ("binary_cross_entropy(x, y)", bce_logits, torch.tensor([[1, 1, 0], [0, 1, 0], [0, 1, 1]])),
+]
 
 
 def losses():
-    generator = torch.Generator().manual_seed(1)
-    normal = lambda *shape: brief(torch.randn(*shape, generator=generator, dtype=torch.float64) * 2)
     file = File("losses.nn", "losses and their gradients", ["gradient_of"])
-    classes, dense_classes = [0, 3, 2, 2, 1], [[1, 0, 2], [2, 2, 0]]
-    onehot = F.one_hot(torch.tensor(classes), 4).double()
-    soft = torch.tensor([[0.7, 0.1, 0.2, 0], [0.25] * 4, [0, 0, 1, 0], [0, 0.5, 0.5, 0], [0.1, 0.2, 0.3, 0.4]]).double()
-    truth, signs = [[0, 1, 1], [1, 0, 0]], [[-1, 1, 1], [1, -1, -1]]
-    number = lambda t: torch.tensor(t)
-    logit_cases = [
-        ("cross_entropy(x, {y})", lambda x, y: F.cross_entropy(x, number(y)), classes, (5, 4)),
-        ("cross_entropy(x, {y})", F.cross_entropy, onehot, (5, 4)),
-        ("cross_entropy(x, {y})", F.cross_entropy, soft, (5, 4)),
-        ("cross_entropy(x, {y})", lambda x, y: F.cross_entropy(x.reshape(-1, 4), number(y).reshape(-1)), dense_classes,
-         (2, 3, 4)),
-        ("nll(log_softmax(x), {y})", lambda x, y: F.nll_loss(F.log_softmax(x, -1), number(y)), classes, (5, 4)),
-        ("nll(log(softmax(x)), {y})", lambda x, y: -(F.softmax(x, -1).log() * y).sum(-1).mean(), soft, (5, 4)),
-        ("binary_cross_entropy(x, {y})", lambda x, y: F.binary_cross_entropy_with_logits(x, number(y).double()), truth, (2, 3)),
-        ("binary_cross_entropy(x, {y})", F.binary_cross_entropy_with_logits, torch.tensor([[0.3, 0.9, 0], [1, 0.5, 0.25]]).double(),
-         (2, 3)),
-        ("binary_cross_entropy_from_probabilities(sigmoid(x), {y})",
-         lambda x, y: bce_probabilities(torch.sigmoid(x), number(y).double()), truth, (2, 3)),
-        ("mse(x, {y})", F.mse_loss, normal(3, 4), (3, 4)),
-        ("mse(x, {y})", lambda x, y: F.mse_loss(x, y[:, None]), normal(5), (5, 1)),
-        ("mae(x, {y})", F.l1_loss, normal(3, 4), (3, 4)),
-        ("huber(x, {y})", F.huber_loss, normal(3, 4), (3, 4)),
-        ("huber(x, {y}, delta: 2.5)", lambda x, y: F.huber_loss(x, y, delta=2.5), normal(3, 4), (3, 4)),
-        ("hinge(x, cast({y}, T))", lambda x, y: hinge(x, number(y).double()), signs, (2, 3)),
-        ("hinge(x, cast({y}, i64))", lambda x, y: hinge(x, 2 * number(y).double() - 1), truth, (2, 3)),
-    ]
     for elem, tolerance in (("f64", F64), ("f32", F32)):
-        for i, (expression, function, y, shape) in enumerate(logit_cases):
-            x, model = tensor(normal(*shape), elem), f"case_{i}_{elem}"
-            expected = tensor(y, elem).detach() if isinstance(y, torch.Tensor) else y
+        cases = [(tensor(normal(*shape), elem), *case) for *case, shape in LOSSES]
+        cases += [(tensor(EXTREME, elem), *case) for case in EXTREMES]
+        for i, (x, expression, function, y) in enumerate(cases):
+            model = f"x_{i}_{elem}"
             file.model(model, elem, x=x)
-            value = function(x, expected)
-            call = expression.replace("{y}", literal(expected)).replace("T)", elem + ")")
-            name = expression.replace("{y}", "classes" if not isinstance(y, torch.Tensor) else "y").replace("T)", elem + ")")
-            compare(file, f"{name} of {elem}[{', '.join(map(str, shape))}], case {i}", model, {"x": x}, call, value, call,
-                    value, close, tolerance)
-        extreme = tensor([[1000, -1000, 0], [-80, 80, 90], [10000, 9999, -10000]], elem)
-        file.model(f"extreme_{elem}", elem, x=extreme)
-        for call, value in (("cross_entropy(x, [1, 0, 0])", F.cross_entropy(extreme, number([1, 0, 0]))),
-                            ("cross_entropy(x, [[1, 0, 0], [0, 0, 1], [1, 0, 0]])", F.cross_entropy(extreme, number([0, 2, 0]))),
-                            ("binary_cross_entropy(x, [[1, 1, 0], [0, 1, 0], [0, 1, 1]])",
-                             F.binary_cross_entropy_with_logits(extreme, number([[1, 1, 0], [0, 1, 0], [0, 1, 1]]).double()))):
-            compare(file, f"{call}, extremes, {elem}", f"extreme_{elem}", {"x": extreme}, call, value, call, value, close,
-                    tolerance)
-    certain = tensor([[1.0, 0, 0], [0, 1, 0]])
-    file.model("certain", x=certain)
-    value = bce_probabilities(certain, number([[1, 0, 1], [0, 1, 1]]).double())
-    compare(file, "certain probabilities stay finite", "certain", {"x": certain},
-            "binary_cross_entropy_from_probabilities(x, [[1, 0, 1], [0, 1, 1]])", value)
+            y = tensor(y, elem).detach() if y.is_floating_point() else y
+            compare(file, f"{expression}, {elem}, case {i}", model, {"x": x}, expression, function(x, y), ITSELF,
+                    tolerance=tolerance, first=[f"y = {literal(y)}"])
+        certain = tensor([[1, 0, 0], [0, 1, 0.25]], elem)  # f32 has no 1 - 1e-7: its nearest is 1 - 1.19e-7
+        file.model(f"certain_{elem}", elem, x=certain)
+        for y in (torch.tensor([[1, 0, 1], [0, 1, 1]]), torch.tensor([[1, 0, 0.5], [0, 1, 0.5]])):
+            compare(file, f"binary cross-entropy of certain probabilities, {literal(y)}, {elem}", f"certain_{elem}",
+                    {"x": certain}, "binary_cross_entropy_from_probabilities(x, y)", bce(certain, y), None,
+                    tolerance=F64 if elem == "f64" else 0.02, first=[f"y = {literal(y)}"])
+        row = torch.log(torch.tensor([1, 0.25]))
+        file.test(f"0 log 0 is 0, {elem}", [
+            f"p = cast([[1, 0, 0], [0, 0.25, 0.75]], {elem})",
+            close("nll(log(p), [[1, 0, 0], [0, 1, 0]])", -row.mean(), tolerance),
+            close("nll(log(p), [0, 1])", -row.mean(), tolerance)])
     file.write()
 
 
@@ -232,7 +261,7 @@ OPTIMIZERS = {
     "momentum(lr: 0.02, mu: 0.9)": lambda p: torch.optim.SGD(p, 0.02, momentum=0.9),
     "nesterov(lr: 0.02, mu: 0.8)": lambda p: torch.optim.SGD(p, 0.02, momentum=0.8, nesterov=True),
     "adam(lr: 0.1)": lambda p: torch.optim.Adam(p, 0.1),
-    "adam(lr: 0.1, beta1: 0.8, beta2: 0.95, eps: 1e-3)": lambda p: torch.optim.Adam(p, 0.1, betas=(0.8, 0.95), eps=1e-3),
+    "adam(lr: 0.1, beta1: 0.8, beta2: 0.95, eps: 1e-3)": lambda p: torch.optim.Adam(p, 0.1, (0.8, 0.95), 1e-3),
     "adamw(lr: 0.1)": lambda p: torch.optim.AdamW(p, 0.1),
     "adamw(lr: 0.1, decay: 0.2)": lambda p: torch.optim.AdamW(p, 0.1, weight_decay=0.2),
     "rmsprop(lr: 0.1)": lambda p: torch.optim.RMSprop(p, 0.1, alpha=0.9),
@@ -244,31 +273,39 @@ OPTIMIZERS = {
 
 
 def bowl(w, b):
-    return ((w - 0.5) ** 2 * torch.tensor([1.0, 4, 0.25]).double()).sum() + 0.1 * (w**4).sum() + (torch.cos(b) * w).sum()
+    return ((w - 0.5) ** 2 * torch.tensor([1.0, 4, 0.25])).sum() + 0.1 * (w**4).sum() + (torch.cos(b) * w).sum()
+
+
+def rounds(lists):
+    """A list of lists, one a line."""
+    return "[" + ",\n    ".join(map(literal, lists)) + "]"
 
 
 def optimizers():
     file = File("optimizers.nn", "six steps of each optimizer, all parameters after each")
-    start_w, start_b = [[1.5, -0.5, 2], [-1, 0.25, 0]], [0.25, -1, 3]
-    for elem, tolerance in (("f64", F64), ("f32", F32)):
-        file.model(f"point_{elem}", elem, w=torch.tensor(start_w), b=torch.tensor(start_b))
+    start = {"w": [[1.5, -0.5, 2], [-1, 0.25, 0]], "b": [0.25, -1, 3]}
+    for elem in ("f64", "f32"):
+        file.model(f"point_{elem}", elem, **{key: torch.tensor(values) for key, values in start.items()})
     file.add("", "layer bowl(w: T[2, 3], b: T[3]) -> T[] {",
              "  reduce_sum((w - 0.5) ** 2 * [1, 4, 0.25]) + 0.1 * reduce_sum(w ** 4) + reduce_sum(cos(b) * w)", "}")
     for expression, make in OPTIMIZERS.items():
-        w, b = tensor(start_w), tensor(start_b)
-        optimizer, ws, bs = make([w, b]), [], []
+        p = {key: tensor(values) for key, values in start.items()}
+        optimizer, seen = make(list(p.values())), {key: [] for key in p}
         for _ in range(6):
             optimizer.zero_grad()
-            bowl(w, b).backward()
+            bowl(**p).backward()
             optimizer.step()
-            ws.append(w.tolist())
-            bs.append(b.tolist())
+            for key, t in p.items():
+                seen[key].append(t.tolist())
         for elem, tolerance in (("f64", F64), ("f32", F32)):
             m = f"point_{elem}"
             file.test(f"{expression}, {elem}", [
-                "w = [" + ",\n       ".join(map(literal, ws)) + "]", "b = [" + ",\n       ".join(map(literal, bs)) + "]",
-                "for i in 0..6 {", f"  minimize bowl({m}.w, {m}.b) over {m} using {expression}",
-                f"  expect close({m}.w, w[i], {tolerance})", f"  expect close({m}.b, b[i], {tolerance})", "}"
+                *(f"{key} = {rounds(lists)}" for key, lists in seen.items()),
+                "for i in 0..6 {",
+                f"  minimize bowl({m}.w, {m}.b) over {m} using {expression}",
+                f"  expect close({m}.w, w[i], {tolerance})",
+                f"  expect close({m}.b, b[i], {tolerance})",
+                "}",
             ])
     file.write()
 
@@ -278,11 +315,10 @@ def optimizers():
 
 def small_inputs():
     generator = torch.Generator().manual_seed(2)
-    normal = lambda *shape: tensor(brief(torch.randn(*shape, generator=generator, dtype=torch.float64) * 1.5))
-    return {
-        "x": normal(3, 4), "y": normal(3, 4), "v": normal(4), "c": normal(3, 1), "m": normal(4, 5),
-        "a": normal(2, 3, 4), "b": normal(2, 4, 3), "p": tensor(brief(normal(3, 4).detach().abs() + 0.25)),
-    }
+    shapes = {"x": (3, 4), "y": (3, 4), "v": (4,), "c": (3, 1), "m": (4, 5), "a": (2, 3, 4), "b": (2, 4, 3), "p": (3, 4)}
+    values = {name: brief(torch.randn(*shape, generator=generator) * 1.5) for name, shape in shapes.items()}
+    values["p"] = values["p"].abs() + 0.25
+    return {name: tensor(t) for name, t in values.items()}
 
 
 # expression, PyTorch's, whether it has a gradient
@@ -325,9 +361,10 @@ OPERATIONS = [
     ("clamp(x, -1, 1.1)", lambda i: i.x.clamp(-1, 1.1), True),
     ("where(x > y, x * y, y - x)", lambda i: torch.where(i.x > i.y, i.x * i.y, i.y - i.x), True),
     ("where(v < 0, x, p)", lambda i: torch.where(i.v < 0, i.x, i.p), True),
-    ("where(x > 0, sqrt(maximum(x, 1e-3)), 0)", lambda i: torch.where(i.x > 0, i.x.clamp(min=1e-3).sqrt(), 0.0), True),
+    ("where(x > 0, sqrt(maximum(x, 0.01)), 0)", lambda i: torch.where(i.x > 0, i.x.clamp(min=0.01).sqrt(), 0), True),
     ("cast(x >= v, f64)", lambda i: (i.x >= i.v).double(), False),
     ("cast(not (x > y) and p < 1 or v == v, f64)", lambda i: torch.ones(3, 4).double(), False),
+    ("cast(cast(x / 3, f32), f64)", lambda i: (i.x / 3).float().double(), True),
     ("stop_gradient(x) * x", lambda i: i.x.detach() * i.x, True),
     ("reduce_sum(a)", lambda i: i.a.sum(), True),
     ("reduce_sum(a, axis: 0)", lambda i: i.a.sum(0), True),
@@ -390,23 +427,64 @@ OPERATIONS = [
 ]
 
 # Arguments over the whole range of each function: the relative error is asked for.
+ANGLES = [-1e15, -1e5, -3.141592653589793, -1e-9, 1e-300, 0.5, 1.5707963267948966, 3.141592653589793, 1e4, 1e8, 1e22,
+          1e300]
 RANGES = {
     "exp": [-744, -708.25, -300.7, -1e-3, 1e-300, 1e-8, 0.6931471805599453, 1, 88.75, 500.1, 709.75],
     "log": [5e-324, 1e-310, 2.3e-308, 1e-17, 0.5, 0.999999999, 1, 1.0000000001, 2, 1e10, 1.7e308],
     "sqrt": [0, 5e-324, 1e-300, 2, 1e300, 1.7e308],
     "tanh": [-1e300, -19.5, -0.6, -1e-9, 1e-300, 1e-5, 0.3, 0.625, 1, 3, 22, 710],
     "erf": [-1e300, -5.9, -1e-9, 1e-300, 0.3, 0.84375, 1.25, 2.85, 4, 6],
-    "sin": [-1e15, -1e5, -3.141592653589793, -1e-9, 1e-300, 0.5, 1.5707963267948966, 3, 22, 355, 1e4, 1e8, 1e22, 1e300],
-    "cos": [-1e15, -1e5, -3.141592653589793, -1e-9, 1e-300, 0.5, 1.5707963267948966, 3, 11, 22, 1e4, 1e8, 1e22, 1e300],
+    "sin": [*ANGLES, 3, 6.283185307179586, 22, 355],
+    "cos": [*ANGLES, 4.71238898038469, 11],
     "floor": [-1e300, -2.5, -2, -1e-300, 0, 0.9999999999999999, 4503599627370495.5, 1e300],
 }
-POWERS = [(2, 0.5), (0.5, 1000), (1.0000001, 1e7), (-2, 3), (-2, 4), (-0.5, -3), (10, 300), (10, -300), (0, 0), (0, 2), (7, 0),
-          (1e-300, -1), (1.5, 1700), (3, -640.5), (0.9999999999999999, 1e16), (-1, 1e15 + 1)]
+POWERS = [(2, 0.5), (0.5, 1000), (1.0000001, 1e7), (-2, 3), (-2, 4), (-0.5, -3), (10, 300), (10, -300), (0, 0), (0, 2),
+          (7, 0), (1e-300, -1), (1.5, 1700), (3, -640.5), (0.9999999999999999, 1e16), (-1, 1e15 + 1)]
+
+# Matrix products larger than a tile, with edges.
+PRODUCTS = [
+    ("x @ y", (33, 65), (65, 17)),
+    ("transpose(x) @ y", (65, 33), (65, 17)),
+    ("x @ transpose(y)", (33, 65), (17, 65)),
+    ("x @ y", (3, 19, 40), (3, 40, 21)),
+    ("x @ y", (3, 19, 40), (40, 21)),
+    ("x @ y", (1, 300), (300, 1)),
+    ("x @ y", (129, 1), (1, 130)),
+    ("x @ y", (70, 300), (300, 40)),
+]
 
 
-class Names:
-    def __init__(self, values):
-        self.__dict__.update(values)
+def ranges(file):
+    for name, arguments in RANGES.items():
+        x = torch.tensor(arguments)
+        file.model(f"range_{name}", x=x)
+        file.test(f"{name} over its range", [near(f"{name}(range_{name}.x)", getattr(torch, name)(x), ULPS)])
+    base, exponent = (torch.tensor(side) for side in zip(*POWERS))
+    file.model("range_pow", x=base, y=exponent)
+    file.test("pow over its range", [near("range_pow.x ** range_pow.y", base**exponent, ULPS)])
+    zero = {"x": tensor([0, 0, 0, 2]), "y": tensor([0, 1, 2, 0])}
+    file.model("zero_pow", **zero)
+    compare(file, "powers of 0 and to 0", "zero_pow", zero, "x ** y", zero["x"] ** zero["y"])
+
+
+def product(file, model, expression, left, right):
+    """The start of the product, and sums over it and its gradients."""
+    x, y = wave(*left).requires_grad_(), wave(*right, phase=0.5).requires_grad_()
+    shapes = [", ".join(map(str, side)) for side in (left, right)]
+    file.add("", f"model {model}() {{", f"  param x: f64[{shapes[0]}] = wave", f"  param y: f64[{shapes[1]}] = wave(0.5)",
+             "}")
+    z = (x.mT if "transpose(x)" in expression else x) @ (y.mT if "transpose(y)" in expression else y)
+    gx, gy = torch.autograd.grad(weighed(z), [x, y])
+    file.test(f"{expression} of [{shapes[0]}] and [{shapes[1]}]", [
+        f"x = {model}.x",
+        f"y = {model}.y",
+        close(f"reshape({expression}, [-1])[:{min(9, z.numel())}]", z.reshape(-1)[:9]),
+        close(f"weighed({expression})", weighed(z)),
+        f"minimize weighed({expression}) over {model} using gradient_of",
+        close(f"weighed({model}.x)", weighed(gx)),
+        close(f"weighed({model}.y)", weighed(gy)),
+    ])
 
 
 def operations():
@@ -414,87 +492,75 @@ def operations():
     inputs = small_inputs()
     file.model("t", **inputs)
     for expression, function, differentiable in OPERATIONS:
-        value = function(Names(inputs))
-        words = "".join(ch if ch.isalnum() or ch == "_" else " " for ch in expression).split()
-        used = {name: t for name, t in inputs.items() if name in words}
-        compare(file, expression, "t", used, expression, value, f"weighed({expression})" if differentiable else None,
-                weighed(value) if differentiable else None)
-    for name, arguments in RANGES.items():
-        x = torch.tensor(arguments, dtype=torch.float64)
-        file.model(f"range_{name}", x=x)
-        file.test(f"{name} over its range", [near(f"{name}(range_{name}.x)", getattr(torch, name)(x))])
-    base, exponent = (torch.tensor(side, dtype=torch.float64) for side in zip(*POWERS))
-    file.model("range_pow", x=base, y=exponent)
-    file.test("pow over its range", [near("range_pow.x ** range_pow.y", base**exponent)])
-    zero = {"x": tensor([0, 0, 0, 2]), "y": tensor([0, 1, 2, 0])}
-    file.model("zero_pow", **zero)
-    y = zero["x"] ** zero["y"]
-    compare(file, "powers of 0 and to 0", "zero_pow", {"x": zero["x"], "y": zero["y"]}, "x ** y", y, "weighed(x ** y)", weighed(y))
-    products(file)
+        used = {name: t for name, t in inputs.items() if re.search(rf"\b{name}\b", expression)}
+        compare(file, expression, "t", used, expression, function(types.SimpleNamespace(**inputs)),
+                WEIGHED if differentiable else None)
+    ranges(file)
+    for i, (expression, left, right) in enumerate(PRODUCTS):
+        product(file, f"product_{i}", expression, left, right)
     file.write()
-
-
-def products(file):
-    """Matrix products larger than a tile, with edges: sums over them, and their gradients'."""
-    cases = [("x @ y", (33, 65), (65, 17)), ("transpose(x) @ y", (65, 33), (65, 17)), ("x @ transpose(y)", (33, 65), (17, 65)),
-             ("x @ y", (3, 19, 40), (3, 40, 21)), ("x @ y", (3, 19, 40), (40, 21)), ("x @ y", (1, 300), (300, 1)),
-             ("x @ y", (129, 1), (1, 130)), ("x @ y", (70, 300), (300, 40))]
-    for i, (expression, left, right) in enumerate(cases):
-        x, y = wave(*left).requires_grad_(), wave(*right, phase=0.5).requires_grad_()
-        sizes = [", ".join(map(str, side)) for side in (left, right)]
-        file.add("", f"model product_{i}() {{", f"  param x: f64[{sizes[0]}] = wave", f"  param y: f64[{sizes[1]}] = wave(0.5)", "}")
-        turned = lambda t, name: t.transpose(-1, -2) if f"transpose({name})" in expression else t
-        z = turned(x, "x") @ turned(y, "y")
-        gx, gy = torch.autograd.grad(weighed(z), [x, y])
-        m = f"product_{i}"
-        lines = [f"x = {m}.x", f"y = {m}.y", close(f"weighed({expression})", weighed(z)), close(f"({expression})[0]", z[0, ..., :9] if z.dim() == 2 else z[0, 0, :9])]
-        lines[-1] = close(f"({expression})[{'0, ' * (z.dim() - 1)}:{min(9, z.shape[-1])}]", z[(0,) * (z.dim() - 1)][:9])
-        lines += [f"minimize weighed({expression}) over {m} using gradient_of", close(f"weighed({m}.x)", weighed(gx)),
-                  close(f"weighed({m}.y)", weighed(gy))]
-        file.test(f"{expression} of [{sizes[0]}] and [{sizes[1]}]", lines)
 
 
 # ---- networks
 
+NET = [(4, 6, "tanh"), (6, 5, "relu"), (5, 3, None)]
+
+
+def net_model(file, elem, start):
+    file.add("", f"model net_{elem}(x: {elem}[4]) -> {elem}[3] {{")
+    for i, (_, units, activation) in enumerate(NET):
+        file.add(f"  {'  |>' if i else 'x |>'} dense({units}, init: {literal(start[f'w{i}'])}, name: \"d{i}\")"
+                 + (f" |> {activation}" if activation else ""))
+    file.add("}")
+
 
 def mlp():
     generator = torch.Generator().manual_seed(3)
-    normal = lambda *shape: brief(torch.randn(*shape, generator=generator, dtype=torch.float64) * 0.7)
-    sizes, x, y = (4, 6, 5, 3), normal(7, 4) * 2, [0, 2, 1, 1, 0, 2, 2]
-    start = {f"w{i}": normal(sizes[i], sizes[i + 1]) for i in range(3)}
-    file = File("mlp.nn", "a net of three dense layers, three steps of Adam: the loss and all parameters")
+    x, y = brief(torch.randn(7, 4, generator=generator) * 1.5), [0, 2, 1, 1, 0, 2, 2]
+    start = {f"w{i}": brief(torch.randn(*shape, generator=generator) * 0.7) for i, (*shape, _) in enumerate(NET)}
+    p = {key: tensor(w) for key, w in start.items()}
+    p.update({f"b{i}": tensor([0] * units) for i, (_, units, _) in enumerate(NET)})
+    optimizer, seen, losses_seen = torch.optim.Adam(p.values(), 0.05), {key: [] for key in p}, []
+    for _ in range(3):
+        h = F.relu(torch.tanh(x @ p["w0"] + p["b0"]) @ p["w1"] + p["b1"])
+        loss = F.cross_entropy(h @ p["w2"] + p["b2"], torch.tensor(y))
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+        losses_seen.append(loss.item())
+        for key, t in p.items():
+            seen[key].append(t.tolist())
+    file = File("mlp.nn", "a net of three dense layers, three steps of Adam: the loss and all parameters after each")
     file.add("", f"const samples = {literal(x)}", f"const classes = {literal(y)}")
     for elem, tolerance in (("f64", F64), ("f32", F32)):
-        file.add("", f"model net_{elem}(x: {elem}[4]) -> {elem}[3] {{", "  x" + "\n    ".join(
-            f" |> dense({sizes[i + 1]}, init: {literal(start[f'w{i}'])}, name: \"d{i}\"){' |> tanh' if i == 0 else ' |> relu' if i == 1 else ''}"
-            for i in range(3)), "}")
-        p = {key: tensor(w) for key, w in start.items()}
-        p.update({f"b{i}": tensor(torch.zeros(sizes[i + 1])) for i in range(3)})
-        optimizer, lines = torch.optim.Adam(p.values(), 0.05), ["x = cast(samples, " + elem + ")"]
-        for _ in range(3):
-            h = torch.tanh(x @ p["w0"] + p["b0"])
-            loss = F.cross_entropy(F.relu(h @ p["w1"] + p["b1"]) @ p["w2"] + p["b2"], torch.tensor(y))
-            optimizer.zero_grad()
-            loss.backward()
-            optimizer.step()
-            lines += [close(f"cross_entropy(net_{elem}(x), classes)", loss, tolerance)]
-            lines += [f"minimize cross_entropy(net_{elem}(x), classes) over net_{elem} using adam(lr: 0.05)"]
-            lines += [close(f"net_{elem}.d{i}.{k}", p[f"{k}{i}"], tolerance) for i in range(3) for k in "wb"]
-        file.test(f"three steps, {elem}", lines)
+        net_model(file, elem, start)
+        file.test(f"three steps, {elem}", [
+            f"x = cast(samples, {elem})",
+            f"losses = {literal(losses_seen)}",
+            *(f"{key} = {rounds(lists)}" for key, lists in seen.items()),
+            "for i in 0..3 {",
+            f"  loss = cross_entropy(net_{elem}(x), classes)",
+            f"  expect close(loss, losses[i], {tolerance})",
+            f"  minimize loss over net_{elem} using adam(lr: 0.05)",
+            *(f"  expect close(net_{elem}.d{key[1]}.{key[0]}, {key}[i], {tolerance})" for key in p),
+            "}",
+        ])
     file.write()
 
 
 def backprop(steps):
-    """The exercise of figures.nn, weights only: the loss after so many steps."""
+    """The exercise of figures.nn, weights only: the loss after so many steps, and the outputs."""
     w1, w2 = tensor([[0.15, 0.25], [0.2, 0.3]]), tensor([[0.4, 0.5], [0.45, 0.55]])
-    x, target = torch.tensor([[0.05, 0.1]]).double(), torch.tensor([[0.01, 0.99]]).double()
+    x, target = torch.tensor([[0.05, 0.1]]), torch.tensor([[0.01, 0.99]])
+    optimizer = torch.optim.SGD([w1, w2], 0.5)
     for step in range(steps + 1):
         y = torch.sigmoid(torch.sigmoid(x @ w1 + 0.35) @ w2 + 0.6)
         loss = ((y - target) ** 2).sum() / 2
-        g1, g2 = torch.autograd.grad(loss, [w1, w2])
         if step < steps:
-            w1, w2 = (w1 - 0.5 * g1).detach().requires_grad_(), (w2 - 0.5 * g2).detach().requires_grad_()
-    return loss.item(), y.tolist()
+            optimizer.zero_grad()
+            loss.backward()
+            optimizer.step()
+    return f"loss {loss.item()!r}, outputs {y.tolist()}"
 
 
 if __name__ == "__main__":
@@ -504,5 +570,5 @@ if __name__ == "__main__":
     optimizers()
     operations()
     mlp()
-    for steps in (1, 100, 10000):
-        print("backpropagation exercise,", steps, "steps: loss", *map(repr, backprop(steps)))
+    for count in (1, 100, 10000):
+        print(f"back-propagation in figures.nn, {count} steps: {backprop(count)}")

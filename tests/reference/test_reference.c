@@ -1,0 +1,94 @@
+// Each .nn file here against values of another system (make.py) or worked by hand (figures.nn): `nnc test` on both
+// backends must hold every expectation; with folding off too, since tests without inputs fold to constants in part.
+#include <criterion/criterion.h>
+#include <math.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+
+typedef struct Result {
+  int status;
+  char *output; // the last of it, if there is much
+} Result;
+
+// nnc's exit status, or 128 plus the signal that ended it, with all that it printed.
+__attribute__((format(printf, 1, 2))) static Result nnc(const char *format, ...) {
+  enum { SIZE = 1 << 16 };
+  char arguments[1024], command[2048], chunk[4096];
+  va_list list;
+  va_start(list, format);
+  vsnprintf(arguments, sizeof arguments, format, list);
+  va_end(list);
+  snprintf(command, sizeof command, "%s %s 2>&1", NNC_BINARY, arguments);
+  FILE *pipe = popen(command, "r");
+  Result result = {-1, calloc(1, SIZE + 1)};
+  size_t length = 0, got;
+  while (pipe && (got = fread(chunk, 1, sizeof chunk, pipe)) > 0) {
+    if (length + got > SIZE) {
+      memmove(result.output, result.output + got, length - got);
+      length -= got;
+    }
+    memcpy(result.output + length, chunk, got);
+    length += got;
+    result.output[length] = 0;
+  }
+  int status = pipe ? pclose(pipe) : -1;
+  result.status = WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
+  return result;
+}
+
+static void must_hold(const char *options, const char *file) {
+  Result result = nnc("test %s %s/tests/reference/%s", options, NNC_SOURCE_DIR, file);
+  cr_assert(result.status == 0, "nnc test %s %s: exit status %d\n%s", options, file, result.status, result.output);
+  free(result.output);
+}
+
+Test(reference, activations) {
+  must_hold("", "activations.nn");
+  must_hold("--disable=fold", "activations.nn");
+}
+
+Test(reference, losses) {
+  must_hold("", "losses.nn");
+  must_hold("--disable=fold", "losses.nn");
+}
+
+Test(reference, operations) {
+  must_hold("", "operations.nn");
+  must_hold("--disable=fold", "operations.nn");
+}
+
+Test(reference, optimizers) {
+  must_hold("", "optimizers.nn");
+}
+
+Test(reference, mlp) {
+  must_hold("", "mlp.nn");
+}
+
+Test(reference, figures) {
+  must_hold("", "figures.nn");
+}
+
+// The number after `key` and a space in the last line that begins with `line`; NaN if there is none.
+static double last_number(const char *text, const char *line, const char *key) {
+  const char *found = NULL;
+  for (const char *at = text; at; at = strchr(at, '\n')) {
+    at += *at == '\n';
+    if (!strncmp(at, line, strlen(line)))
+      found = strstr(at, key);
+  }
+  return found && found[strlen(key)] == ' ' ? strtod(found + strlen(key), NULL) : NAN;
+}
+
+Test(reference, ten_thousand_steps_of_back_propagation) {
+  Result result = nnc("run --no-save %s/tests/reference/figures.nn descent", NNC_SOURCE_DIR);
+  cr_assert(result.status == 0, "exit status %d\n%s", result.status, result.output);
+  double loss = last_number(result.output, "test ", "loss_off");
+  double first = last_number(result.output, "test ", "first_off");
+  double second = last_number(result.output, "test ", "second_off");
+  cr_assert(loss < 1e-8 && first < 1e-9 && second < 1e-9, "off by %g, %g, %g\n%s", loss, first, second, result.output);
+  free(result.output);
+}
