@@ -58,7 +58,7 @@ static const struct argp_option options[] = {
     {"batch", KEY_BATCH, "N", 0, "a smaller batch than the one compiled for", 0},
     {"threads", KEY_THREADS, "N", 0, "threads (default: one a core)", 0},
     {"check-nan", KEY_CHECK_NAN, 0, 0, "name the first tensor that is not finite", 0},
-    {"quiet", 'q', 0, 0, "print results only", 0},
+    {"quiet", 'q', 0, 0, "say nothing but errors", 0},
     {0}};
 
 static int64_t parse_number(struct argp_state *state, const char *flag, const char *text, int64_t least) {

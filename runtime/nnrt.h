@@ -22,8 +22,9 @@ typedef struct NnrtFrame {
 
 typedef void NnrtRun(const NnrtFrame *frame);
 
-// ---- threads (threads.c): called by code of the LLVM backend; C code says the same with OpenMP pragmas.
+// ---- threads (threads.c). Code of the LLVM backend calls both; C code begins its team by an OpenMP pragma.
 void nnrt_parallel(int threads, void (*body)(const NnrtFrame *, int thread, int threads), const NnrtFrame *frame);
+// All threads of the team that calls have come here before any goes on. Alone, it does nothing.
 void nnrt_barrier(void);
 
 // ---- check builds (--check-nan): code says after each kernel what it wrote, from one thread or from each for its share, and

@@ -13,7 +13,7 @@ static Value *run_model(Elab *e, Global *model, CallArg *given, Span span) {
   int errors = diag_errors(e->diag);
   Value *v = run_body(e, decl->body);
   if (decl->result && v->kind != V_POISON && errors == diag_errors(e->diag))
-    v = type_result(e, decl->result, v, decl->result->span, true, decl->name.text);
+    v = type_result(e, decl->result, v, decl->result->span, decl->formals.count > 0, decl->name.text);
   if (!v || errors != diag_errors(e->diag))
     return value_poison(e);
   const Value *first = v->kind == V_TUPLE && v->as.list.count ? v->as.list.items[0] : v;

@@ -253,7 +253,7 @@ static void print_kernel_body(CEmit *emit, const LKernel *kernel) {
     if (master)
       end_master(emit);
     if (kernel->barrier_inside && !is_silent(stmt) && i < kernel->body.count - 1)
-      text_add(emit->out, "#pragma omp barrier\n");
+      c_line(emit, "nnrt_barrier();\n");
   }
 }
 

@@ -13,17 +13,18 @@ const char *const c_short[] = {"f32", "f64", "i32", "i64", "u8", "bool", "u32", 
 // Names that C, its library as used here, or this emitter has taken.
 static bool is_taken(const char *name) {
   static const char *const words[] = {
-      "auto",     "break",  "case",      "char",       "const",  "continue", "default", "do",     "double",  "else",
-      "enum",     "extern", "float",     "for",        "goto",   "if",       "inline",  "int",    "long",    "register",
-      "restrict", "return", "short",     "signed",     "sizeof", "static",   "struct",  "switch", "typedef", "union",
-      "unsigned", "void",   "volatile",  "while",      "asm",    "bool",     "true",    "false",  "main",    "frame",
-      "arena",    "state",  "constants", "fma",        "fmaf",   "sqrt",     "sqrtf",   "floor",  "floorf",  "fabs",
-      "fabsf",    "memcpy", "exp",       "log",        "tanh",   "erf",      "sin",     "cos",    "pow",     "abs",
-      "index",    "round",  "y0",        "y1",         "j0",     "j1",       "gamma",   "time",   "read",    "write",
-      "linux",    "unix",   "VECTOR",    "UNROLL",     "NAN",    "INFINITY", "F32V",    "F64V",   "f32v",    "f64v",
-      "f32mem",   "f64mem", "f32mask",   "f64mask",    "stdin",  "stdout",   "stderr",  "errno",  "NULL",    "assert",
-      "ceil",     "trunc",  "tan",       "sinh",       "cosh",   "exp2",     "log2",    "log10",  "log1p",   "expm1",
-      "hypot",    "max",    "min",       "nnrt_module"};
+      "auto",       "break",  "case",      "char",   "const",  "continue", "default", "do",     "double",   "else",
+      "enum",       "extern", "float",     "for",    "goto",   "if",       "inline",  "int",    "long",     "register",
+      "restrict",   "return", "short",     "signed", "sizeof", "static",   "struct",  "switch", "typedef",  "union",
+      "unsigned",   "void",   "volatile",  "while",  "asm",    "bool",     "true",    "false",  "main",     "frame",
+      "arena",      "state",  "constants", "fma",    "div",    "random",   "select",  "fmaf",   "sqrt",     "sqrtf",
+      "floor",      "floorf", "fabs",      "fabsf",  "memcpy", "exp",      "log",     "tanh",   "erf",      "sin",
+      "cos",        "pow",    "abs",       "index",  "round",  "y0",       "y1",      "j0",     "j1",       "gamma",
+      "time",       "read",   "write",     "linux",  "unix",   "VECTOR",   "UNROLL",  "NAN",    "INFINITY", "F32V",
+      "F64V",       "f32v",   "f64v",      "f32mem", "f64mem", "f32mask",  "f64mask", "stdin",  "stdout",   "stderr",
+      "errno",      "NULL",   "assert",    "ceil",   "trunc",  "tan",      "sinh",    "cosh",   "exp2",     "log2",
+      "log10",      "log1p",  "expm1",     "hypot",  "div",    "ldiv",     "random",  "select", "max",      "min",
+      "nnrt_module"};
   for (size_t i = 0; i < sizeof words / sizeof *words; i++)
     if (strcmp(name, words[i]) == 0)
       return true;
@@ -244,12 +245,13 @@ static void print_entry(CEmit *emit, const LEntry *entry, bool is_static) {
   }
   for (int c = 0; c < entry->calls.count; c++) {
     if (entry->parallel && entry->calls.data[c].barrier)
-      text_add(emit->out, "#pragma omp barrier\n");
+      c_line(emit, "nnrt_barrier();\n");
     print_call(emit, &entry->calls.data[c]);
     if (entry->check)
       print_checks(emit, &entry->calls.data[c]);
   }
   if (emit->depth > 1) {
+    c_line(emit, "nnrt_barrier(); // all arrive together, so that the join does not spin\n");
     emit->depth--;
     c_line(emit, "}\n");
   }

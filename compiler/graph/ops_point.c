@@ -189,14 +189,17 @@ void grad_mod(Graph *graph, Node *node, Node *upstream, Node **out) {
   }
 }
 
-// a ** b: b a ** (b - 1), and log(a) a ** b where that is real, 0 elsewhere.
+// a ** b: b a ** (b - 1), which is 0 where b is, and log(a) a ** b where that is real, 0 elsewhere.
 void grad_pow(Graph *graph, Node *node, Node *upstream, Node **out) {
   Node *a = node->inputs[0], *b = node->inputs[1];
   if (out[0]) {
     const Node *known = rule_splat(b);
     Node *less =
         known ? rule_number(graph, b, known->attr.real - 1) : graph_binary(graph, OP_sub, b, rule_number(graph, b, 1));
-    out[0] = mul(graph, upstream, mul(graph, b, graph_binary(graph, OP_pow, a, less)));
+    Node *slope = mul(graph, upstream, mul(graph, b, graph_binary(graph, OP_pow, a, less)));
+    bool never_zero = known && known->attr.real != 0;
+    out[0] = never_zero ? slope
+                        : where_else_zero(graph, graph_binary(graph, OP_ne, b, rule_number(graph, b, 0)), slope);
   }
   if (out[1]) {
     Node *positive = graph_binary(graph, OP_lt, rule_number(graph, a, 0), a);

@@ -34,10 +34,10 @@ static LExpr *align_words(Math *m, LExpr *size, LExpr **words, int kept, int cou
   return size;
 }
 
-// The remainder of p by 4, in [-2, 2]; exact.
+// The remainder of p by 4 with the sign of p. Exact, as truncation is; rounding to the nearest would not be.
 static LExpr *modulo_4(Math *m, LExpr *p) {
-  LExpr *turns = m_floor(m, m_fma(m, p, m_real(m, 0.25), m_real(m, 0.5)));
-  return m_let(m, "part", m_fma(m, m_real(m, -4), turns, p));
+  LExpr *whole = m_floor(m, m_mul(m, m_abs(m, p), m_real(m, 0.25)));
+  return m_let(m, "part", m_fma(m, m_real(m, -4), m_with_sign(m, whole, p), p));
 }
 
 // A sum of quarter turns: whole ones, and a fraction in [-1/2, 1/2] in two parts.

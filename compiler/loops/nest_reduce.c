@@ -224,8 +224,13 @@ static LExpr *scan(Lower *lower, const Node *node, LExpr **index) {
   index[axis] = r;
   LExpr *value = nest_let(lower, "value", element(lower, node, index, -1));
   LExpr *known = nest_let(lower, "known", lx_local(arena, best, zero, NULL));
-  LExpr *nan = lx_binary(arena, LX_AND, lx_binary(arena, LX_NE, value, value), lx_binary(arena, LX_EQ, known, known));
-  LExpr *better = nest_let(lower, "better", lx_binary(arena, LX_OR, lx_binary(arena, LX_GT, value, known), nan));
+  LExpr *better = lx_binary(arena, LX_GT, value, known);
+  if (elem_is_real(node->inputs[0]->type.elem)) {
+    LExpr *number = lx_binary(arena, LX_EQ, known, known);
+    LExpr *nan = lx_binary(arena, LX_AND, lx_binary(arena, LX_NE, value, value), number);
+    better = lx_binary(arena, LX_OR, better, nan);
+  }
+  better = nest_let(lower, "better", better);
   nest_set(lower, at, zero, NULL, lx_select(arena, better, r, lx_local(arena, at, zero, NULL)));
   nest_set(lower, best, zero, NULL, lx_select(arena, better, value, known));
   nest_close(lower);

@@ -98,10 +98,12 @@ static bool kind_of_both(const Groups *groups, const Group *a, const Group *b, G
   }
 }
 
-// May `reader`, of the group `both`, take `read` from its own group?
+// May `reader`, of the group `both`, take `read` from its own group? A root is computed before all else.
 static bool inner_read_allowed(const Group *both, const Node *reader, const Read *read) {
   if (both->kind == KERNEL_ROW)
     return access_leading(&read->access, both->rows);
+  if (reader == both->root && both->kind != KERNEL_MAP)
+    return false;
   return access_is_identity(&read->access) && type_same_shape(&reader->type, &read->node->type);
 }
 

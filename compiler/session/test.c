@@ -1,5 +1,6 @@
 // `nnc test`: each test block runs on the JIT and as compiled C; both must agree to the bit, and every expectation hold.
 #include <dlfcn.h>
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -67,12 +68,22 @@ static void print_failure(Arena *arena, const Expectation *expect, const Graph *
   }
 }
 
+// Bit for bit, but for NaN, whose sign and payload no processor promises.
+static bool same_values(const Type *type, const void *a, const void *b) {
+  int bytes = elem_bytes(type->elem);
+  for (int64_t i = 0; i < type_count(type, 0); i++)
+    if (memcmp((const char *)a + i * bytes, (const char *)b + i * bytes, (size_t)bytes) != 0 &&
+        !(isnan(element(type, a, i)) && isnan(element(type, b, i))))
+      return false;
+  return true;
+}
+
 // True if the two backends gave the same bits.
 static bool same_bits(const TestBlock *test, const Results *jit, const Results *c) {
   const Graph *graph = test->graph;
   for (int i = 0; i < graph->outputs.count; i++) {
     const Type *type = &graph->outputs.data[i].value->type;
-    if (memcmp(jit->outputs[i], c->outputs[i], (size_t)(type_count(type, 0) * elem_bytes(type->elem))) != 0) {
+    if (!same_values(type, jit->outputs[i], c->outputs[i])) {
       printf("  %s: the C backend and the JIT differ in %s\n", test->name, graph->outputs.data[i].name);
       return false;
     }

@@ -1,5 +1,6 @@
 // See subject.h. Inputs, outputs and state end at a page that cannot be touched, so that code that reads or writes beyond
 // the count of a call crashes.
+#define _GNU_SOURCE // RTLD_NODELETE
 #include "subject.h"
 
 #include <criterion/criterion.h>
@@ -112,44 +113,75 @@ void subjects_free(Subjects *subjects) {
 }
 
 // ---- graphs of another element type
-static ElemType changed(ElemType from, ElemType elem) { return from == F64 ? elem : from; }
+typedef struct Change {
+  Arena *arena;
+  ElemType from, to;
+  VEC(Slot *) slots;
+} Change;
 
-static const void *changed_data(Arena *arena, const Type *type, const double *data, ElemType elem) {
-  int64_t count = type_count(type, 0);
-  uint8_t *made = arena_alloc(arena, (size_t)(count * elem_bytes(elem)) + 1);
-  for (int64_t i = 0; i < count; i++)
-    store(elem, made + i * elem_bytes(elem), (Element){data[i], (int64_t)data[i]});
+static ElemType changed(const Change *change, ElemType elem) { return elem == change->from ? change->to : elem; }
+
+// Places keep their order: twice as far apart where elements grow.
+static const Slot *changed_slot(Change *change, const Slot *slot) {
+  for (int i = 0; i < change->slots.count; i++)
+    if (change->slots.data[i]->index == slot->index)
+      return change->slots.data[i];
+  Slot *made = arena_copy(change->arena, slot, sizeof *made);
+  made->type.elem = changed(change, slot->type.elem);
+  made->offset *= 2;
+  vec_push(change->arena, &change->slots, made);
   return made;
 }
 
-static Attr changed_attr(Arena *arena, const Node *node, ElemType elem) {
+static const void *changed_data(const Change *change, const Type *type, const double *data) {
+  int64_t count = type_count(type, 0), bytes = elem_bytes(change->to);
+  cr_assert_eq(change->from, F64);
+  uint8_t *made = arena_alloc(change->arena, (size_t)(count * bytes) + 1);
+  for (int64_t i = 0; i < count; i++)
+    store(change->to, made + i * bytes, (Element){data[i], (int64_t)data[i]});
+  return made;
+}
+
+static Attr changed_attr(Change *change, const Node *node) {
   Attr attr = node->attr;
-  if (node->op == OP_slot) {
-    Slot *slot = arena_copy(arena, attr.slot, sizeof *slot);
-    slot->type.elem = changed(slot->type.elem, elem);
-    attr.slot = slot;
-  }
-  if (node->type.elem != F64)
+  if (node->op == OP_slot)
+    attr.slot = changed_slot(change, attr.slot);
+  if (node->type.elem != change->from)
     return attr;
   if (attr.data)
-    attr.data = changed_data(arena, &node->type, attr.data, elem);
+    attr.data = changed_data(change, &node->type, attr.data);
   bool fills = node->op == OP_constant || node->op == OP_pad;
-  if (fills && elem == F32)
+  if (fills && change->to == F32)
     attr.real = (double)(float)attr.real;
-  if (fills && !elem_is_real(elem)) {
-    attr.integer = elem == BOOL ? attr.real != 0 : elem == U8 ? (uint8_t)(int64_t)attr.real : (int64_t)attr.real;
+  if (fills && !elem_is_real(change->to)) {
+    int64_t whole = (int64_t)attr.real;
+    attr.integer = change->to == BOOL ? attr.real != 0 : change->to == U8 ? (uint8_t)whole : whole;
     attr.real = 0;
   }
   return attr;
 }
 
-Graph *graph_with_elem(const Graph *graph, ElemType elem) {
+static Node *changed_node(Change *change, Graph *graph, const Node *node, Node **inputs, bool lenient) {
+  Attr attr = changed_attr(change, node);
+  Type wanted = node->type, found;
+  wanted.elem = changed(change, wanted.elem);
+  Op op = node->op;
+  const char *refused = graph_check(change->arena, op, node->input_count, inputs, &attr, &wanted, &found);
+  if (refused && lenient && op_info[op].class == POINT && node->input_count == 1)
+    refused = graph_check(change->arena, op = OP_neg, 1, inputs, &attr, &wanted, &found);
+  if (refused || !type_equal(&found, &wanted))
+    return NULL;
+  return graph_node(graph, op, node->input_count, inputs, &attr, &wanted);
+}
+
+Graph *graph_with_elem(const Graph *graph, ElemType from, ElemType to, bool lenient) {
   Arena *arena = graph->arena;
+  Change change = {.arena = arena, .from = from, .to = to};
   Graph *made = graph_new(arena, graph->name, graph->batch);
   Node **map = arena_array(arena, Node *, graph->nodes.count + 1);
   for (int i = 0; i < graph->inputs.count; i++) {
     GraphInput input = graph->inputs.data[i];
-    input.type.elem = changed(input.type.elem, elem);
+    input.type.elem = changed(&change, input.type.elem);
     vec_push(arena, &made->inputs, input);
   }
   for (int id = 0; id < graph->nodes.count; id++) {
@@ -157,12 +189,8 @@ Graph *graph_with_elem(const Graph *graph, ElemType elem) {
     Node **inputs = arena_array(arena, Node *, node->input_count + 1);
     for (int i = 0; i < node->input_count; i++)
       inputs[i] = map[node->inputs[i]->id];
-    Attr attr = changed_attr(arena, node, elem);
-    Type wanted = node->type, found;
-    wanted.elem = changed(wanted.elem, elem);
-    if (graph_check(arena, node->op, node->input_count, inputs, &attr, &wanted, &found) || !type_equal(&found, &wanted))
+    if (!(map[id] = changed_node(&change, made, node, inputs, lenient)))
       return NULL;
-    map[id] = graph_node(made, node->op, node->input_count, inputs, &attr, &wanted);
   }
   for (int i = 0; i < graph->outputs.count; i++) {
     const GraphOutput *output = &graph->outputs.data[i];
@@ -170,12 +198,7 @@ Graph *graph_with_elem(const Graph *graph, ElemType elem) {
   }
   for (int i = 0; i < graph->updates.count; i++) {
     const GraphUpdate *update = &graph->updates.data[i];
-    Slot *slot = arena_copy(arena, update->slot, sizeof *slot);
-    slot->type.elem = changed(slot->type.elem, elem);
-    for (int id = 0; id < made->nodes.count; id++) // the slot that the graph reads, if it does
-      if (made->nodes.data[id]->op == OP_slot && made->nodes.data[id]->attr.slot->index == slot->index)
-        slot = (Slot *)made->nodes.data[id]->attr.slot;
-    vec_push(arena, &made->updates, (GraphUpdate){slot, map[update->value->id]});
+    vec_push(arena, &made->updates, (GraphUpdate){changed_slot(&change, update->slot), map[update->value->id]});
   }
   return made;
 }
@@ -199,6 +222,10 @@ const int way_count = sizeof ways / sizeof *ways;
 
 static const char *const backend_names[] = {"JIT", "gcc", "clang"}, *const compilers[] = {NULL, "gcc", "clang-19"};
 static const char *const warnings = "-Wall -Wextra -Werror";
+
+// clang's code brings an OpenMP runtime of its own, and so needs a barrier of its own, made of the same source. They stay
+// loaded, as the runtime's threads do.
+static const char *const own_barrier = "-Wl,-Bsymbolic " NNC_SOURCE_DIR "/runtime/threads.c";
 
 struct Code {
   Arena *arena;
@@ -234,10 +261,12 @@ static void load_library(Code *code, Backend backend) {
   Text text = text_new(code->arena);
   emit_c(&text, code->module, NULL);
   const char *path = arena_printf(code->arena, "%s/code.so", folder);
-  const char *compiler = arena_printf(code->arena, "%s %s", compilers[backend], warnings);
+  bool clang = backend == BACKEND_CLANG;
+  const char *compiler =
+      arena_printf(code->arena, "%s %s %s", compilers[backend], warnings, clang ? own_barrier : "");
   CcOptions options = {.cc = compiler, .shared = true};
   bool good = cc_compile(code->arena, text_string(&text), "code", &options, path, &error);
-  code->library = good ? dlopen(path, RTLD_NOW | RTLD_LOCAL) : NULL;
+  code->library = good ? dlopen(path, RTLD_NOW | RTLD_LOCAL | (clang ? RTLD_NODELETE : 0)) : NULL;
   cc_remove_folder(folder);
   cr_assert(good, "%s: %s", code->label, error.text);
   cr_assert_not_null(code->library, "%s", dlerror());

@@ -37,8 +37,9 @@ void subjects_free(Subjects *subjects);
 Subject *subject_add(Subjects *subjects, const char *label, Graph *graph, int64_t state_bytes, const OpCase *op_case);
 Element subject_value(const Subject *subject, Values values, int input, int64_t at);
 
-// The same graph with all that is f64 of another type; NULL if an operation does not take it.
-Graph *graph_with_elem(const Graph *graph, ElemType elem);
+// The same graph with another type for all that is of type `from`; slots lie twice as far apart. NULL if an operation does
+// not take it; `lenient`: unary ones become a negation.
+Graph *graph_with_elem(const Graph *graph, ElemType from, ElemType to, bool lenient);
 
 typedef struct Way {
   const char *label;

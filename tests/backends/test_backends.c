@@ -35,10 +35,10 @@ static void add_case(Subjects *subjects, const OpCase *op_case) {
   int64_t state = op_case->op == OP_slot ? 64 : 0;
   Graph *full = case_graph(arena, op_case, op_case->differentiable), *forward = case_graph(arena, op_case, false);
   subject_add(subjects, arena_printf(arena, "%s", op_case->name), full, state, op_case);
-  subject_add(subjects, arena_printf(arena, "%s in f32", op_case->name), graph_with_elem(full, F32), state, op_case);
+  subject_add(subjects, arena_printf(arena, "%s in f32", op_case->name), graph_with_elem(full, F64, F32, false), state, op_case);
   for (ElemType elem = I32; elem <= BOOL; elem++)
     subject_add(subjects, arena_printf(arena, "%s in %s", op_case->name, elem_name(elem)),
-                graph_with_elem(forward, elem), state, op_case);
+                graph_with_elem(forward, F64, elem, false), state, op_case);
 }
 
 // Point operations on every pair of special values, those of one element type in one graph.

@@ -471,6 +471,7 @@ static Manifest *tables(const LoopModule *loops) {
 static const char reader[] =
     "#include <string.h>\n#include \"nnrt.h\"\n"
     "#define CHECK(x) do { if (!(x)) { fprintf(stderr, \"%s\\n\", #x); return 1; } } while (0)\n"
+    "void nnrt_barrier(void) {}\n"
     "int nnrt_main(const NnrtModule *m, int argc, char **argv) {\n"
     "  CHECK(argc == 2 && argv[1][0] == 'q' && m->abi == NNRT_ABI && m->fingerprint == UINT64_MAX);\n"
     "  CHECK(m->state_bytes == 112 && m->tensor_count == 2 && m->tensors[0].dim[1] == 4 && m->tensors[0].offset == "

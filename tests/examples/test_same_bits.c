@@ -65,13 +65,13 @@ Test(same_bits, killed_and_resumed) {
 }
 
 Test(same_bits, the_executable_is_small_and_needs_little) {
+#ifdef NNC_SANITIZE
+  cr_skip("skipped: sanitizers make it large");
+#endif
   Shell *shell = shell_open();
-  cr_assert(shell_run(shell, "$NNC build mnist.nn -o mnist --set folder='\"%s/mnist\"'", shell_data() ? shell_data() : ".") == 0 ||
-            !shell_data(), "%s", shell->output);
-  if (shell_data()) {
-    cr_assert(shell_run(shell, "test $(stat -c %%s mnist) -lt 500000 || ! nm -D mnist | grep -qv __asan") == 0, "%s", shell->output);
-    cr_assert(shell_run(shell, "! ldd mnist | grep -vE 'libc|libm|libgomp|libomp|libz|libasan|libubsan|libgcc_s|libstdc|linux-vdso|ld-linux'") == 0,
-              "%s", shell->output);
-  }
+  cr_assert(shell_run(shell, "$NNC build digits.nn -o digits") == 0, "%s", shell->output);
+  cr_assert(shell_run(shell, "test $(stat -c %%s digits) -lt 500000") == 0);
+  shell_run(shell, "! ldd digits | grep -vE 'libc\\.|libm\\.|libgomp|libomp|libz\\.|linux-vdso|ld-linux'");
+  cr_assert(shell->status == 0, "%s", shell->output);
   shell_close(shell);
 }

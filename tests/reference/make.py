@@ -315,7 +315,8 @@ def optimizers():
 
 def small_inputs():
     generator = torch.Generator().manual_seed(2)
-    shapes = {"x": (3, 4), "y": (3, 4), "v": (4,), "c": (3, 1), "m": (4, 5), "a": (2, 3, 4), "b": (2, 4, 3), "p": (3, 4)}
+    shapes = {"x": (3, 4), "y": (3, 4), "p": (3, 4), "v": (4,), "c": (3, 1), "m": (4, 5)}
+    shapes.update(a=(2, 3, 4), b=(2, 4, 3))
     values = {name: brief(torch.randn(*shape, generator=generator) * 1.5) for name, shape in shapes.items()}
     values["p"] = values["p"].abs() + 0.25
     return {name: tensor(t) for name, t in values.items()}
@@ -472,8 +473,8 @@ def product(file, model, expression, left, right):
     """The start of the product, and sums over it and its gradients."""
     x, y = wave(*left).requires_grad_(), wave(*right, phase=0.5).requires_grad_()
     shapes = [", ".join(map(str, side)) for side in (left, right)]
-    file.add("", f"model {model}() {{", f"  param x: f64[{shapes[0]}] = wave", f"  param y: f64[{shapes[1]}] = wave(0.5)",
-             "}")
+    file.add("", f"model {model}() {{")
+    file.add(f"  param x: f64[{shapes[0]}] = wave", f"  param y: f64[{shapes[1]}] = wave(0.5)", "}")
     z = (x.mT if "transpose(x)" in expression else x) @ (y.mT if "transpose(y)" in expression else y)
     gx, gy = torch.autograd.grad(weighed(z), [x, y])
     file.test(f"{expression} of [{shapes[0]}] and [{shapes[1]}]", [
