@@ -5,6 +5,7 @@
 #include <time.h>
 
 #include "compile.h"
+#include "loops/schedule.h"
 #include "session/session.h"
 #include "session/show.h"
 
@@ -61,12 +62,25 @@ static const struct argp_option options[] = {
     {"quiet", 'q', 0, 0, "say nothing but errors", 0},
     {0}};
 
-static int64_t parse_number(struct argp_state *state, const char *flag, const char *text, int64_t least) {
+enum { MOST_THREADS = 4096 };
+static const int64_t most_count = INT64_MAX / 2;
+
+static int64_t parse_number(struct argp_state *state, const char *flag, const char *text, int64_t least, int64_t most) {
   char *end;
   long long value = strtoll(text, &end, 10);
   if (*end || end == text || value < least)
     argp_error(state, "--%s: `%s` is not a whole number of %lld or more", flag, text, (long long)least);
+  if (value > most)
+    argp_error(state, "--%s: `%s` is more than %lld", flag, text, (long long)most);
   return value;
+}
+
+static const char *parse_cpu(struct argp_state *state, const char *name) {
+  Target target;
+  if (!target_parse(name, &target))
+    argp_error(state, "--target-cpu: `%s` is no processor that nnc knows; some that it does are native, x86-64-v2, "
+                      "x86-64-v3, x86-64-v4, haswell, skylake-avx512 and znver4", name);
+  return name;
 }
 
 static void parse_set(struct argp_state *state, CommandLine *line, const char *text) {
@@ -111,7 +125,7 @@ static error_t parse_option(int key, char *text, struct argp_state *state) {
     if (!compile_disable(&line->compile, text))
       argp_error(state, "--disable: there is no pass `%s`; the passes are fold, simplify, cse, dce, fuse, order and plan", text);
     break;
-  case KEY_CPU: line->build.cc.cpu = line->compile.cpu = text; break;
+  case KEY_CPU: line->build.cc.cpu = line->compile.cpu = parse_cpu(state, text); break;
   case KEY_CC: line->build.cc.cc = text; break;
   case KEY_BACKEND:
     line->build.llvm = strcmp(text, "llvm") == 0;
@@ -125,11 +139,11 @@ static error_t parse_option(int key, char *text, struct argp_state *state) {
   case KEY_RESUME: line->run.resume = true; break;
   case KEY_CHECKPOINT: line->run.checkpoint = text; break;
   case KEY_NO_SAVE: line->run.no_save = true; break;
-  case KEY_SEED: line->run.seed = parse_number(state, "seed", text, 0); break;
-  case KEY_EPOCHS: line->run.epochs = parse_number(state, "epochs", text, 1); break;
-  case KEY_STEPS: line->run.steps = parse_number(state, "steps", text, 1); break;
-  case KEY_BATCH: line->run.batch = parse_number(state, "batch", text, 1); break;
-  case KEY_THREADS: line->run.threads = (int)parse_number(state, "threads", text, 1); break;
+  case KEY_SEED: line->run.seed = parse_number(state, "seed", text, 0, most_count); break;
+  case KEY_EPOCHS: line->run.epochs = parse_number(state, "epochs", text, 1, most_count); break;
+  case KEY_STEPS: line->run.steps = parse_number(state, "steps", text, 1, most_count); break;
+  case KEY_BATCH: line->run.batch = parse_number(state, "batch", text, 1, most_count); break;
+  case KEY_THREADS: line->run.threads = (int)parse_number(state, "threads", text, 1, MOST_THREADS); break;
   case KEY_CHECK_NAN: line->run.check_nan = line->compile.check = true; break;
   case 'q': line->run.quiet = true; break;
   case ARGP_KEY_ARG: parse_argument(state, line, text); break;

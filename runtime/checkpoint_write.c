@@ -183,5 +183,9 @@ bool nnrt_checkpoint_writable(const char *path, NnrtError *error) {
     nnrt_fail(error, "checkpoints cannot be written to %s: folder %s: %s", path, folder ? folder : "?",
               strerror(errno));
   free(folder);
+  struct stat there; // a rename would put the file in the place of a folder or a device
+  if (writable && stat(path, &there) == 0 && !S_ISREG(there.st_mode))
+    return nnrt_fail(error, "checkpoints cannot be written to %s: it is %s", path,
+                     S_ISDIR(there.st_mode) ? "a folder" : "no regular file");
   return writable;
 }

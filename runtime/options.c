@@ -41,8 +41,10 @@ static const struct argp_option predict_options[] = {
 static int64_t whole(struct argp_state *state, const char *option, const char *text, int64_t least, int64_t most) {
   char *end;
   long long value = strtoll(text, &end, 10);
-  if (end == text || *end || value < least || value > most)
+  if (end == text || *end || value < least)
     argp_error(state, "--%s: `%s` is not a whole number of %lld or more", option, text, (long long)least);
+  if (value > most)
+    argp_error(state, "--%s: `%s` is more than %lld", option, text, (long long)most);
   return value;
 }
 

@@ -14,7 +14,7 @@ bool nnrt_csv_fail(NnrtCsvText *csv, int64_t line, int64_t column, const char *f
   va_start(args, format);
   vsnprintf(text, sizeof text, format, args);
   va_end(args);
-  return nnrt_fail(csv->error, "%s:%lld:%lld: error: %s", csv->path, (long long)line, (long long)column, text);
+  return nnrt_fail(csv->error, "%s:%lld:%lld: %s", csv->path, (long long)line, (long long)column, text);
 }
 
 static bool check_bytes(NnrtCsvText *csv) {
@@ -37,7 +37,7 @@ bool nnrt_csv_read(NnrtCsvText *csv, const char *path, char separator, NnrtError
   size_t length;
   csv->text = nnrt_file_all(path, &length, why);
   if (!csv->text)
-    return nnrt_fail(error, "%s: error: cannot read it: %s", path, why);
+    return nnrt_fail(error, "%s: cannot read it: %s", path, why);
   csv->end = csv->text + length;
   nnrt_csv_rewind(csv);
   return check_bytes(csv);

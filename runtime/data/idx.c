@@ -53,7 +53,7 @@ static bool read_bytes(Idx *idx, void *to, int64_t count, NnrtError *error) {
   int64_t got = nnrt_file_read(idx->file, to, count, why);
   if (got == count)
     return true;
-  return nnrt_fail(error, "%s: error: %s", idx->path, got < 0 ? why : "the file ends too early");
+  return nnrt_fail(error, "%s: %s", idx->path, got < 0 ? why : "the file ends too early");
 }
 
 static bool read_dimensions(Idx *idx, int rank, NnrtError *error) {
@@ -66,9 +66,9 @@ static bool read_dimensions(Idx *idx, int rank, NnrtError *error) {
       return false;
     int64_t dim = big_endian(bytes);
     if (!dim)
-      return nnrt_fail(error, "%s: error: dimension %d is 0: the file holds no elements", idx->path, i + 1);
+      return nnrt_fail(error, "%s: dimension %d is 0: the file holds no elements", idx->path, i + 1);
     if (dim > most / total)
-      return nnrt_fail(error, "%s: error: the header promises more elements than the file can hold", idx->path);
+      return nnrt_fail(error, "%s: the header promises more elements than the file can hold", idx->path);
     total *= dim;
     if (i)
       idx->dim[i - 1] = dim;
@@ -85,16 +85,16 @@ static bool open_idx(Idx *idx, const char *path, NnrtError *error) {
   char why[160];
   *idx = (Idx){.path = path, .file = nnrt_file_open(path, why)};
   if (!idx->file)
-    return nnrt_fail(error, "%s: error: cannot open it: %s", path, why);
+    return nnrt_fail(error, "%s: cannot open it: %s", path, why);
   uint8_t magic[4];
   if (!read_bytes(idx, magic, 4, error))
     return false;
   idx->type = (IdxType)magic[2];
   if (magic[0] || magic[1] || !type_size(idx->type))
-    return nnrt_fail(error, "%s: error: not an IDX file (it starts with bytes %02x %02x %02x %02x)", path, magic[0],
+    return nnrt_fail(error, "%s: not an IDX file (it starts with bytes %02x %02x %02x %02x)", path, magic[0],
                      magic[1], magic[2], magic[3]);
   if (magic[3] < 1 || magic[3] > NNRT_MAX_RANK)
-    return nnrt_fail(error, "%s: error: an IDX file of %d dimensions; 1 to %d can be read", path, magic[3],
+    return nnrt_fail(error, "%s: an IDX file of %d dimensions; 1 to %d can be read", path, magic[3],
                      NNRT_MAX_RANK);
   return read_dimensions(idx, magic[3], error);
 }
@@ -105,7 +105,7 @@ static bool read_end(Idx *idx, NnrtError *error) {
   int64_t got = nnrt_file_read(idx->file, &byte, 1, why);
   if (!got)
     return true;
-  return nnrt_fail(error, "%s: error: %s", idx->path, got < 0 ? why : "there is more in the file than its header says");
+  return nnrt_fail(error, "%s: %s", idx->path, got < 0 ? why : "there is more in the file than its header says");
 }
 
 static double element(const uint8_t *bytes, IdxType type) {
@@ -142,10 +142,10 @@ static bool read_elements(Idx *idx, float *floats, int64_t *classes, NnrtError *
     for (int64_t i = 0; i < count; i++) {
       double value = element(chunk + i * size, idx->type);
       if (classes && !(value >= 0 && value < (double)MOST_CLASSES && value == floor(value)))
-        return nnrt_fail(error, "%s: error: label %lld is %g; class numbers are whole, from 0 to %d", idx->path,
+        return nnrt_fail(error, "%s: label %lld is %g; class numbers are whole, from 0 to %d", idx->path,
                          (long long)(done + i), value, MOST_CLASSES - 1);
       if (floats && !isfinite((float)value))
-        return nnrt_fail(error, "%s: error: element %lld is %g, no number an f32 can hold", idx->path,
+        return nnrt_fail(error, "%s: element %lld is %g, no number an f32 can hold", idx->path,
                          (long long)(done + i), value);
       if (classes)
         classes[done + i] = (int64_t)value;
@@ -176,10 +176,10 @@ static bool read_labels(NnrtDataset *set, Idx files[4], NnrtError *error) {
     if (!files[i].file)
       continue;
     if (files[i].rank != 1 || files[i].width != 1)
-      return nnrt_fail(error, "%s: error: labels are one number a sample; this file has %d dimensions", files[i].path,
+      return nnrt_fail(error, "%s: labels are one number a sample; this file has %d dimensions", files[i].path,
                        files[i].rank + 1);
     if (files[i].rows != files[i - 1].rows)
-      return nnrt_fail(error, "%s: error: %lld labels for %lld samples in %s", files[i].path, (long long)files[i].rows,
+      return nnrt_fail(error, "%s: %lld labels for %lld samples in %s", files[i].path, (long long)files[i].rows,
                        (long long)files[i - 1].rows, files[i - 1].path);
   }
   if (!files[LABELS].file)
@@ -207,7 +207,7 @@ static bool read_all(NnrtDataset *set, char *const path[4], Idx files[4], NnrtEr
       return false;
   const Idx *train = &files[IMAGES], *test = &files[TEST_IMAGES];
   if (test->file && !same_samples(train, test))
-    return nnrt_fail(error, "%s: error: its samples have another shape or type than those of %s", test->path,
+    return nnrt_fail(error, "%s: its samples have another shape or type than those of %s", test->path,
                      train->path);
   nnrt_set_x(set, train->rank, train->dim);
   set->rows = train->rows + test->rows;
@@ -286,7 +286,7 @@ bool nnrt_idx_like(const NnrtDataset *model, NnrtDataset *set, const char *path,
   Idx idx;
   bool ok = open_idx(&idx, path, error);
   if (ok && (idx.width != model->width || (idx.type == IDX_U8) != (model->bytes != NULL)))
-    ok = nnrt_fail(error, "%s: error: its samples have %lld %s; those of training had %lld %s", path,
+    ok = nnrt_fail(error, "%s: its samples have %lld %s; those of training had %lld %s", path,
                    (long long)idx.width, idx.type == IDX_U8 ? "bytes" : "numbers", (long long)model->width,
                    model->bytes ? "bytes" : "numbers");
   set->rows = idx.rows;

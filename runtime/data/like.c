@@ -139,7 +139,7 @@ bool nnrt_csv_like(const NnrtDataset *model, NnrtDataset *set, const char *path,
   if (csv.missing == NNRT_MISSING_DROP)
     csv.missing = NNRT_MISSING_ERROR;
   if (ok && !(cells = calloc((size_t)csv.column_count, sizeof *cells)))
-    ok = nnrt_fail(error, "%s: error: not enough memory", path);
+    ok = nnrt_fail(error, "%s: not enough memory", path);
   ok = ok && read_rows(&text, model, set, &csv, cells);
   free(cells);
   nnrt_csv_free(&text);
@@ -193,7 +193,7 @@ NnrtDataset *nnrt_data_open_like(const NnrtDataset *model, const char *path, Nnr
     nnrt_fail(error, "not enough memory");
   ok = ok && (model->idx ? nnrt_idx_like(model, set, path, error) : nnrt_csv_like(model, set, path, error));
   if (ok && !nnrt_set_part(set, NNRT_PART_TEST, 0, set->rows))
-    ok = nnrt_fail(error, "%s: error: not enough memory", path);
+    ok = nnrt_fail(error, "%s: not enough memory", path);
   if (!ok) {
     nnrt_data_close(set);
     return NULL;

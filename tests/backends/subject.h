@@ -19,10 +19,12 @@ typedef struct Subject Subject;
 struct Subject {
   const char *label; // for messages
   const char *entry; // a C identifier
+  int index;         // in Subjects.all
   Graph *graph;
   int64_t state_bytes;
   const OpCase *op_case; // where plain values come from it
   bool pairs;            // special values: every pair of two of them
+  const double *const *given; // plain values of each input, if not NULL
   struct Memory *inputs, *outputs, *state;
 };
 
@@ -45,12 +47,15 @@ typedef struct Way {
   const char *label;
   bool no_fold, no_simplify, no_cse, no_dce, no_fuse, no_order, no_plan;
   bool single;       // no team of threads, whatever the work; else always a team
-  const char *cpu;   // what the schedule is made for; NULL: this machine
+  const char *cpu;   // what the schedule, and the C compiler's code, is made for; NULL: this machine
 } Way;
 
 extern const Way plain_way; // no pass at all: what the others are compared with
-extern const Way ways[];
+extern const Way ways[]; // the last are for other processors
 extern const int way_count;
+// Ways for the C backends: this machine, and the oldest of its kind, where fma is a function of libm.
+extern const Way c_ways[];
+extern const int c_way_count;
 
 typedef enum Backend { BACKEND_JIT, BACKEND_GCC, BACKEND_CLANG } Backend;
 
@@ -76,8 +81,6 @@ Outcome code_run(const Code *code, Arena *arena, Subject *subject, Call call);
 Outcome code_run_changed(const Code *code, Arena *arena, Subject *subject, Call call, int input, int64_t at, double to);
 double outcome_real(const Outcome *outcome, const Subject *subject, int output, int64_t at);
 
-// Runs every subject for batch counts from the full batch to 1, with plain and (one thread) special values, and holds the
-// results against those of `expected` on one thread.
-void expect_same_bits(const Subjects *subjects, const Code *expected, const Code *code, int threads);
-// The same for code by `backend` in each of these ways, on one thread and two, against the plain way by the JIT.
+// Compiles the subjects in each of these ways and runs them, on one thread and two, for several batch counts, with plain and
+// (on one thread) special values; the results are held against those of the plain way by the JIT.
 void expect_same_everywhere(const Subjects *subjects, Backend backend, int way_count, const Way *ways);

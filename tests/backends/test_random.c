@@ -22,8 +22,8 @@ static void check(int64_t first, int count, int size, Backend backend, int way_n
 
 #define RANDOM_TESTS(name, first, count, size)                                                                         \
   Test(random, name##_jit, .timeout = 600) { check(first, count, size, BACKEND_JIT, way_count, ways); }                \
-  Test(random, name##_gcc, .timeout = 600) { check(first, count, size, BACKEND_GCC, 2, ways); }                        \
-  Test(random, name##_clang, .timeout = 600) { check(first, count, size, BACKEND_CLANG, 1, ways); }
+  Test(random, name##_gcc, .timeout = 600) { check(first, count, size, BACKEND_GCC, c_way_count, c_ways); }                        \
+  Test(random, name##_clang, .timeout = 600) { check(first, count, size, BACKEND_CLANG, c_way_count, c_ways); }
 RANDOM_TESTS(small, 1, 120, 14)
 RANDOM_TESTS(middle, 5000, 60, 30)
 RANDOM_TESTS(large, 9000, 20, 60)

@@ -49,7 +49,7 @@ static void check_product(Size size, int64_t capacity, int64_t batch) {
   const Target *targets[] = {&wide_target, &middle_target, &narrow_target};
   int64_t m = dim_at(size.m, batch), n = dim_at(size.n, batch);
   for (int t = 0; t < 3; t++) {
-    RunOptions options = {.kernels = all_passes, .target = *targets[t], .batch = batch};
+    RunOptions options = {.kernels = all_passes, .target = *targets[t], .batch = batch, .backwards = t == 1};
     GraphRun run = run_graph(arena, graph, &options, name);
     const float *c = (const float *)run.outputs[0];
     for (int64_t i = 0; i < m; i += 1 + m / 50)
@@ -138,7 +138,7 @@ static float row_sum(int64_t start, int64_t outer, int64_t outer_step, int64_t l
 static GraphRun reduce(Arena *arena, Type type, int count, const int *axes, int64_t capacity, int64_t batch) {
   Graph *graph = new_graph(arena, capacity);
   output(graph, graph_reduce(graph, OP_reduce_sum, graph_input(graph, "x", type), count, axes, false));
-  RunOptions options = {.kernels = all_passes, .target = wide_target, .batch = batch};
+  RunOptions options = {.kernels = all_passes, .target = wide_target, .batch = batch, .backwards = true};
   return run_graph(arena, graph, &options, "reduction");
 }
 

@@ -21,6 +21,7 @@ typedef struct RandomGraph {
   VEC(Slot *) slots;
   VEC(Node *) values; // f32
   int64_t state_bytes;
+  int64_t most; // elements of a value
 } RandomGraph;
 
 static Type shape_of(int rank, const Dim *dim) {
@@ -35,7 +36,7 @@ static Node *any_value(RandomGraph *g) {
 }
 
 static Node *add_value(RandomGraph *g, Node *node) {
-  if (node && node->type.rank <= 4 && type_count(&node->type, g->graph->batch) <= 20000)
+  if (node && node->type.rank <= 4 && type_count(&node->type, g->graph->batch) <= g->most)
     vec_push(g->arena, &g->values, node);
   return node;
 }
@@ -252,12 +253,14 @@ static void add_update(RandomGraph *g, Slot *slot) {
   vec_push(g->arena, &g->graph->updates, (GraphUpdate){slot, value});
 }
 
-static RandomGraph random_graph(Arena *arena, uint64_t seed, int size) {
+// Wide graphs have kernels that are worth sharing out.
+static RandomGraph random_graph(Arena *arena, uint64_t seed, int size, bool wide) {
   RandomGraph g = {.arena = arena, .random = {seed * 0x9E3779B97F4A7C15ull + 1}};
-  g.graph = graph_new(arena, "test", 6);
+  g.graph = graph_new(arena, "test", wide ? 22 : 6);
+  g.most = wide ? 60000 : 20000;
   g.graph->scope = "";
-  static const Dim sizes[] = {1, 2, 3, 4, 17, 40};
-  Dim a = sizes[random_below(&g.random, 6)], b = sizes[random_below(&g.random, 6)];
+  static const Dim sizes[2][6] = {{1, 2, 3, 4, 17, 40}, {1, 16, 33, 65, 90, 130}};
+  Dim a = sizes[wide][random_below(&g.random, 6)], b = sizes[wide][random_below(&g.random, 6)];
   add_value(&g, graph_input(g.graph, "x", shape_of(2, (Dim[]){DIM_BATCH, a})));
   add_value(&g, graph_input(g.graph, "y", shape_of(3, (Dim[]){DIM_BATCH, b, a})));
   Type shapes[] = {shape_of(2, (Dim[]){a, b}), shape_of(2, (Dim[]){b, b}), shape_of(1, (Dim[]){b}), shape_of(0, NULL)};

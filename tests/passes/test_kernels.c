@@ -3,10 +3,10 @@
 #include "loops/run_graph.h"
 #include "passes/random_graph.h"
 
-static void check_graph(int64_t seed, int size) {
+static void check_graph(int64_t seed, int size, bool wide) {
   Arena *arena = arena_new();
-  RandomGraph g = random_graph(arena, (uint64_t)seed, size);
-  for (int64_t batch = 6; batch > 0; batch -= 5) {
+  RandomGraph g = random_graph(arena, (uint64_t)seed, size, wide);
+  for (int64_t batch = g.graph->batch; batch > 0; batch -= g.graph->batch - 1) {
     RunOptions options = {.target = wide_target, .batch = batch, .state_bytes = g.state_bytes};
     GraphRun plain = run_graph(arena, g.graph, &options, arena_printf(arena, "seed %lld", (long long)seed));
     for (int way = 1; way < 8; way++) {
@@ -21,14 +21,15 @@ static void check_graph(int64_t seed, int size) {
   arena_free(arena);
 }
 
-#define RANDOM_TEST(name, first, count, size)                                                                          \
+#define RANDOM_TEST(name, first, count, size, wide)                                                                    \
   Test(kernels, name, .timeout = 300) {                                                                                \
     for (int64_t seed = first; seed < first + count; seed++)                                                           \
-      check_graph(seed, size);                                                                                         \
+      check_graph(seed, size, wide);                                                                                   \
   }
-RANDOM_TEST(random_small, 1, 150, 14)
-RANDOM_TEST(random_middle, 1000, 60, 30)
-RANDOM_TEST(random_large, 2000, 20, 60)
+RANDOM_TEST(random_small, 1, 150, 14, false)
+RANDOM_TEST(random_middle, 1000, 60, 30, false)
+RANDOM_TEST(random_large, 2000, 20, 60, false)
+RANDOM_TEST(random_wide, 3000, 6, 24, true)
 
 static Slot *new_slot(Arena *arena, const char *name, Type type, int64_t offset) {
   Slot *slot = arena_new_of(arena, Slot);

@@ -158,7 +158,7 @@ NnrtOptions linear_options(void) {
 
 char *linear_path(const Linear *linear, const char *name) {
   enum { PATHS = 256 };
-  static char paths[PATHS][128];
+  static char paths[PATHS][384];
   static int used;
   char *path = paths[used++ % PATHS];
   snprintf(path, sizeof paths[0], "%s/%s", linear->folder, name);

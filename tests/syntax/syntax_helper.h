@@ -8,7 +8,8 @@
 #include "syntax/ast.h"
 
 // The messages without their excerpts: lines of "line:column: error: …" and "hint: …". Freed by the caller.
-static inline char *messages_of(const Diag *diag) {
+// Not inlined: gcc 12 takes the address that open_memstream keeps for a dangling one.
+__attribute__((noinline)) static char *messages_of(const Diag *diag) {
   char *all = NULL, *kept = NULL;
   size_t length = 0;
   FILE *out = open_memstream(&all, &length);
