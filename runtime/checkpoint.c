@@ -218,7 +218,11 @@ static bool is_slot(const Reader *reader, const Entry *entry) {
   return false;
 }
 
-static int note_missing(const Reader *reader, const NnrtTensor *tensor, FILE *notes) {
+enum { MOST_NOTES = 12 }; // of a kind: a file of another model differs in every line
+
+static void note_missing(const Reader *reader, const NnrtTensor *tensor, FILE *notes) {
+  if (!notes)
+    return;
   char text[NNRT_SHAPE_TEXT];
   const char *near = find_near(reader, tensor->name);
   fprintf(notes, "%s: %s, %s, is missing", reader->path, tensor->name,
@@ -226,14 +230,14 @@ static int note_missing(const Reader *reader, const NnrtTensor *tensor, FILE *no
   if (near)
     fprintf(notes, "; the file has %s", near);
   fputc('\n', notes);
-  return 1;
 }
 
-static int note_shape(const Reader *reader, const NnrtTensor *tensor, const Entry *entry, FILE *notes) {
+static void note_shape(const Reader *reader, const NnrtTensor *tensor, const Entry *entry, FILE *notes) {
+  if (!notes)
+    return;
   char here[NNRT_SHAPE_TEXT], there[NNRT_SHAPE_TEXT];
   fprintf(notes, "%s: %s is %s in the file, but %s here\n", reader->path, tensor->name, entry_text(there, entry),
           nnrt_shape_text(here, tensor->type, tensor->rank, tensor->dim));
-  return 1;
 }
 
 static bool wanted(const NnrtTensor *tensor, NnrtLoad load) {
@@ -256,9 +260,9 @@ static bool match(Reader *reader, const NnrtModule *module, NnrtLoad load, FILE 
       continue;
     needed++;
     if (!entry)
-      missing += note_missing(reader, tensor, notes);
+      note_missing(reader, tensor, missing++ < MOST_NOTES ? notes : NULL);
     else if (!same_shape(entry, tensor))
-      wrong += note_shape(reader, tensor, entry, notes);
+      note_shape(reader, tensor, entry, wrong++ < MOST_NOTES ? notes : NULL);
     else
       matched++;
   }
@@ -268,8 +272,8 @@ static bool match(Reader *reader, const NnrtModule *module, NnrtLoad load, FILE 
     bool told = load == NNRT_LOAD_RESUME || (!is_slot(reader, entry) && (fails || load == NNRT_LOAD_START));
     if (!entry->used && told) {
       char text[NNRT_SHAPE_TEXT];
-      fprintf(notes, "%s: %s, %s, is not in %s\n", reader->path, entry->name, entry_text(text, entry), module->name);
-      unexpected++;
+      if (unexpected++ < MOST_NOTES)
+        fprintf(notes, "%s: %s, %s, is not in %s\n", reader->path, entry->name, entry_text(text, entry), module->name);
     }
   }
   if (!fails && (unexpected == 0 || load != NNRT_LOAD_RESUME))

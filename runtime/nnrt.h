@@ -24,7 +24,9 @@ typedef void NnrtRun(const NnrtFrame *frame);
 
 // ---- threads (threads.c). Code of the LLVM backend calls both; C code begins its team by an OpenMP pragma.
 void nnrt_parallel(int threads, void (*body)(const NnrtFrame *, int thread, int threads), const NnrtFrame *frame);
-// All threads of the team that calls have come here before any goes on. Alone, it does nothing.
+// Before C code begins a team: how many threads will come to each barrier.
+void nnrt_team(int threads);
+// All threads of the team have come here before any goes on. Alone, it does nothing.
 void nnrt_barrier(void);
 
 // ---- check builds (--check-nan): code says after each kernel what it wrote, from one thread or from each for its share, and

@@ -19,8 +19,18 @@ void *nnrt_allocate(int64_t bytes) {
   return memory;
 }
 
+// The team that OpenMP really gives (OMP_THREAD_LIMIT and the like make it smaller): barriers count on it.
+static int team_size(int wanted) {
+  int given = 1;
+  omp_set_dynamic(0);
+#pragma omp parallel num_threads(wanted)
+#pragma omp master
+  given = omp_get_num_threads();
+  return given;
+}
+
 bool nnrt_state_new(const NnrtModule *module, int threads, NnrtFrame *frame, NnrtError *error) {
-  *frame = (NnrtFrame){.threads = threads > 0 ? threads : omp_get_max_threads()};
+  *frame = (NnrtFrame){.threads = team_size(threads > 0 ? threads : omp_get_max_threads())};
   if (module->abi != NNRT_ABI)
     return nnrt_fail(error, "%s was compiled for another runtime (version %d, this is %d): compile it again",
                      module->name, module->abi, NNRT_ABI);

@@ -10,11 +10,12 @@
 enum { SPINS = 2000 }; // about 50 microseconds
 
 static struct {
+  int threads;            // of the team; written between teams only
   atomic_uint generation; // barriers passed
   atomic_int arrived;
   pthread_mutex_t mutex;
   pthread_cond_t passed;
-} barrier = {.mutex = PTHREAD_MUTEX_INITIALIZER, .passed = PTHREAD_COND_INITIALIZER};
+} barrier = {.threads = 1, .mutex = PTHREAD_MUTEX_INITIALIZER, .passed = PTHREAD_COND_INITIALIZER};
 
 static inline void relax(void) {
 #if defined(__x86_64__) || defined(__i386__)
@@ -44,18 +45,22 @@ static void await(unsigned generation) {
   pthread_mutex_unlock(&barrier.mutex);
 }
 
+void nnrt_team(int threads) {
+  barrier.threads = threads;
+}
+
 void nnrt_barrier(void) {
-  int threads = omp_get_num_threads();
-  if (threads == 1)
+  if (barrier.threads <= 1)
     return;
   unsigned generation = atomic_load_explicit(&barrier.generation, memory_order_acquire);
-  if (atomic_fetch_add_explicit(&barrier.arrived, 1, memory_order_acq_rel) + 1 == threads)
+  if (atomic_fetch_add_explicit(&barrier.arrived, 1, memory_order_acq_rel) + 1 == barrier.threads)
     release();
   else
     await(generation);
 }
 
 void nnrt_parallel(int threads, void (*body)(const NnrtFrame *, int thread, int threads), const NnrtFrame *frame) {
+  nnrt_team(threads);
   if (threads <= 1) {
     body(frame, 0, 1);
     return;

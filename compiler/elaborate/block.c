@@ -16,10 +16,12 @@ static void assign_tuple(Elab *e, const Expr *target, Value *value, Span span) {
   }
   if (value->kind != V_TUPLE && !value_is_list(value)) {
     elab_error(e, span, "a tuple of %d values is needed, but this is %s", target->items.count, value_kind(e, value));
+    assign_tuple(e, target, value_poison(e), span);
     return;
   }
   if (value_count(value) != target->items.count) {
     elab_error(e, span, "%lld values for %d names", (long long)value_count(value), target->items.count);
+    assign_tuple(e, target, value_poison(e), span);
     return;
   }
   for (int i = 0; i < target->items.count; i++)
@@ -166,6 +168,7 @@ static Value *run_statement(Elab *e, const Stmt *stmt, bool want_value) {
     elab_not_built(e, stmt->span, "`inspect`");
     break;
   case STMT_ERROR:
+    e->frame->broken = true;
     return value_poison(e);
   }
   return value_none(e);

@@ -175,9 +175,30 @@ static bool is_init_name(const char *name) {
   return !strcmp(name, "init") || (length > 5 && !strcmp(name + length - 5, "_init"));
 }
 
+// Whether every formal without a default has an argument.
+static bool all_given(Elab *e, const Decl *decl, const CallArg *given, Span span) {
+  for (int i = 0; i < decl->formals.count; i++) {
+    const Formal *formal = &decl->formals.data[i], *first = &decl->formals.data[0];
+    if (given[i].value || formal->standard)
+      continue;
+    Frame *callee = e->frame;
+    e->frame = callee->caller;
+    elab_error(e, span, "`%s` needs an argument `%s`", decl->name.text, formal->name.text);
+    const Value *number = given[0].value;
+    if (first->type && first->type->kind == TYPE_TENSOR && number && (number->kind == V_INT || number->kind == V_FLOAT))
+      diag_hint(e->diag, "`%s`, a tensor, comes first: %s |> %s(…)", first->name.text, first->name.text,
+                decl->name.text);
+    e->frame = callee;
+    return false;
+  }
+  return true;
+}
+
 // Given plain values first, then tensors in order (they bind dimensions), then what was left out.
 bool call_bind(Elab *e, const Decl *decl, CallArg *given, Span span, bool of_model) {
   bool fine = true;
+  if (!all_given(e, decl, given, span))
+    return false;
   for (int i = 0; i < decl->formals.count; i++)
     if (given[i].value)
       type_bind_variable(e, decl->formals.data[i].type, given[i].value);
@@ -196,13 +217,6 @@ bool call_bind(Elab *e, const Decl *decl, CallArg *given, Span span, bool of_mod
     const Formal *formal = &decl->formals.data[i];
     if (given[i].value)
       continue;
-    if (!formal->standard) {
-      Frame *callee = e->frame;
-      e->frame = callee->caller;
-      elab_error(e, span, "`%s` needs an argument `%s`", decl->name.text, formal->name.text);
-      e->frame = callee;
-      return false;
-    }
     Value *v = is_init_name(formal->name.text) ? eval_partial(e, formal->standard, 1) : eval_expr(e, formal->standard);
     if (formal->type && v->kind != V_NONE)
       v = type_match(e, formal, v, formal->standard->span, of_model, decl->name.text);
@@ -286,6 +300,7 @@ static Value *call_with_path(Elab *e, Value *callee, const CallArgs *args, Span 
     return model_call(e, callee, args, span);
   if (callee->kind != V_LAYER) {
     elab_error(e, span, "%s cannot be called", value_kind(e, callee));
+    elab_hint_quotes(e, callee);
     return value_poison(e);
   }
   const Callable *callable = callee->as.callable;

@@ -92,7 +92,7 @@ static void check_unused(Elab *e) {
 Program *elaborate(Arena *arena, Diag *diag, const File *prelude, const File *file, const ElaborateOptions *options) {
   Elab *e = arena_new_of(arena, Elab);
   Program *program = arena_new_of(arena, Program);
-  *e = (Elab){.arena = arena, .diag = diag, .options = options, .program = program};
+  *e = (Elab){.arena = arena, .diag = diag, .options = options, .program = program, .misread = diag_errors(diag) > 0};
   program->arena = arena;
   program->file = file->source->path;
   program->name = program_name(arena, program->file);

@@ -61,6 +61,11 @@ void elab_suggest(Elab *e, const char *name, const char *const *candidates, int 
     diag_hint(e->diag, "did you mean `%s`?", near);
 }
 
+void elab_hint_quotes(Elab *e, const Value *v) {
+  if (v->kind == V_STR && (scope_global(e->frame->module, e, v->as.text) || builtin_find(v->as.text)))
+    diag_hint(e->diag, "write %s, without quotes", v->as.text);
+}
+
 void elab_not_built(Elab *e, Span span, const char *what) {
   elab_error(e, span, "%s is not built yet", what);
 }

@@ -103,6 +103,11 @@ static Value *global_value(Elab *e, Global *global, Span span) {
 static void unknown_name_hint(Elab *e, const char *name) {
   static const char *const hints[][2] = {{"np", "the functions of the language need no module: exp(x)"},
                                          {"torch", "the functions of the language need no module: exp(x)"},
+                                         {"nn", "layers need no module: x |> dense(64)"},
+                                         {"tf", "layers need no module: x |> dense(64)"},
+                                         {"keras", "layers need no module: x |> dense(64)"},
+                                         {"layers", "layers need no module: x |> dense(64)"},
+                                         {"F", "layers need no module: x |> relu"},
                                          {"f16", "the element types are f32, f64, i32, i64, u8 and bool"},
                                          {"bf16", "bf16 is not built yet; use f32"}};
   for (size_t i = 0; i < sizeof hints / sizeof *hints; i++)
@@ -137,6 +142,8 @@ Value *eval_name_as(Elab *e, Name name, const char *what) {
     elab_not_built(e, name.span, arena_printf(e->arena, "`%s`", name.text));
     return value_poison(e);
   }
+  if (e->frame->broken && !strcmp(what, "name"))
+    return value_poison(e);
   elab_error(e, name.span, "unknown %s `%s`", what, name.text);
   unknown_name_hint(e, name.text);
   return value_poison(e);
@@ -187,8 +194,9 @@ static Value *eval_field(Elab *e, const Expr *expr) {
   if (left->kind == V_MODEL)
     return model_field(e, left, expr->name, expr->span);
   elab_error(e, expr->span, "%s has no parts, so `.%s` means nothing", value_kind(e, left), expr->name.text);
-  if (left->kind == V_TENSOR)
-    diag_hint(e->diag, "write %s(x), or x |> %s", expr->name.text, expr->name.text);
+  const char *function = !strcmp(expr->name.text, "T") ? "transpose" : expr->name.text;
+  if (left->kind == V_TENSOR && (scope_global(e->frame->module, e, function) || builtin_find(function)))
+    diag_hint(e->diag, "write %s(x), or x |> %s", function, function);
   return value_poison(e);
 }
 

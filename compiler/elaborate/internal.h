@@ -156,6 +156,7 @@ struct Frame {
   VEC(NameCount) counters; // of layer calls, by name
   VEC(DeclaredSlot) slots;
   VEC(const char *) names; // given by `name:`
+  bool broken;             // a statement could not be read: names may be missing
 };
 
 // ---- graphs being built
@@ -235,6 +236,7 @@ struct Elab {
   VEC(Global *) mains;       // for each train block the model that `predict` means
   VEC(NameCount) optimizers; // minimize statements by optimizer
   bool too_deep;
+  bool misread;    // the file had errors before anything was elaborated
   TestBlock *test; // being built
 };
 
@@ -246,6 +248,8 @@ Span elab_user_span(const Elab *e, Span span);
 bool elab_in_prelude(const Elab *e, Span span);
 void elab_suggest(Elab *e, const char *name, const char *const *candidates, int count);
 void elab_not_built(Elab *e, Span span, const char *what);
+// After an error about a value that should be a layer: "relu" is the string of one.
+void elab_hint_quotes(Elab *e, const Value *v);
 
 // ---- values (values.c)
 Value *value_poison(Elab *e);
@@ -402,6 +406,11 @@ const Fact *fact_find(const Builder *builder, FactKind kind, const Node *node);
 ModelUse *model_use(Elab *e, Global *model);
 
 // ---- training (minimize.c, train.c, step.c, data.c, test.c)
+typedef struct FrozenPattern {
+  const char *text;
+  Span span;
+} FrozenPattern;
+
 typedef struct TrainSetup {
   const Decl *decl;
   Module *module;
@@ -409,7 +418,7 @@ typedef struct TrainSetup {
   Global *model, *data;
   Span model_span;
   const Expr *loss, *optimizer, *metrics;
-  VEC(const char *) frozen;
+  VEC(FrozenPattern) frozen;
   bool has_clip;
   double clip_norm;
   const Expr *save_value, *patience_value; // that must be reported
@@ -430,8 +439,8 @@ void minimize_loss(Elab *e, Span span, const Stmt *key, Value *loss, Span loss_s
                    const Expr *optimizer);
 void report_value(Elab *e, Name name, Value *value, Span span);
 void report_statement(Elab *e, const Stmt *stmt);
-void train_settings(Elab *e, TrainSetup *setup);
 void train_declaration(Elab *e, Module *module, const Decl *decl);
+void check_frozen(Elab *e, const TrainSetup *setup);
 bool step_graphs(Elab *e, TrainSetup *setup, TrainBlock *block);
 bool data_declare(Elab *e, Global *global);
 const DataFacts *data_facts(Elab *e, Global *global, bool counts);

@@ -75,20 +75,45 @@ static bool glob(const char *pattern, const char *text) {
   return !*text;
 }
 
-static bool is_frozen(const Elab *e, const char *name) {
+// The pattern names the parameter itself, or a part of the model that it belongs to.
+static bool matches(Elab *e, const char *pattern, const char *name) {
+  if (glob(pattern, name) || (!strchr(pattern, '*') && path_within(name, pattern)))
+    return true;
+  for (const char *dot = strchr(name, '.'); dot; dot = strchr(dot + 1, '.'))
+    if (*pattern && glob(pattern, arena_strndup(e->arena, name, (size_t)(dot - name))))
+      return true;
+  return false;
+}
+
+static bool is_frozen(Elab *e, const char *name) {
   const TrainSetup *setup = e->builder->train;
   for (int i = 0; setup && i < setup->frozen.count; i++) {
-    const char *pattern = setup->frozen.data[i];
-    if (glob(pattern, name) || (!strchr(pattern, '*') && path_within(name, pattern)))
+    if (matches(e, setup->frozen.data[i].text, name))
       return true;
-    size_t length = strlen(pattern);
-    for (const char *dot = strchr(name, '.'); dot; dot = strchr(dot + 1, '.')) {
-      char *head = arena_strndup(e->arena, name, (size_t)(dot - name));
-      if (length && glob(pattern, head))
-        return true;
-    }
   }
   return false;
+}
+
+// A pattern to freeze that nothing is named by.
+void check_frozen(Elab *e, const TrainSetup *setup) {
+  const SlotTable *table = &e->table;
+  for (int i = 0; i < setup->frozen.count; i++) {
+    FrozenPattern pattern = setup->frozen.data[i];
+    bool found = false;
+    VEC(const char *) names = {0};
+    for (int k = 0; k < table->slots.count && !found; k++)
+      if (table->slots.data[k]->kind == SLOT_PARAM) {
+        found = matches(e, pattern.text, table->slots.data[k]->name);
+        vec_push(e->arena, &names, table->slots.data[k]->name);
+      }
+    if (found)
+      continue;
+    elab_error(e, pattern.span, "`freeze`: no parameter is named `%s`", pattern.text);
+    if (diag_nearest(pattern.text, names.data, names.count))
+      elab_suggest(e, pattern.text, names.data, names.count);
+    else if (names.count)
+      diag_hint(e->diag, "the first parameter is %s", names.data[0]);
+  }
 }
 
 static bool is_over(const Value *over, const char *name) {
@@ -227,6 +252,7 @@ static Value *eval_optimizer(Elab *e, const Expr *expr) {
   if (v->kind == V_POISON || (v->kind == V_LAYER && v->as.callable->layer))
     return v;
   elab_error(e, expr->span, "an optimizer is needed here, such as adam(lr: 1e-3), but this is %s", value_kind(e, v));
+  elab_hint_quotes(e, v);
   return value_poison(e);
 }
 
@@ -300,6 +326,10 @@ void minimize_loss(Elab *e, Span span, const Stmt *key, Value *value, Span loss_
   if (!check_stale(e, &reach, loss, loss_span) || !check_each_reached(e, &reach, loss, over, over_span))
     return;
   any_reached(e, &reach, loss, over, &slots);
+  if (!slots.count) {
+    elab_error(e, loss_span, "nothing is left to train: `freeze` names every parameter of this loss");
+    return;
+  }
   if (!optimizer) {
     elab_error(e, span, "`minimize` needs an optimizer");
     diag_hint(e->diag, "write minimize … using adam(lr: 1e-3)");

@@ -65,6 +65,9 @@ static bool model_inputs(Elab *e, Global *model, CallArgs *args) {
     Type type, whole = {0};
     if (formal->standard)
       continue;
+    for (int k = 0; k < i; k++)
+      if (!strcmp(model->decl->formals.data[k].name.text, formal->name.text))
+        return false; // reported where it is declared
     if (!formal->type || formal->type->kind != TYPE_TENSOR) {
       elab_error(e, formal->name.span, "an input of a model needs a tensor's type");
       diag_hint(e->diag, "write %s: f32[…], without the batch", formal->name.text);
@@ -119,6 +122,12 @@ bool model_ensure(Elab *e, Global *model, Span span) {
 
 Value *model_field(Elab *e, Value *value, Name field, Span span) {
   Global *model = value->as.model.global;
+  for (const Frame *frame = e->frame; frame; frame = frame->caller)
+    if (frame->decl == model->decl) {
+      elab_error(e, span, "`%s` has no parts yet: this is its own body", model->decl->name.text);
+      diag_hint(e->diag, "a parameter's name stands alone here: %s", field.text);
+      return value_poison(e);
+    }
   if (!model_ensure(e, model, span))
     return value_poison(e);
   const char *base = value->as.model.path, *path = arena_printf(e->arena, "%s.%s", base, field.text);

@@ -95,7 +95,10 @@ static void module_names(Elab *e, const Module *module, bool callables_only, Nam
 }
 
 void scope_suggest(Elab *e, const char *name, bool callables_only) {
+  static const char *const clocks[] = {"step", "epoch", "last_step", "training"};
   Names names = {0};
+  for (int i = 0; i < 4 && !callables_only; i++)
+    vec_push(e->arena, &names, clocks[i]);
   for (Scope *scope = e->frame->scope; scope; scope = scope->parent)
     for (int i = 0; i < scope->bindings.count; i++)
       if (!callables_only || (scope->bindings.data[i].value && scope->bindings.data[i].value->kind == V_LAYER))

@@ -102,8 +102,10 @@ static void report_metrics(Elab *e, const Expr *metrics, Value *prediction, Valu
     Value *metric = eval_partial(e, expr, 2);
     if (metric->kind == V_LAYER)
       report_value(e, metric_name(e, expr, metric), call_with(e, metric, prediction, y, expr->span), expr->span);
-    else if (metric->kind != V_POISON)
+    else if (metric->kind != V_POISON) {
       elab_error(e, expr->span, "a metric is a layer such as accuracy, but this is %s", value_kind(e, metric));
+      elab_hint_quotes(e, metric);
+    }
   }
 }
 
@@ -118,8 +120,10 @@ static void run_settings(Elab *e, TrainSetup *s) {
   Value *y = facts->has_y ? target_input(e, "y", facts, span) : x;
   Value *loss = eval_partial(e, s->loss, 2);
   if (loss->kind != V_LAYER) {
-    if (loss->kind != V_POISON)
-      elab_error(e, s->loss->span, "a loss is a layer such as cross_entropy, but this is %s", value_kind(e, loss));
+    if (loss->kind == V_POISON)
+      return;
+    elab_error(e, s->loss->span, "a loss is a layer such as cross_entropy, but this is %s", value_kind(e, loss));
+    elab_hint_quotes(e, loss);
     return;
   }
   Value *model = value_model(e, s->model, s->model->decl->name.text);
@@ -182,6 +186,8 @@ bool step_graphs(Elab *e, TrainSetup *s, TrainBlock *block) {
   if (errors != diag_errors(e->diag))
     return false;
   if (train->graph->outputs.count == 0) {
+    if (diag_errors(e->diag)) // which may have taken a statement away
+      return false;
     elab_error(e, s->decl->step->span, "this step neither minimizes nor reports anything");
     diag_hint(e->diag, "write `report error: …` to see how it goes");
     return false;

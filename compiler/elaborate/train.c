@@ -15,6 +15,8 @@ static Global *named_global(Elab *e, const Expr *value, DeclKind kind, const cha
     return global;
   if (value->kind != EXPR_NAME) {
     elab_error(e, value->span, "the name of a %s is needed here", what);
+    if (value->kind == EXPR_STR)
+      elab_hint_quotes(e, eval_expr(e, value));
     return NULL;
   }
   if (global)
@@ -180,7 +182,10 @@ static void read_freeze(Elab *e, TrainSetup *s, const Expr *value, const Setting
                  value_kind(e, item));
       return;
     }
-    vec_push(e->arena, &s->frozen, item->kind == V_STR ? item->as.text : item->as.model.path);
+    bool listed = value->kind == EXPR_LIST && value->items.count == count;
+    FrozenPattern pattern = {item->kind == V_STR ? item->as.text : item->as.model.path,
+                             listed ? value->items.data[i]->span : value->span};
+    vec_push(e->arena, &s->frozen, pattern);
   }
 }
 
@@ -237,23 +242,30 @@ static void read_one(Elab *e, TrainSetup *s, int index) {
   unknown_setting(e, arg.name);
 }
 
-void train_settings(Elab *e, TrainSetup *s) {
+// False if the block cannot be built.
+static bool train_settings(Elab *e, TrainSetup *s) {
   static const char *const needed[] = {"model", "data", "loss", "optimizer"};
   const Decl *decl = s->decl;
+  int errors = diag_errors(e->diag);
   s->settings.name = s->name;
   s->settings.batch = 32;
   for (int i = 0; i < decl->settings.count; i++)
     read_one(e, s, i);
+  Text missing = text_new(e->arena);
   for (int i = 0; !decl->step && i < 4; i++)
-    if (!setting_given(decl, needed[i])) {
-      elab_error(e, decl->span, "this train block has no `%s`", needed[i]);
-      diag_hint(e->diag, "a train block has model, data, loss and optimizer, or a `step` that says what is done");
-    }
+    if (!setting_given(decl, needed[i]))
+      text_printf(&missing, "%s`%s`", missing.length ? ", no " : "", needed[i]);
+  // A setting that could not be read may be the one that is missing.
+  if (missing.length && !e->misread && errors == diag_errors(e->diag)) {
+    elab_error(e, decl->span, "this train block has no %s", text_string(&missing));
+    diag_hint(e->diag, "a train block has model, data, loss and optimizer, or a `step` that says what is done");
+  }
   const Expr *steps = setting_given(decl, "steps");
   if (steps && setting_given(decl, "epochs"))
     elab_error(e, steps->span, "`steps` and `epochs` exclude each other");
   if (!s->settings.epochs && !s->settings.steps)
     s->settings.epochs = 1;
+  return !missing.length && errors == diag_errors(e->diag);
 }
 
 // ---- the block
@@ -283,7 +295,14 @@ static void check_value(Elab *e, const TrainBlock *block, const Expr *expr, cons
     vec_push(e->arena, &names, arena_printf(e->arena, "val.%s", block->eval->outputs.data[i].name));
   }
   elab_error(e, expr->span, "nothing named `%s` is reported", text);
-  elab_suggest(e, text, names.data, names.count);
+  if (diag_nearest(text, names.data, names.count)) {
+    elab_suggest(e, text, names.data, names.count);
+    return;
+  }
+  Text reported = text_new(e->arena);
+  for (int i = 0; i < names.count; i++)
+    text_printf(&reported, "%s%s", i ? ", " : "", names.data[i]);
+  diag_hint(e->diag, "what is reported: %s; `metrics: [accuracy]` reports more", text_string(&reported));
 }
 
 static const Formal *only_input(const Global *model) {
@@ -326,21 +345,40 @@ static Global *note_models(Elab *e, TrainSetup *s, const Builder *train) {
   return own ? own : train->models.count ? train->models.data[0] : NULL;
 }
 
+static void check_name(Elab *e, const Expr *expr) {
+  const Expr *callee = expr->kind == EXPR_CALL ? expr->left : expr;
+  if (callee->kind == EXPR_NAME)
+    eval_name_as(e, callee->name, "layer");
+}
+
+// The names in settings that are not looked at because of an error in another.
+static void check_names(Elab *e, const TrainSetup *s) {
+  const Expr *const exprs[] = {s->loss, s->optimizer, s->metrics};
+  for (int i = 0; i < 3; i++)
+    if (exprs[i] && exprs[i]->kind == EXPR_LIST)
+      for (int k = 0; k < exprs[i]->items.count; k++)
+        check_name(e, exprs[i]->items.data[k]);
+    else if (exprs[i])
+      check_name(e, exprs[i]);
+}
+
 void train_declaration(Elab *e, Module *module, const Decl *decl) {
   TrainSetup *setup = arena_new_of(e->arena, TrainSetup);
-  int errors = diag_errors(e->diag);
   setup->decl = decl;
   setup->module = module;
   setup->name = decl->name.text ? decl->name.text : "train";
   if (name_taken(e, decl, setup->name))
     return;
   frame_push(e, module, NULL, decl->span, "");
-  train_settings(e, setup);
+  bool complete = train_settings(e, setup);
   TrainBlock *block = arena_new_of(e->arena, TrainBlock);
   block->name = setup->name;
   block->span = decl->span;
   block->predict = -1;
-  if (errors == diag_errors(e->diag) && step_graphs(e, setup, block)) {
+  if (!complete)
+    check_names(e, setup);
+  else if (step_graphs(e, setup, block)) {
+    check_frozen(e, setup);
     check_value(e, block, setup->save_value, setup->settings.save_value ? setup->settings.save_value : "");
     check_value(e, block, setup->patience_value, setup->settings.patience_value ? setup->settings.patience_value : "");
     block->settings = setup->settings;

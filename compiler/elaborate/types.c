@@ -183,6 +183,9 @@ static bool match_shape(Elab *e, const Match *m, const TypeExpr *type, const Typ
     if (m->of_model)
       why = extra < 0 && found->rank == count ? "a model takes a batch: the batch is the first dimension"
                                               : "the batch, its first dimension, is left out here";
+    else if (extra > 0 && count && !m->result)
+      why = arena_printf(e->arena, "write %s[..., %s: `...` stands for the leading dimensions, the batch among them",
+                         type->name.text, strchr(type_expr_text(e, type), '[') + 1);
     mismatch(e, m, type, found, why);
     return false;
   }

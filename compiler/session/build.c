@@ -27,6 +27,11 @@ static int build_object(Arena *arena, const Compilation *compilation, const Buil
 }
 
 int session_build(Arena *arena, const Compilation *compilation, const BuildOptions *options) {
+  const Program *program = compilation->program;
+  if (!program->trains.count && !program->predicts.count) {
+    fprintf(stderr, "nnc: %s has no train block and no model: there is nothing to build\n", program->file);
+    return 1;
+  }
   if (options->embed)
     return session_embed(arena, compilation, options);
   const char *output = options->output ? options->output : compilation->program->name;

@@ -123,6 +123,8 @@ static int check_all(Arena *arena, const Compilation *compilation, Jit *jit, voi
   int count = compilation->program->tests.count, failed = 0;
   for (int i = 0; i < count; i++)
     failed += !check_test(arena, compilation, i, jit, library);
+  if (!count)
+    fprintf(stderr, "nnc: %s has no `test` block\n", compilation->program->file);
   printf("%d passed, %d failed\n", count - failed, failed);
   return failed != 0;
 }

@@ -5,11 +5,11 @@
 #include "passes/random_graph.h"
 #include "subject.h"
 
-static void check(int64_t first, int count, int size, Backend backend, int way_number, const Way *some) {
+static void check(int64_t first, int count, int size, bool wide, Backend backend, int way_number, const Way *some) {
   Subjects subjects = subjects_new();
   static const ElemType types[] = {F32, F64, F32, I32, F32, F64, I64, U8};
   for (int64_t seed = first; seed < first + count; seed++) {
-    RandomGraph random = random_graph(subjects.arena, (uint64_t)seed, size);
+    RandomGraph random = random_graph(subjects.arena, (uint64_t)seed, size, wide);
     ElemType elem = types[seed % 8];
     Graph *graph = elem == F32 ? random.graph : graph_with_elem(random.graph, F32, elem, true);
     const char *label = arena_printf(subjects.arena, "seed %lld, size %d, %s", (long long)seed, size, elem_name(elem));
@@ -20,10 +20,11 @@ static void check(int64_t first, int count, int size, Backend backend, int way_n
   subjects_free(&subjects);
 }
 
-#define RANDOM_TESTS(name, first, count, size)                                                                         \
-  Test(random, name##_jit, .timeout = 600) { check(first, count, size, BACKEND_JIT, way_count, ways); }                \
-  Test(random, name##_gcc, .timeout = 600) { check(first, count, size, BACKEND_GCC, c_way_count, c_ways); }                        \
-  Test(random, name##_clang, .timeout = 600) { check(first, count, size, BACKEND_CLANG, c_way_count, c_ways); }
-RANDOM_TESTS(small, 1, 120, 14)
-RANDOM_TESTS(middle, 5000, 60, 30)
-RANDOM_TESTS(large, 9000, 20, 60)
+#define RANDOM_TESTS(name, first, count, size, wide)                                                                   \
+  Test(random, name##_jit, .timeout = 600) { check(first, count, size, wide, BACKEND_JIT, way_count, ways); }          \
+  Test(random, name##_gcc, .timeout = 600) { check(first, count, size, wide, BACKEND_GCC, c_way_count, c_ways); }      \
+  Test(random, name##_clang, .timeout = 600) { check(first, count, size, wide, BACKEND_CLANG, c_way_count, c_ways); }
+RANDOM_TESTS(small, 1, 110, 14, false)
+RANDOM_TESTS(middle, 5000, 50, 30, false)
+RANDOM_TESTS(large, 9000, 15, 60, false)
+RANDOM_TESTS(wide, 14000, 25, 20, true)

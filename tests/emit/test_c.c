@@ -471,6 +471,7 @@ static Manifest *tables(const LoopModule *loops) {
 static const char reader[] =
     "#include <string.h>\n#include \"nnrt.h\"\n"
     "#define CHECK(x) do { if (!(x)) { fprintf(stderr, \"%s\\n\", #x); return 1; } } while (0)\n"
+    "void nnrt_team(int threads) { (void)threads; }\n"
     "void nnrt_barrier(void) {}\n"
     "int nnrt_main(const NnrtModule *m, int argc, char **argv) {\n"
     "  CHECK(argc == 2 && argv[1][0] == 'q' && m->abi == NNRT_ABI && m->fingerprint == UINT64_MAX);\n"

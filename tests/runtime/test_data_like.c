@@ -40,13 +40,13 @@ Test(like, csv_by_name) {
   rows = like(set, file_text("y,a,color\nyes,1,red\n?,1,red\n"));
   cr_assert_eq(nnrt_data_info(rows)->y.rank, -1);
   nnrt_data_close(rows);
-  LIKE_FAILS(":3:3: error: column `color`: `green` is not among the 2 texts known", set,
+  LIKE_FAILS(":3:3: column `color`: `green` is not among the 2 texts known", set,
              file_text("a,color\n1,red\n1,green\n"));
-  LIKE_FAILS(":2:7: error: column `y`: `maybe` is not among the 2 classes known", set,
+  LIKE_FAILS(":2:7: column `y`: `maybe` is not among the 2 classes known", set,
              file_text("a,color,y\n1,red,maybe\n"));
   LIKE_FAILS("no column `color`", set, file_text("a,colour\n1,red\n"));
-  LIKE_FAILS(":2:1: error: column `a`: `x` is not a number", set, file_text("a,color\nx,red\n"));
-  LIKE_FAILS(":2:1: error: a missing value in column `a`", set, file_text("a,color\n,red\n"));
+  LIKE_FAILS(":2:1: column `a`: `x` is not a number", set, file_text("a,color\nx,red\n"));
+  LIKE_FAILS(":2:1: a missing value in column `a`", set, file_text("a,color\n,red\n"));
   LIKE_FAILS("no rows", set, file_text("a,color\n"));
   LIKE_FAILS("No such file", set, "/nowhere/rows.csv");
   nnrt_data_close(set);
