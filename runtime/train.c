@@ -76,8 +76,8 @@ static Outcome spoilt(NnrtTraining *run) {
   if (isfinite(loss))
     nnrt_fail(&error, "a value became NaN in step %" PRId64 " (epoch %" PRId64 ")", run->at.step, run->at.epoch + 1);
   else
-    nnrt_fail(&error, "%s became %f in step %" PRId64 " (epoch %" PRId64 ")", run->train->train.outputs[0].name, loss,
-              run->at.step, run->at.epoch + 1);
+    nnrt_fail(&error, "%s became %s in step %" PRId64 " (epoch %" PRId64 ")", run->train->train.outputs[0].name,
+              isnan(loss) ? "nan" : loss < 0 ? "-inf" : "inf", run->at.step, run->at.epoch + 1);
   nnrt_report(&error);
   if (!run->options->check_nan)
     fputs("hint: --check-nan names the tensor that went wrong first; often a smaller learning rate helps\n", stderr);

@@ -13,21 +13,43 @@ enum {
 };
 
 // ---- one kernel
-static void add_source(Text *comment, const Node *node, int *line, const char **scope) {
-  const char *own = node->scope ? node->scope : "";
-  if (!node->span.source || (node->span.line == *line && strcmp(own, *scope) == 0))
-    return;
-  *line = node->span.line;
-  *scope = own;
-  text_printf(comment, "%s:%d%s%s\n", node->span.source->path, node->span.line, *own ? "  " : "", own);
+// "digits.nn:5  x |> dense(128) |> relu"
+static void add_line(Text *comment, Span span) {
+  int length;
+  const char *line = source_line(span.source, span.line, &length);
+  while (length > 0 && (*line == ' ' || *line == '\t'))
+    line++, length--;
+  const char *name = strrchr(span.source->path, '/');
+  text_printf(comment, "%s:%d  %.*s\n", name ? name + 1 : span.source->path, span.line, length, line);
 }
 
+static bool seen_line(const Kernel *kernel, int before) {
+  const Node *node = kernel->nodes.data[before];
+  for (int i = 0; i < before; i++)
+    if (kernel->nodes.data[i]->span.source == node->span.source && kernel->nodes.data[i]->span.line == node->span.line)
+      return true;
+  return false;
+}
+
+static bool seen_scope(const Kernel *kernel, int before) {
+  for (int i = 0; i < before; i++)
+    if (strcmp(kernel->nodes.data[i]->scope, kernel->nodes.data[before]->scope) == 0)
+      return true;
+  return false;
+}
+
+// The lines a kernel came from, each once, then the layer calls.
 static const char *comment_of(Arena *arena, const Kernel *kernel) {
-  Text comment = text_new(arena);
-  int line = 0;
-  const char *scope = "";
-  for (int i = 0; i < kernel->nodes.count; i++)
-    add_source(&comment, kernel->nodes.data[i], &line, &scope);
+  Text comment = text_new(arena), scopes = text_new(arena);
+  for (int i = 0; i < kernel->nodes.count; i++) {
+    const Node *node = kernel->nodes.data[i];
+    if (node->span.source && !seen_line(kernel, i))
+      add_line(&comment, node->span);
+    if (*node->scope && !seen_scope(kernel, i))
+      text_printf(&scopes, "%s%s", scopes.length ? ", " : "", node->scope);
+  }
+  if (scopes.length)
+    text_printf(&comment, "  %s\n", text_string(&scopes));
   return text_string(&comment);
 }
 

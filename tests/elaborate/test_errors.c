@@ -50,6 +50,12 @@ ERROR(wrong_type, "model m(x: f32[4]) { dense(x, \"a\") }", "1:31",
 ERROR(float_for_int, "model m(x: f32[4]) { dense(x, 4 / 2) }", "1:31",
       "`units` of `dense` must be an int, but is the float 2",
       "`//` divides whole numbers to a whole number, and int(…) converts")
+ERROR(keras_call, "model m(x: f32[4]) { dense(3)(x) }", "1:22", "`dense` needs an argument `units`",
+      "`x`, a tensor, comes first: x |> dense(…)")
+ERROR(in_quotes, "model m(x: f32[4]) { dense(x, 3, activation: \"relu\") }", "1:22", "the string \"relu\" cannot be called",
+      "write relu, without quotes")
+ERROR(dropout_rate, "model m(x: f32[4]) { x |> dropout(2) }", "1:27",
+      "dropout: the rate is a fraction, from 0 to below 1, not 2", NULL)
 ERROR(not_callable, "const a = 3\nmodel m(x: f32[4]) { x |> a }", "2:27", "the int 3 cannot be called", NULL)
 
 // ---- shapes
@@ -66,6 +72,13 @@ ERROR(product_transposed, "model m(x: f32[4]) {\n  param w: f32[2, 4] = zeros\n 
       "write @ transpose(…) on the right")
 ERROR(layer_shape, "layer f(x: f32[..., 3]) { x }\nmodel m(x: f32[4]) { f(x) }", "2:24",
       "`x` of `f` must be f32[..., 3], but is f32[n, 4]", NULL)
+ERROR(no_dots, "layer f(x: f32[k]) { x }\nmodel m(x: f32[2]) { f(x) }", "2:24",
+      "`x` of `f` must be f32[k], but is f32[n, 2]",
+      "write f32[..., k]: `...` stands for the leading dimensions, the batch among them")
+ERROR(field_transpose, "model m(x: f32[4]) { x.T }", "1:22", "a tensor f32[n, 4] has no parts, so `.T` means nothing",
+      "write transpose(x), or x |> transpose")
+ERROR(own_part, "model m(x: f32[2]) { param w: f32[2] = ones; x * m.w }", "1:50",
+      "`m` has no parts yet: this is its own body", "a parameter's name stands alone here: w")
 ERROR(bound_name, "layer f(x: f32[..., k], y: f32[k]) { x + y }\nmodel m(x: f32[4]) { f(x, ones([3])) }", "2:27",
       "`y` of `f` must be f32[k], but is f32[3]", "`k` is 4 here")
 ERROR(dots, "layer f(x: f32[...], y: f32[...]) { x + y }\nmodel m(x: f32[4]) { f(x, ones([3])) }", "2:27",
@@ -168,6 +181,17 @@ ERROR(unknown_setting, DATA "train { model: m; data: d; loss: cross_entropy; opt
       "unknown setting `epocs`", "did you mean `epochs`?")
 ERROR(missing_setting, DATA "train { model: m; data: d; loss: cross_entropy }", "3:1",
       "this train block has no `optimizer`", NULL)
+ERROR(missing_settings, DATA "train { model: m }", "3:1", "this train block has no `data`, no `loss`, no `optimizer`",
+      NULL)
+ERROR(frozen_name, DATA "train { model: m; data: d; loss: cross_entropy; optimizer: adam; freeze: [\"m.dense_1.*\"] }", "3:75",
+      "`freeze`: no parameter is named `m.dense_1.*`", "did you mean `m.dense_0.w`?")
+ERROR(frozen_all, DATA "train { model: m; data: d; loss: cross_entropy; optimizer: adam; freeze: [m] }", "3:34",
+      "nothing is left to train: `freeze` names every parameter of this loss", NULL)
+ERROR(loss_in_quotes, DATA "train { model: m; data: d; loss: \"mse\"; optimizer: adam }", "3:34",
+      "a loss is a layer such as cross_entropy, but this is the string \"mse\"", "write mse, without quotes")
+ERROR(save_unreported,
+      DATA "train { model: m; data: d; loss: cross_entropy; optimizer: adam; save: best(val.accuracy, to: \"a\") }", "3:77",
+      "nothing named `val.accuracy` is reported", "what is reported: val.loss; `metrics: [accuracy]` reports more")
 ERROR(set_twice, DATA "train { model: m; data: d; loss: cross_entropy; optimizer: adam; batch: 3; batch: 4 }", "3:76",
       "`batch` is set twice", NULL)
 ERROR(both_lengths, DATA "train { model: m; data: d; loss: cross_entropy; optimizer: adam; epochs: 3; steps: 4 }",
@@ -254,6 +278,33 @@ Test(errors, stale_shows_both_lines) {
   cr_expect(contains(result.messages, "t.nn:4:3: note: computed here"), "%s", result.messages);
   cr_expect(contains(result.messages, "t.nn:5:3: note: updated here"), "%s", result.messages);
   arena_free(result.arena);
+}
+
+// One mistake, one error.
+static void expect_errors(const char *program, int count) {
+  Elaborated result = elaborate_text(program);
+  int found = 0;
+  for (const char *at = result.messages; (at = strstr(at, " error: ")) != NULL; at++)
+    found++;
+  cr_expect_eq(found, count, "%d errors instead of %d:\n%s", found, count, result.messages);
+  arena_free(result.arena);
+}
+
+Test(errors, nothing_follows_from_an_error) {
+  expect_errors(DATA "train { mdel: m; data: d; loss: cross_entropy; optimizer: adam }", 1);
+  expect_errors(DATA "train { model: m, data: d, loss: cross_entropy, optimizer: adam }", 1);
+  expect_errors(DATA "train {", 1);
+  expect_errors(DATA "train { data: d; step (x, y) { report a } }", 1);
+  expect_errors("const a = foo\n" DATA "train { data: d; step (x, y) { report b: a } }", 1);
+  expect_errors("model m(x: f32[2], x: f32[2]) { x }", 1);
+  expect_errors("model m(x: f32[4]) { dense(3)(x) }", 1);
+  expect_errors("model m(x: f32[4]) { (a, b) = x\n a + b }", 1);
+  expect_errors("model m(x: f32[4]) { (a, b) = split(x, 4, axis: -1)\n a + b }", 1);
+  expect_errors("model m(x: f32[4]) { param w = zeros\n x * w }", 1);
+}
+
+Test(errors, every_setting_is_looked_at) {
+  expect_errors(DATA "train { model: m; data: dd; loss: cross_entrop; optimizer: adm; metrics: [acuracy] }", 4);
 }
 
 Test(errors, several_in_one_run) {

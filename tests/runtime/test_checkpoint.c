@@ -294,6 +294,14 @@ Test(checkpoint, a_folder_or_device_is_no_checkpoint) {
   setup();
 }
 
+Test(checkpoint, is_not_put_in_the_place_of_a_folder_or_device) {
+  NnrtError error = {0};
+  cr_assert(!nnrt_checkpoint_writable("/dev/null", &error));
+  cr_assert(strstr(error.text, "it is no regular file"), "%s", error.text);
+  cr_assert(!nnrt_checkpoint_writable("/tmp", &error));
+  cr_assert(strstr(error.text, "it is a folder"), "%s", error.text);
+}
+
 Test(checkpoint, last_stands_beside) {
   char *a = nnrt_last_path("runs/digits.safetensors"), *b = nnrt_last_path("odd"), *c = nnrt_beside("a/b.nn", "x.csv"),
        *d = nnrt_beside("b.nn", "x.csv"), *e = nnrt_beside("a/b.nn", "/x.csv");
