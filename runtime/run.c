@@ -96,7 +96,7 @@ static bool check_classes(const NnrtTraining *run, NnrtError *error) {
   const NnrtValue *output = model->function.outputs;
   int found = nnrt_data_info(run->data)->class_count;
   if (model->task != NNRT_CLASSES || found == 0 || model->function.output_count == 0 || output->rank == 0 ||
-      output->dim[output->rank - 1] == found)
+      output->dim[output->rank - 1] >= found)
     return true;
   return nnrt_fail(error, "data `%s` has %d classes, but the model was compiled for %lld", run->train->data->name,
                    found, (long long)output->dim[output->rank - 1]);

@@ -82,6 +82,12 @@ static bool make_arg(Elab *e, const Expr *expr, NnrtArg *arg, DataCalls *out) {
       return true;
     }
   }
+  if (expr->kind == EXPR_CALL && expr->left->kind == EXPR_NAME && !builtin_find(expr->left->name.text) &&
+      !scope_global(e->frame->module, e, expr->left->name.text)) {
+    elab_error(e, expr->span, "`%s` cannot stand in an argument", expr->left->name.text);
+    diag_hint(e->diag, "a source and its transforms are joined by `|>`: csv(\"file.csv\", …) |> split(…)");
+    return false;
+  }
   return arg_from_value(e, eval_expr(e, expr), expr->span, arg);
 }
 

@@ -142,7 +142,7 @@ Value *eval_name_as(Elab *e, Name name, const char *what) {
     elab_not_built(e, name.span, arena_printf(e->arena, "`%s`", name.text));
     return value_poison(e);
   }
-  if (e->frame->broken && !strcmp(what, "name"))
+  if ((e->frame->broken && !strcmp(what, "name")) || e->frame->module->broken)
     return value_poison(e);
   elab_error(e, name.span, "unknown %s `%s`", what, name.text);
   unknown_name_hint(e, name.text);

@@ -32,6 +32,7 @@ typedef struct Module {
   VEC(struct Global *) globals;
   VEC(struct Module *) imports;
   bool loading;
+  bool broken; // an import could not be read: names may be missing
 } Module;
 
 // A declaration that a name can mean: const, layer, model, data.

@@ -189,12 +189,31 @@ static void add_output(Elab *e, const char *name, Value *v) {
   vec_push(e->arena, &e->builder->graph->outputs, output);
 }
 
+// A model with inputs gives a tensor, or a tuple of them.
+static void check_result(Elab *e, const Decl *decl, Value *v) {
+  Value *const *items = v->kind == V_TUPLE ? v->as.list.items : &v;
+  int count = v->kind == V_TUPLE ? v->as.list.count : 1;
+  for (int i = 0; i < count; i++) {
+    if (items[i]->kind == V_TENSOR || items[i]->kind == V_POISON)
+      continue;
+    if (items[i]->kind == V_NONE)
+      elab_error(e, decl->name.span, "the body of `%s` has no value", decl->name.text);
+    else
+      elab_error(e, decl->name.span, "the result of `%s` must be a tensor, but is %s", decl->name.text,
+                 value_kind(e, items[i]));
+    diag_hint(e->diag, "the value of a body is its last expression");
+    return;
+  }
+}
+
 PredictBlock *model_predict(Elab *e, const ModelUse *use, SlotTable *table, BuilderKind kind) {
   const Decl *decl = use->model->decl;
   Builder *outer = e->builder;
   e->builder = builder_new(e, kind, arena_printf(e->arena, "predict_%s", decl->name.text), use->batch, table);
   frame_push(e, use->model->module, NULL, decl->name.span, decl->name.text);
   Value *v = run_alone(e, use->model);
+  if (decl->formals.count)
+    check_result(e, decl, v);
   if (v->kind == V_TUPLE)
     for (int i = 0; i < v->as.list.count; i++)
       add_output(e, arena_printf(e->arena, "y%d", i),

@@ -84,6 +84,7 @@ static void import(Elab *e, Module *module, const Decl *decl) {
     Source *source = source_read(e->arena, path);
     if (!source) {
       elab_error(e, decl->value->span, "cannot read \"%s\": %s", path, strerror(errno));
+      module->broken = true;
       return;
     }
     imported = module_load(e, parse_file(e->arena, e->diag, source), path, false);

@@ -79,6 +79,11 @@ static bool check_samples(Elab *e, TrainSetup *s, const Formal **formal, Type *w
   if (type_count(wanted, 1) == type_count(&sample, 1))
     diag_hint(e->diag, "both have %lld elements: take %s here, and reshape it in the model",
               (long long)type_count(&sample, 1), type_text(e->arena, &sample));
+  else if (wanted->rank == 1 && sample.rank == 1 && !strcmp(s->data->data->calls[0].name, "csv"))
+    diag_hint(e->diag,
+              "take %s here, or choose columns with `features: […]` or `drop: […]`; one of text counts for each of its "
+              "texts",
+              type_text(e->arena, &sample));
   return false;
 }
 

@@ -180,7 +180,9 @@ static bool match_shape(Elab *e, const Match *m, const TypeExpr *type, const Typ
   int extra = found->rank - lead - (count - (dots >= 0 ? 1 : 0));
   if (extra < 0 || (dots < 0 && extra > 0)) {
     const char *why = NULL;
-    if (m->of_model)
+    if (m->of_model && m->result)
+      why = extra > 0 && count ? "flatten makes one dimension of all but the batch" : NULL;
+    else if (m->of_model)
       why = extra < 0 && found->rank == count ? "a model takes a batch: the batch is the first dimension"
                                               : "the batch, its first dimension, is left out here";
     else if (extra > 0 && count && !m->result)

@@ -1,5 +1,8 @@
 // Executables: by way of C, or an object file from LLVM; and a pair of files to embed.
+#include <errno.h>
 #include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "emit/emit.h"
@@ -26,6 +29,20 @@ static int build_object(Arena *arena, const Compilation *compilation, const Buil
   return good ? 0 : report(&error);
 }
 
+// The executable is put in the place of what is there, which must not be a folder or a device.
+static bool check_output(Arena *arena, const char *path) {
+  const char *slash = strrchr(path, '/'), *reason = NULL;
+  const char *folder = !slash ? "." : slash == path ? "/" : arena_strndup(arena, path, (size_t)(slash - path));
+  struct stat there;
+  if (access(folder, W_OK | X_OK) != 0)
+    reason = strerror(errno);
+  else if (stat(path, &there) == 0 && !S_ISREG(there.st_mode))
+    reason = S_ISDIR(there.st_mode) ? "it is a folder" : "it is no regular file";
+  if (reason)
+    fprintf(stderr, "nnc: cannot write %s: %s; name another file with -o\n", path, reason);
+  return !reason;
+}
+
 int session_build(Arena *arena, const Compilation *compilation, const BuildOptions *options) {
   const Program *program = compilation->program;
   if (!program->trains.count && !program->predicts.count) {
@@ -35,6 +52,8 @@ int session_build(Arena *arena, const Compilation *compilation, const BuildOptio
   if (options->embed)
     return session_embed(arena, compilation, options);
   const char *output = options->output ? options->output : compilation->program->name;
+  if (!check_output(arena, output))
+    return 1;
   if (options->llvm)
     return build_object(arena, compilation, options, output);
   NnrtError error = {0};

@@ -301,6 +301,16 @@ static bool hint_expression(Parse *parse, const Expected *expected, int at) {
     diag_hint(diag, "`|>` needs a value on its left");
   else if (kind == T_ELLIPSIS && expected->expression)
     diag_hint(diag, "`...` stands in types, indices and lists of dimensions");
+  else if (kind == T_ARROW && expected->complete)
+    diag_hint(diag, "`|>` hands a value on: x |> dense(10)");
+  else if (kind == ':' && listed(expected, "`->`"))
+    diag_hint(diag, "the type of the result follows `->`");
+  else if (earlier == T_PIPE && is_name(last) && expected->complete)
+    diag_hint(diag, "arguments stand in parentheses: `%s(…)`", token_at(parse, at - 1)->text);
+  else if (is_name(kind) && in_settings(parse, at) && expected->separator)
+    diag_hint(diag, "settings are separated by ends of lines or `;`");
+  else if (is_name(kind) && expected->separator && !expected->declaration && kind_at(parse, at + 1) == '=')
+    diag_hint(diag, "statements are separated by ends of lines or `;`");
   else if (last == T_PIPE || (last == '(' && earlier == T_PIPE))
     diag_hint(diag, "on the right of `|>` stands a call or the name of a layer");
   else

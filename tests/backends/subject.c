@@ -208,7 +208,7 @@ Graph *graph_with_elem(const Graph *graph, ElemType from, ElemType to, bool leni
 
 // ---- code
 const Way plain_way = {"no pass", true, true, true, true, true, true, true, .single = true};
-const Way ways[] = {{.label = "every pass"},
+const Way every_way[EVERY_WAY] = {{.label = "every pass"},
                     {"no pass", true, true, true, true, true, true, true, .single = false},
                     {.label = "one thread", .single = true},
                     {.label = "not fuse", .no_fuse = true},
@@ -221,7 +221,6 @@ const Way ways[] = {{.label = "every pass"},
                     {.label = "for AVX2", .cpu = "x86-64-v3"},
                     {.label = "for SSE", .cpu = "x86-64"},
                     {.label = "for AVX-512", .cpu = "x86-64-v4"}};
-const int way_count = sizeof ways / sizeof *ways;
 
 const Way c_ways[] = {{.label = "every pass"},
 #ifdef __x86_64__
@@ -528,18 +527,23 @@ static void expect_same_bits(const Subjects *subjects, const Outcome *expected, 
   }
 }
 
-void expect_same_everywhere(const Subjects *subjects, Backend backend, int count, const Way *some) {
-  Arena *arena = arena_new();
-  Code *plain = code_new(subjects, &plain_way, BACKEND_JIT);
-  Outcome *expected = run_all(subjects, plain, arena);
-  code_free(plain);
-  for (int i = 0; i < count; i++) {
-    Code *code = code_new(subjects, &some[i], backend);
+static void expect_build(const Subjects *subjects, const Outcome *expected, const Build *build) {
+  for (int i = 0; i < build->count; i++) {
+    Code *code = code_new(subjects, &build->ways[i], build->backend);
     if (!code)
-      break;
+      return;
     for (int threads = 1; threads <= 2; threads++)
       expect_same_bits(subjects, expected, code, threads);
     code_free(code);
   }
+}
+
+void expect_same_everywhere(const Subjects *subjects, int count, const Build *builds) {
+  Arena *arena = arena_new();
+  Code *plain = code_new(subjects, &plain_way, BACKEND_JIT);
+  Outcome *expected = run_all(subjects, plain, arena);
+  code_free(plain);
+  for (int i = 0; i < count; i++)
+    expect_build(subjects, expected, &builds[i]);
   arena_free(arena);
 }

@@ -51,8 +51,8 @@ typedef struct Way {
 } Way;
 
 extern const Way plain_way; // no pass at all: what the others are compared with
-extern const Way ways[]; // the last are for other processors
-extern const int way_count;
+extern const Way every_way[]; // of compiling for the JIT; the last WAYS_FOR_OTHERS are for other processors
+enum { EVERY_WAY = 13, WAYS_FOR_OTHERS = 3 };
 // Ways for the C backends: this machine, and the oldest of its kind, where fma is a function of libm.
 extern const Way c_ways[];
 extern const int c_way_count;
@@ -81,6 +81,14 @@ Outcome code_run(const Code *code, Arena *arena, Subject *subject, Call call);
 Outcome code_run_changed(const Code *code, Arena *arena, Subject *subject, Call call, int input, int64_t at, double to);
 double outcome_real(const Outcome *outcome, const Subject *subject, int output, int64_t at);
 
-// Compiles the subjects in each of these ways and runs them, on one thread and two, for several batch counts, with plain and
+typedef struct Build {
+  Backend backend;
+  int count;
+  const Way *ways;
+} Build;
+
+// Compiles the subjects in all these ways and runs them, on one thread and two, for several batch counts, with plain and
 // (on one thread) special values; the results are held against those of the plain way by the JIT.
-void expect_same_everywhere(const Subjects *subjects, Backend backend, int way_count, const Way *ways);
+void expect_same_everywhere(const Subjects *subjects, int count, const Build *builds);
+#define EXPECT_SAME(subjects, ...)                                                                                     \
+  expect_same_everywhere((subjects), sizeof((Build[]){__VA_ARGS__}) / sizeof(Build), (Build[]){__VA_ARGS__})

@@ -86,14 +86,12 @@ static Subjects math_subjects(void) {
   return subjects;
 }
 
-static void same_bits(Backend backend, int count, const Way *some) {
+Test(math, same_bits, .timeout = 300) {
   Subjects subjects = math_subjects();
-  expect_same_everywhere(&subjects, backend, count, some);
+  EXPECT_SAME(&subjects, {BACKEND_JIT, 2, every_way}, {BACKEND_GCC, c_way_count, c_ways},
+              {BACKEND_CLANG, c_way_count, c_ways});
   subjects_free(&subjects);
 }
-Test(math, same_bits_jit, .timeout = 300) { same_bits(BACKEND_JIT, 2, ways); }
-Test(math, same_bits_gcc, .timeout = 300) { same_bits(BACKEND_GCC, c_way_count, c_ways); }
-Test(math, same_bits_clang, .timeout = 300) { same_bits(BACKEND_CLANG, c_way_count, c_ways); }
 
 // ---- accuracy
 // Distance in ULP of a format with `bits` of precision and least exponent `least`; huge where NaN, infinity or sign differ.
@@ -150,7 +148,7 @@ static void expect_accurate(const Subject *subject, const Outcome *outcome, int 
 
 Test(math, accuracy, .timeout = 300) {
   Subjects subjects = math_subjects();
-  Code *code = code_new(&subjects, &ways[0], BACKEND_JIT);
+  Code *code = code_new(&subjects, &every_way[0], BACKEND_JIT);
   for (int i = 0; i < subjects.all.count; i++) {
     Subject *subject = subjects.all.data[i];
     Outcome outcome = code_run(code, subjects.arena, subject, (Call){0, VALUES_PLAIN, 1});

@@ -52,8 +52,8 @@ ERROR(float_for_int, "model m(x: f32[4]) { dense(x, 4 / 2) }", "1:31",
       "`//` divides whole numbers to a whole number, and int(…) converts")
 ERROR(keras_call, "model m(x: f32[4]) { dense(3)(x) }", "1:22", "`dense` needs an argument `units`",
       "`x`, a tensor, comes first: x |> dense(…)")
-ERROR(in_quotes, "model m(x: f32[4]) { dense(x, 3, activation: \"relu\") }", "1:22", "the string \"relu\" cannot be called",
-      "write relu, without quotes")
+ERROR(in_quotes, "model m(x: f32[4]) { dense(x, 3, activation: \"relu\") }", "1:22",
+      "the string \"relu\" cannot be called", "write relu, without quotes")
 ERROR(dropout_rate, "model m(x: f32[4]) { x |> dropout(2) }", "1:27",
       "dropout: the rate is a fraction, from 0 to below 1, not 2", NULL)
 ERROR(not_callable, "const a = 3\nmodel m(x: f32[4]) { x |> a }", "2:27", "the int 3 cannot be called", NULL)
@@ -75,6 +75,14 @@ ERROR(layer_shape, "layer f(x: f32[..., 3]) { x }\nmodel m(x: f32[4]) { f(x) }",
 ERROR(no_dots, "layer f(x: f32[k]) { x }\nmodel m(x: f32[2]) { f(x) }", "2:24",
       "`x` of `f` must be f32[k], but is f32[n, 2]",
       "write f32[..., k]: `...` stands for the leading dimensions, the batch among them")
+ERROR(result_rank, "model m(x: f32[4, 4]) -> f32[10] { x |> dense(10) }", "1:26",
+      "the result of `m` is declared as f32[10], but is f32[4, 10]", "flatten makes one dimension of all but the batch")
+ERROR(result_layer, "model m(x: f32[4]) { relu }", "1:7", "the result of `m` must be a tensor, but is the layer `relu`",
+      "the value of a body is its last expression")
+ERROR(result_none, "model m(x: f32[4]) { y = x }", "1:7", "the body of `m` has no value",
+      "the value of a body is its last expression")
+ERROR(data_call, "data d = split(csv(\"a.csv\"), val: 0.1)", "1:16", "`csv` cannot stand in an argument",
+      "a source and its transforms are joined by `|>`: csv(\"file.csv\", …) |> split(…)")
 ERROR(field_transpose, "model m(x: f32[4]) { x.T }", "1:22", "a tensor f32[n, 4] has no parts, so `.T` means nothing",
       "write transpose(x), or x |> transpose")
 ERROR(own_part, "model m(x: f32[2]) { param w: f32[2] = ones; x * m.w }", "1:50",
@@ -183,15 +191,17 @@ ERROR(missing_setting, DATA "train { model: m; data: d; loss: cross_entropy }", 
       "this train block has no `optimizer`", NULL)
 ERROR(missing_settings, DATA "train { model: m }", "3:1", "this train block has no `data`, no `loss`, no `optimizer`",
       NULL)
-ERROR(frozen_name, DATA "train { model: m; data: d; loss: cross_entropy; optimizer: adam; freeze: [\"m.dense_1.*\"] }", "3:75",
+ERROR(frozen_name,
+      DATA "train { model: m; data: d; loss: cross_entropy; optimizer: adam; freeze: [\"m.dense_1.*\"] }", "3:75",
       "`freeze`: no parameter is named `m.dense_1.*`", "did you mean `m.dense_0.w`?")
 ERROR(frozen_all, DATA "train { model: m; data: d; loss: cross_entropy; optimizer: adam; freeze: [m] }", "3:34",
       "nothing is left to train: `freeze` names every parameter of this loss", NULL)
 ERROR(loss_in_quotes, DATA "train { model: m; data: d; loss: \"mse\"; optimizer: adam }", "3:34",
       "a loss is a layer such as cross_entropy, but this is the string \"mse\"", "write mse, without quotes")
 ERROR(save_unreported,
-      DATA "train { model: m; data: d; loss: cross_entropy; optimizer: adam; save: best(val.accuracy, to: \"a\") }", "3:77",
-      "nothing named `val.accuracy` is reported", "what is reported: val.loss; `metrics: [accuracy]` reports more")
+      DATA "train { model: m; data: d; loss: cross_entropy; optimizer: adam; save: best(val.accuracy, to: \"a\") }",
+      "3:77", "nothing named `val.accuracy` is reported",
+      "what is reported: val.loss; `metrics: [accuracy]` reports more")
 ERROR(set_twice, DATA "train { model: m; data: d; loss: cross_entropy; optimizer: adam; batch: 3; batch: 4 }", "3:76",
       "`batch` is set twice", NULL)
 ERROR(both_lengths, DATA "train { model: m; data: d; loss: cross_entropy; optimizer: adam; epochs: 3; steps: 4 }",
@@ -300,6 +310,8 @@ Test(errors, nothing_follows_from_an_error) {
   expect_errors("model m(x: f32[4]) { dense(3)(x) }", 1);
   expect_errors("model m(x: f32[4]) { (a, b) = x\n a + b }", 1);
   expect_errors("model m(x: f32[4]) { (a, b) = split(x, 4, axis: -1)\n a + b }", 1);
+  expect_errors("import \"nowhere.nn\"\nmodel m(x: f32[4]) { x |> block(3) }", 1);
+  expect_errors("model m(x: f32[4]) { x | relu }", 1);
   expect_errors("model m(x: f32[4]) { param w = zeros\n x * w }", 1);
 }
 

@@ -69,3 +69,42 @@ Test(examples, mnist_reaches_97_8_percent, .timeout = 300) {
   cr_assert(shell_number(shell, "accuracy") >= 0.978, "%s", shell->output);
   shell_close(shell);
 }
+
+// ---- what a person does wrong on the command line: said at once, in one line, with exit status 1 or argp's 64
+
+static void must_say(const char *command, int status, const char *text) {
+  Shell *shell = shell_open();
+  shell_run(shell, "%s", command);
+  cr_expect_eq(shell->status, status, "%s: exit status %d\n%s", command, shell->status, shell->output);
+  cr_expect(shell_printed(shell, text), "%s: `%s` is not in\n%s", command, text, shell->output);
+  shell_close(shell);
+}
+
+Test(command_line, numbers_out_of_range) {
+  must_say("$NNC run xor.nn --threads 99999999999", 64, "--threads: `99999999999` is more than 4096");
+  must_say("$NNC run xor.nn --seed 99999999999999999999", 64, "is more than");
+  must_say("$NNC run xor.nn --batch 0", 64, "`0` is not a whole number of 1 or more");
+}
+
+Test(command_line, unknown_processor) {
+  must_say("$NNC emit asm xor.nn --target-cpu bogus", 64, "`bogus` is no processor that nnc knows");
+  must_say("$NNC build xor.nn --backend llvm --target-cpu bogus -o x", 64, "`bogus` is no processor that nnc knows");
+}
+
+Test(command_line, nothing_to_do) {
+  must_say(": > a.nn; $NNC build a.nn", 1, "a.nn has no train block and no model: there is nothing to build");
+  must_say(": > a.nn; $NNC run a.nn", 1, "a has no train block");
+  must_say(": > a.nn; $NNC test a.nn", 0, "a.nn has no `test` block");
+}
+
+Test(command_line, outputs_that_cannot_be) {
+  must_say("mkdir a; $NNC build xor.nn -o a", 1, "cannot write a: it is a folder");
+  must_say("$NNC build xor.nn -o nowhere/x", 1, "cannot write nowhere/x: No such file or directory");
+  must_say("mkdir a; $NNC run xor.nn --checkpoint a", 1, "checkpoints cannot be written to a: it is a folder");
+}
+
+Test(command_line, files_with_carriage_returns_and_blanks) {
+  must_say("mkdir 'a b'; sed 's/$/\\r/' iris.csv > 'a b/iris.csv'; sed 's/$/\\r/' iris.nn > 'a b/my iris.nn'; "
+           "cd /; $NNC run \"$OLDPWD/a b/my iris.nn\" --epochs 1",
+           0, "epoch 1/1");
+}

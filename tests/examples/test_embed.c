@@ -1,0 +1,86 @@
+// `nnc build --embed` and --check-nan, as a user meets them.
+#include <criterion/criterion.h>
+#include <criterion/new/assert.h>
+
+#include "shell.h"
+
+// Reads the first five rows of digits.csv and prints, for each, its class and probability as `nnc predict` does.
+static const char caller[] = "#include <stdio.h>\n#include <stdlib.h>\n#include \"digits.h\"\n"
+                             "static _Alignas(64) char workspace[DIGITS_WORKSPACE_BYTES];\n"
+                             "int main(void) {\n"
+                             "  static float x[5 * 64], y[5 * 10];\n"
+                             "  char line[4096];\n"
+                             "  FILE *file = fopen(\"five.csv\", \"r\");\n"
+                             "  if (!file || !fgets(line, sizeof line, file)) return 1;\n"
+                             "  for (int i = 0; i < 5 && fgets(line, sizeof line, file); i++) {\n"
+                             "    char *at = line;\n"
+                             "    for (int j = 0; j < 64; j++, at++) x[i * 64 + j] = strtof(at, &at) / 16;\n"
+                             "  }\n"
+                             "  digits_classifier(x, y, 5, workspace);\n"
+                             "  puts(\"row,class,probability\");\n"
+                             "  for (int i = 0; i < 5; i++) {\n"
+                             "    int best = 0;\n"
+                             "    for (int j = 1; j < 10; j++) if (y[i * 10 + j] > y[i * 10 + best]) best = j;\n"
+                             "    printf(\"%d,%d,%.6f\\n\", i + 1, best, (double)y[i * 10 + best]);\n"
+                             "  }\n"
+                             "  return 0;\n}\n";
+
+static void embed_with(const char *cc) {
+  Shell *shell = shell_open();
+  cr_assert(shell_run(shell, "$NNC run digits.nn --quiet --epochs 2 && head -n 6 digits.csv > five.csv") == 0, "%s",
+            shell->output);
+  cr_assert(shell_run(shell, "$NNC build digits.nn --embed made") == 0, "%s", shell->output);
+  cr_assert(shell_run(shell, "cat > caller.c <<'END'\n%sEND", caller) == 0);
+  shell_run(shell,
+            "%s -std=c11 -O2 -march=native -ffp-contract=off -Wall -Wextra -Werror -Imade caller.c made/digits.c -lm "
+            "-o caller",
+            cc);
+  cr_assert(shell->status == 0, "%s", shell->output);
+  cr_assert(shell_run(shell, "./caller > mine.csv && $NNC predict digits.nn five.csv > theirs.csv") == 0, "%s",
+            shell->output);
+  cr_assert(shell_same_files(shell, "mine.csv", "theirs.csv"));
+  cr_assert(shell_run(shell, "! ldd caller | grep -vE 'libc\\.|libm\\.|linux-vdso|ld-linux'") == 0, "%s",
+            shell->output);
+  shell_close(shell);
+}
+
+Test(embed, gives_what_predict_gives_with_gcc) {
+  embed_with("gcc");
+}
+Test(embed, gives_what_predict_gives_with_clang) {
+  embed_with("clang-19");
+}
+
+Test(embed, wants_weights) {
+  Shell *shell = shell_open();
+  cr_assert(shell_run(shell, "$NNC build digits.nn --embed made") == 1);
+  cr_assert(shell_printed(shell, "digits.safetensors"), "%s", shell->output);
+  shell_close(shell);
+}
+
+static const char bad_logarithm[] = "data points = values(x: [[0.0], [1.0]], y: [[0.0], [1.0]])\n"
+                                    "model m(x: f32[1]) -> f32[1] {\n"
+                                    "  y = dense(x, 4)\n"
+                                    "  z = log(y - 100)\n"
+                                    "  dense(z, 1)\n}\n"
+                                    "train { model: m; data: points; loss: mse; optimizer: sgd(lr: 0.1); epochs: 2 }\n";
+
+Test(check_nan, names_the_first_tensor_and_its_line) {
+  Shell *shell = shell_open();
+  cr_assert(shell_run(shell, "cat > bad.nn <<'END'\n%sEND", bad_logarithm) == 0);
+  cr_assert(shell_run(shell, "$NNC run bad.nn --quiet") == 1);
+  cr_assert(shell_printed(shell, "loss became nan in step 0"), "%s", shell->output);
+  cr_assert(shell_run(shell, "$NNC run bad.nn --quiet --check-nan") == 1);
+  cr_assert(shell_printed(shell, "bad.nn:4: kernel m_log gave the first NaN"), "%s", shell->output);
+  cr_assert(shell_run(shell, "$NNC build bad.nn -o bad --check-nan && ./bad train --quiet --check-nan") == 1);
+  cr_assert(shell_printed(shell, "bad.nn:4: kernel m_log gave the first NaN"), "%s", shell->output);
+  shell_close(shell);
+}
+
+Test(check_nan, changes_no_bit) {
+  Shell *shell = shell_open();
+  cr_assert(shell_run(shell, "$NNC run digits.nn --quiet --epochs 1 --checkpoint a.safetensors") == 0);
+  cr_assert(shell_run(shell, "$NNC run digits.nn --quiet --epochs 1 --checkpoint b.safetensors --check-nan") == 0);
+  cr_assert(shell_same_files(shell, "a.safetensors", "b.safetensors"));
+  shell_close(shell);
+}
