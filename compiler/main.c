@@ -221,6 +221,7 @@ int main(int argc, char **argv) {
   choose_entries(&line);
   if (line.command == COMMAND_EMIT && !show_knows(line.arguments[0])) {
     fprintf(stderr, "nnc: there is no stage `%s`; the stages are ast, graph, kernels, loops, c, llvm and asm\n", line.arguments[0]);
+    arena_free(arena);
     return 1;
   }
   const char *path = line.arguments[line.command == COMMAND_EMIT ? 1 : 0];

@@ -24,7 +24,7 @@ typedef void NnrtRun(const NnrtFrame *frame);
 
 // ---- threads (threads.c). Code of the LLVM backend calls both; C code begins its team by an OpenMP pragma.
 void nnrt_parallel(int threads, void (*body)(const NnrtFrame *, int thread, int threads), const NnrtFrame *frame);
-// Before C code begins a team: how many threads will come to each barrier.
+// How many threads will come to each barrier: C code says so before its team begins, and 1 when it is over.
 void nnrt_team(int threads);
 // All threads of the team have come here before any goes on. Alone, it does nothing.
 void nnrt_barrier(void);

@@ -70,4 +70,5 @@ void nnrt_parallel(int threads, void (*body)(const NnrtFrame *, int thread, int 
     body(frame, omp_get_thread_num(), omp_get_num_threads());
     nnrt_barrier(); // all arrive together, so that the join does not spin
   }
+  nnrt_team(1);
 }

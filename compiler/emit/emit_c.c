@@ -255,6 +255,7 @@ static void print_entry(CEmit *emit, const LEntry *entry, bool is_static) {
     c_line(emit, "nnrt_barrier(); // all arrive together, so that the join does not spin\n");
     emit->depth--;
     c_line(emit, "}\n");
+    c_line(emit, "nnrt_team(1);\n");
   }
   emit->depth = 0;
   text_add(emit->out, "}\n\n");

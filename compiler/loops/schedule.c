@@ -8,7 +8,9 @@
 #include "loops/nest.h"
 
 enum {
-  TEAM_WORK = 200000, // below it an entry is not worth a team of threads
+  // Below it, about 100 microseconds, an entry is not worth a team: its barriers would cost more, the more so where other
+  // work shares the processors.
+  TEAM_WORK = 10000000,
   ALIGN = 64
 };
 

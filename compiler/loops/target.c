@@ -1,4 +1,4 @@
-// Machines the schedule knows: vector width, number of vector registers, caches. Results do not depend on them.
+// Machines of this architecture that the schedule knows: vector width, number of vector registers, caches. Results do not depend on them.
 #include <string.h>
 #include <unistd.h>
 
@@ -8,15 +8,21 @@ static const struct {
   const char *name;
   int vector_bytes, vector_registers;
 } models[] = {
-    {"x86-64", 16, 16},        {"x86-64-v2", 16, 16},   {"x86-64-v3", 32, 16},      {"x86-64-v4", 64, 32},
-    {"haswell", 32, 16},       {"broadwell", 32, 16},   {"skylake", 32, 16},        {"skylake-avx512", 64, 32},
-    {"cascadelake", 64, 32},   {"cooperlake", 64, 32},  {"icelake-client", 64, 32}, {"icelake-server", 64, 32},
-    {"tigerlake", 64, 32},     {"rocketlake", 64, 32},  {"sapphirerapids", 64, 32}, {"emeraldrapids", 64, 32},
-    {"graniterapids", 64, 32}, {"alderlake", 32, 16},   {"raptorlake", 32, 16},     {"znver1", 32, 16},
-    {"znver2", 32, 16},        {"znver3", 32, 16},      {"znver4", 64, 32},         {"znver5", 64, 32},
-    {"generic", 16, 32},       {"cortex-a53", 16, 32},  {"cortex-a72", 16, 32},     {"cortex-a76", 16, 32},
-    {"neoverse-n1", 16, 32},   {"neoverse-n2", 16, 32}, {"neoverse-v1", 32, 32},    {"apple-m1", 16, 32},
-    {"apple-m2", 16, 32},      {"apple-m3", 16, 32},
+#if defined(__x86_64__)
+    {"x86-64", 16, 16},     {"x86-64-v2", 16, 16},      {"x86-64-v3", 32, 16},      {"x86-64-v4", 64, 32},
+    {"nehalem", 16, 16},    {"sandybridge", 32, 16},    {"ivybridge", 32, 16},      {"haswell", 32, 16},
+    {"broadwell", 32, 16},  {"skylake", 32, 16},        {"skylake-avx512", 64, 32}, {"cascadelake", 64, 32},
+    {"cooperlake", 64, 32}, {"icelake-client", 64, 32}, {"icelake-server", 64, 32}, {"tigerlake", 64, 32},
+    {"rocketlake", 64, 32}, {"sapphirerapids", 64, 32}, {"emeraldrapids", 64, 32},  {"graniterapids", 64, 32},
+    {"alderlake", 32, 16},  {"raptorlake", 32, 16},     {"znver1", 32, 16},         {"znver2", 32, 16},
+    {"znver3", 32, 16},     {"znver4", 64, 32},         {"znver5", 64, 32},
+#elif defined(__aarch64__)
+    {"generic", 16, 32},     {"cortex-a53", 16, 32},  {"cortex-a72", 16, 32},  {"cortex-a76", 16, 32},
+    {"neoverse-n1", 16, 32}, {"neoverse-n2", 16, 32}, {"neoverse-v1", 32, 32}, {"apple-m1", 16, 32},
+    {"apple-m2", 16, 32},    {"apple-m3", 16, 32},
+#else
+    {"generic", 16, 16},
+#endif
 };
 
 static int64_t cache(int name, int64_t otherwise) {

@@ -45,13 +45,20 @@ static const LEntry *entry_of(const Manifest *manifest, const NnrtFunction *func
   return NULL;
 }
 
-static void name_classes(EmbedFunction *function) {
+static void name_classes(Arena *arena, EmbedFunction *function) {
   NnrtError error = {0};
   NnrtDataset *data = function->predict->data ? nnrt_data_open(function->predict->data, NNRT_DATA_SHAPES, &error) : NULL;
   if (!data)
     return;
-  function->class_count = nnrt_data_info(data)->class_count;
-  function->classes = nnrt_data_info(data)->class_names;
+  const NnrtSampleInfo *info = nnrt_data_info(data);
+  function->class_count = info->class_count;
+  if (info->class_names) {
+    const char **names = arena_array(arena, const char *, info->class_count + 1);
+    for (int i = 0; i < info->class_count; i++)
+      names[i] = arena_strndup(arena, info->class_names[i], strlen(info->class_names[i]));
+    function->classes = names;
+  }
+  nnrt_data_close(data);
 }
 
 int session_embed(Arena *arena, const Compilation *compilation, const BuildOptions *options) {
@@ -61,7 +68,7 @@ int session_embed(Arena *arena, const Compilation *compilation, const BuildOptio
   for (int i = 0; i < module->predict_count; i++) {
     functions[i].predict = &module->predicts[i];
     functions[i].entry = entry_of(compilation->manifest, &module->predicts[i].function);
-    name_classes(&functions[i]);
+    name_classes(arena, &functions[i]);
   }
   uint8_t *state = arena_alloc(arena, (size_t)module->state_bytes + 64);
   Embed embed = {.name = identifier(arena, module->name),

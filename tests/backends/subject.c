@@ -1,5 +1,5 @@
-// See subject.h. Inputs, outputs and state end at a page that cannot be touched, so that code that reads or writes beyond
-// the count of a call crashes.
+// See subject.h. Inputs, outputs and state end at a page that cannot be touched, so that code that reads or writes
+// beyond the count of a call crashes.
 #define _GNU_SOURCE // RTLD_NODELETE
 #include "subject.h"
 
@@ -36,12 +36,32 @@ static void memory_free(Memory memory) {
 }
 
 // ---- values
-static const double special_reals[] = {NAN,    INFINITY, -INFINITY, 0.0,         -0.0,   1,        -1,         0.5,
-                                       5e-324, -1e-310,  1e-40,     -0x1p-126,   3e38,   -1.7e308, 0x1p31,     -9.3e18,
+static const double special_reals[] = {NAN,    INFINITY, -INFINITY, 0.0,         -0.0,   1,        -1,       0.5,
+                                       5e-324, -1e-310,  1e-40,     -0x1p-126,   3e38,   -1.7e308, 0x1p31,   -9.3e18,
                                        1e22,   -2.5,     88.8,      -0x1.8p-149, -745.1, 255.5,    0x1p-1022};
-static const int64_t special_wholes[] = {0,   -1,  1,   INT32_MIN, INT32_MAX, INT64_MIN,          INT64_MAX, 255,
-                                         256, 128, 7,   -7,        2,         INT64_C(-2147483649), 1000003,   -128,
-                                         127, 3,   -56, 65536,     -65537,    9,                  INT64_C(1) << 40};
+static const int64_t special_wholes[] = {0,
+                                         -1,
+                                         1,
+                                         INT32_MIN,
+                                         INT32_MAX,
+                                         INT64_MIN,
+                                         INT64_MAX,
+                                         255,
+                                         256,
+                                         128,
+                                         7,
+                                         -7,
+                                         2,
+                                         INT64_C(-2147483649),
+                                         1000003,
+                                         -128,
+                                         127,
+                                         3,
+                                         -56,
+                                         65536,
+                                         -65537,
+                                         9,
+                                         INT64_C(1) << 40};
 enum { SPECIALS = sizeof special_reals / sizeof *special_reals };
 _Static_assert(SPECIALS == sizeof special_wholes / sizeof *special_wholes, "pairs take both tables alike");
 
@@ -79,9 +99,13 @@ static void store(ElemType elem, uint8_t *to, Element value) {
 }
 
 // ---- subjects
-Subjects subjects_new(void) { return (Subjects){.arena = arena_new()}; }
+Subjects subjects_new(void) {
+  return (Subjects){.arena = arena_new()};
+}
 
-static int64_t capacity_bytes(const Type *type, int64_t batch) { return type_count(type, batch) * elem_bytes(type->elem); }
+static int64_t capacity_bytes(const Type *type, int64_t batch) {
+  return type_count(type, batch) * elem_bytes(type->elem);
+}
 
 Subject *subject_add(Subjects *subjects, const char *label, Graph *graph, int64_t state_bytes, const OpCase *op_case) {
   if (!graph)
@@ -122,7 +146,9 @@ typedef struct Change {
   VEC(Slot *) slots;
 } Change;
 
-static ElemType changed(const Change *change, ElemType elem) { return elem == change->from ? change->to : elem; }
+static ElemType changed(const Change *change, ElemType elem) {
+  return elem == change->from ? change->to : elem;
+}
 
 // Places keep their order: twice as far apart where elements grow.
 static const Slot *changed_slot(Change *change, const Slot *slot) {
@@ -209,22 +235,23 @@ Graph *graph_with_elem(const Graph *graph, ElemType from, ElemType to, bool leni
 // ---- code
 const Way plain_way = {"no pass", true, true, true, true, true, true, true, .single = true};
 const Way every_way[EVERY_WAY] = {{.label = "every pass"},
-                    {"no pass", true, true, true, true, true, true, true, .single = false},
-                    {.label = "one thread", .single = true},
-                    {.label = "not fuse", .no_fuse = true},
-                    {.label = "not order", .no_order = true},
-                    {.label = "not plan", .no_plan = true},
-                    {.label = "not fold", .no_fold = true},
-                    {.label = "not simplify", .no_simplify = true},
-                    {.label = "not cse", .no_cse = true},
-                    {.label = "not dce", .no_dce = true},
-                    {.label = "for AVX2", .cpu = "x86-64-v3"},
-                    {.label = "for SSE", .cpu = "x86-64"},
-                    {.label = "for AVX-512", .cpu = "x86-64-v4"}};
+                                  {"no pass", true, true, true, true, true, true, true, .single = false},
+                                  {.label = "one thread", .single = true},
+                                  {.label = "not fuse", .no_fuse = true},
+                                  {.label = "not order", .no_order = true},
+                                  {.label = "not plan", .no_plan = true},
+                                  {.label = "not fold", .no_fold = true},
+                                  {.label = "not simplify", .no_simplify = true},
+                                  {.label = "not cse", .no_cse = true},
+                                  {.label = "not dce", .no_dce = true},
+                                  {.label = "for AVX2", .cpu = "x86-64-v3"},
+                                  {.label = "for SSE", .cpu = "x86-64"},
+                                  {.label = "for AVX-512", .cpu = "x86-64-v4"}};
 
-const Way c_ways[] = {{.label = "every pass"},
+const Way c_ways[] = {
+    {.label = "every pass"},
 #ifdef __x86_64__
-                      {.label = "every pass, for SSE", .cpu = "x86-64"},
+    {.label = "every pass, for SSE", .cpu = "x86-64"},
 #endif
 };
 const int c_way_count = sizeof c_ways / sizeof *c_ways;
@@ -232,8 +259,8 @@ const int c_way_count = sizeof c_ways / sizeof *c_ways;
 static const char *const backend_names[] = {"JIT", "gcc", "clang"}, *const compilers[] = {NULL, "gcc", "clang-19"};
 static const char *const warnings = "-Wall -Wextra -Werror";
 
-// clang's code brings an OpenMP runtime of its own, and so needs a barrier of its own, made of the same source. They stay
-// loaded, as the runtime's threads do.
+// clang's code brings an OpenMP runtime of its own, and so needs a barrier of its own, made of the same source. They
+// stay loaded, as the runtime's threads do.
 static const char *const own_barrier = "-Wl,-Bsymbolic " NNC_SOURCE_DIR "/runtime/threads.c";
 
 struct Code {
@@ -242,7 +269,7 @@ struct Code {
   LoopModule *module;
   Jit *jit;
   void *library;
-  uint8_t *memory; // the arena of the calls
+  uint8_t *memory;        // the arena of the calls
   VEC(NnrtRun *) entries; // in the order of the subjects
 };
 
@@ -260,8 +287,13 @@ static void add_entry(LoopModule *module, const Subject *subject, const Way *way
   module->entries.data[module->entries.count - 1]->parallel = !way->single;
 }
 
-static bool is_installed(Arena *arena, const char *compiler) {
-  return system(arena_printf(arena, "command -v %s >/dev/null 2>&1", compiler)) == 0;
+static bool is_usable(Arena *arena, Backend backend) {
+#ifdef __SANITIZE_ADDRESS__
+  if (backend == BACKEND_CLANG) // its sanitizers and gcc's do not go together
+    return false;
+#endif
+  return backend == BACKEND_JIT ||
+         system(arena_printf(arena, "command -v %s >/dev/null 2>&1", compilers[backend])) == 0;
 }
 
 static void load_library(Code *code, const char *cpu, Backend backend) {
@@ -272,8 +304,7 @@ static void load_library(Code *code, const char *cpu, Backend backend) {
   emit_c(&text, code->module, NULL);
   const char *path = arena_printf(code->arena, "%s/code.so", folder);
   bool clang = backend == BACKEND_CLANG;
-  const char *compiler =
-      arena_printf(code->arena, "%s %s %s", compilers[backend], warnings, clang ? own_barrier : "");
+  const char *compiler = arena_printf(code->arena, "%s %s %s", compilers[backend], warnings, clang ? own_barrier : "");
   CcOptions options = {.cc = compiler, .cpu = cpu, .shared = true};
   bool good = cc_compile(code->arena, text_string(&text), "code", &options, path, &error);
   code->library = good ? dlopen(path, RTLD_NOW | RTLD_LOCAL | (clang ? RTLD_NODELETE : 0)) : NULL;
@@ -296,7 +327,7 @@ static NnrtRun *find_entry(const Code *code, const char *entry) {
 
 Code *code_new(const Subjects *subjects, const Way *way, Backend backend) {
   Arena *arena = arena_new();
-  if (backend != BACKEND_JIT && !is_installed(arena, compilers[backend])) {
+  if (!is_usable(arena, backend)) {
     arena_free(arena);
     return NULL;
   }
@@ -360,7 +391,8 @@ static const uint8_t *fill_input(const Subject *subject, int input, Call call) {
   uint8_t *start = start_of(&subject->inputs[input], type, batch, call.n);
   memset(subject->inputs[input].base, 0x5a, (size_t)(subject->inputs[input].end - subject->inputs[input].base));
   for (int64_t at = 0; at < count; at++)
-    store(type->elem, start + place_of(type, batch, call.n, at) * bytes, subject_value(subject, call.values, input, at));
+    store(type->elem, start + place_of(type, batch, call.n, at) * bytes,
+          subject_value(subject, call.values, input, at));
   return start;
 }
 
@@ -412,7 +444,8 @@ Outcome code_run(const Code *code, Arena *arena, Subject *subject, Call call) {
   return run_filled(code, arena, subject, call, inputs);
 }
 
-Outcome code_run_changed(const Code *code, Arena *arena, Subject *subject, Call call, int input, int64_t at, double to) {
+Outcome code_run_changed(const Code *code, Arena *arena, Subject *subject, Call call, int input, int64_t at,
+                         double to) {
   const void **inputs = arena_array(arena, const void *, subject->graph->inputs.count + 1);
   for (int i = 0; i < subject->graph->inputs.count; i++)
     inputs[i] = fill_input(subject, i, call);

@@ -22,8 +22,8 @@ struct Subject {
   int index;         // in Subjects.all
   Graph *graph;
   int64_t state_bytes;
-  const OpCase *op_case; // where plain values come from it
-  bool pairs;            // special values: every pair of two of them
+  const OpCase *op_case;      // where plain values come from it
+  bool pairs;                 // special values: every pair of two of them
   const double *const *given; // plain values of each input, if not NULL
   struct Memory *inputs, *outputs, *state;
 };
@@ -39,18 +39,18 @@ void subjects_free(Subjects *subjects);
 Subject *subject_add(Subjects *subjects, const char *label, Graph *graph, int64_t state_bytes, const OpCase *op_case);
 Element subject_value(const Subject *subject, Values values, int input, int64_t at);
 
-// The same graph with another type for all that is of type `from`; slots lie twice as far apart. NULL if an operation does
-// not take it; `lenient`: unary ones become a negation.
+// The same graph with another type for all that is of type `from`; slots lie twice as far apart. NULL if an operation
+// does not take it; `lenient`: unary ones become a negation.
 Graph *graph_with_elem(const Graph *graph, ElemType from, ElemType to, bool lenient);
 
 typedef struct Way {
   const char *label;
   bool no_fold, no_simplify, no_cse, no_dce, no_fuse, no_order, no_plan;
-  bool single;       // no team of threads, whatever the work; else always a team
-  const char *cpu;   // what the schedule, and the C compiler's code, is made for; NULL: this machine
+  bool single;     // no team of threads, whatever the work; else always a team
+  const char *cpu; // what the schedule, and the C compiler's code, is made for; NULL: this machine
 } Way;
 
-extern const Way plain_way; // no pass at all: what the others are compared with
+extern const Way plain_way;   // no pass at all: what the others are compared with
 extern const Way every_way[]; // of compiling for the JIT; the last WAYS_FOR_OTHERS are for other processors
 enum { EVERY_WAY = 13, WAYS_FOR_OTHERS = 3 };
 // Ways for the C backends: this machine, and the oldest of its kind, where fma is a function of libm.
@@ -59,7 +59,7 @@ extern const int c_way_count;
 
 typedef enum Backend { BACKEND_JIT, BACKEND_GCC, BACKEND_CLANG } Backend;
 
-// Compiled subjects. NULL (and nothing is tested) only where the C compiler is not installed.
+// Compiled subjects. NULL, and nothing is tested, only where the C compiler cannot be had.
 typedef struct Code Code;
 Code *code_new(const Subjects *subjects, const Way *way, Backend backend);
 void code_free(Code *code);
@@ -87,8 +87,8 @@ typedef struct Build {
   const Way *ways;
 } Build;
 
-// Compiles the subjects in all these ways and runs them, on one thread and two, for several batch counts, with plain and
-// (on one thread) special values; the results are held against those of the plain way by the JIT.
+// Compiles the subjects in all these ways and runs them, on one thread and two, for several batch counts, with plain
+// and (on one thread) special values; the results are held against those of the plain way by the JIT.
 void expect_same_everywhere(const Subjects *subjects, int count, const Build *builds);
 #define EXPECT_SAME(subjects, ...)                                                                                     \
   expect_same_everywhere((subjects), sizeof((Build[]){__VA_ARGS__}) / sizeof(Build), (Build[]){__VA_ARGS__})

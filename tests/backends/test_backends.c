@@ -81,8 +81,7 @@ Test(backends, real, .timeout = 300) {
 
 Test(backends, whole, .timeout = 300) {
   Subjects subjects = all_cases(4, (ElemType[]){I32, I64, U8, BOOL});
-  EXPECT_SAME(&subjects, {BACKEND_JIT, FIRST, every_way}, {BACKEND_GCC, 1, c_ways},
-              {BACKEND_CLANG, 1, c_ways});
+  EXPECT_SAME(&subjects, {BACKEND_JIT, FIRST, every_way}, {BACKEND_GCC, 1, c_ways}, {BACKEND_CLANG, 1, c_ways});
   subjects_free(&subjects);
 }
 
@@ -93,7 +92,9 @@ Test(backends, every_way, .timeout = 300) {
 }
 
 // ---- the right values, by the JIT
-static bool has_reference(Op op) { return op != OP_slot && op != OP_clock && op != OP_random; }
+static bool has_reference(Op op) {
+  return op != OP_slot && op != OP_clock && op != OP_random;
+}
 
 static void expect_reference(const Code *code, Subject *subject, int64_t n) {
   Arena *arena = arena_new();
@@ -115,7 +116,8 @@ static void expect_reference(const Code *code, Subject *subject, int64_t n) {
     for (int64_t at = 0; at < tensor->count; at++) {
       int64_t whole = 0;
       memcpy(&whole, outcome.outputs[i] + at * elem_bytes(elem), (size_t)elem_bytes(elem));
-      double found = elem_is_real(elem) ? outcome_real(&outcome, subject, i, at) : (double)(elem == I32 ? (int32_t)whole : whole);
+      double found =
+          elem_is_real(elem) ? outcome_real(&outcome, subject, i, at) : (double)(elem == I32 ? (int32_t)whole : whole);
       double right = elem_is_real(elem) ? tensor->real[at] : (double)tensor->whole[at];
       double tolerance = elem_is_real(elem) ? 1e-13 * (1 + fabs(right)) : 0;
       cr_expect(fabs(found - right) <= tolerance, "%s, n %lld: %s element %lld is %.17g, not %.17g", subject->label,

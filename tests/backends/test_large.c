@@ -1,6 +1,6 @@
 // Shapes that fill register tiles, panels, lanes and threads and leave remainders: products, long sums, rows, gathers,
-// scatters and an update fused into a product. The same bits from every backend in every way; products and sums are also
-// held against the order of additions that loops/nest.h promises.
+// scatters and an update fused into a product. The same bits from every backend in every way; products and sums are
+// also held against the order of additions that loops/nest.h promises.
 #include <criterion/criterion.h>
 #include <math.h>
 
@@ -61,8 +61,8 @@ static Graph *reductions(Arena *arena, Type shape, int axis_count, const int *ax
 
 static Node *softmax(Graph *graph, Node *x) {
   int last = x->type.rank - 1;
-  Node *e = graph_unary(graph, OP_exp,
-                        graph_binary(graph, OP_sub, x, graph_reduce(graph, OP_reduce_max, x, 1, &last, true)));
+  Node *e =
+      graph_unary(graph, OP_exp, graph_binary(graph, OP_sub, x, graph_reduce(graph, OP_reduce_max, x, 1, &last, true)));
   return graph_binary(graph, OP_div, e, graph_reduce(graph, OP_reduce_sum, e, 1, &last, true));
 }
 
@@ -126,7 +126,8 @@ static void add(Subjects *subjects, Graph *graph, int64_t state) {
   Arena *arena = subjects->arena;
   const char *label = arena_printf(arena, "%s %d", graph->name, subjects->all.count / 2);
   subject_add(subjects, label, graph, state, NULL);
-  subject_add(subjects, arena_printf(arena, "%s in f64", label), graph_with_elem(graph, F32, F64, false), 2 * state, NULL);
+  subject_add(subjects, arena_printf(arena, "%s in f64", label), graph_with_elem(graph, F32, F64, false), 2 * state,
+              NULL);
 }
 
 static Subjects large_subjects(void) {
@@ -168,7 +169,9 @@ Test(large, same_bits, .timeout = 300) {
 }
 
 // ---- the order of sums. Sums of two f32 in double, rounded, are sums in f32.
-static double rounded(ElemType elem, double value) { return elem == F32 ? (double)(float)value : value; }
+static double rounded(ElemType elem, double value) {
+  return elem == F32 ? (double)(float)value : value;
+}
 
 typedef struct Inputs {
   const Subject *subject;

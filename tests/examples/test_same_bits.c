@@ -4,10 +4,13 @@
 
 #include "shell.h"
 
-#define RUN "run digits.nn --quiet --epochs 2 --checkpoint"
+#define RUN "run wide.nn --quiet --epochs 2 --checkpoint"
 
+// digits.nn with a layer wide enough for a team of threads.
 static Shell *reference(void) {
   Shell *shell = shell_open();
+  cr_assert(shell_run(shell, "sed 's/dense(128)/dense(2048)/; s/digits.safe/wide.safe/' digits.nn > wide.nn") == 0);
+  cr_assert(shell_run(shell, "$NNC emit c wide.nn | grep -q 'omp parallel'") == 0, "no team in wide.nn");
   cr_assert(shell_run(shell, "$NNC " RUN " jit.safetensors --threads 2") == 0, "%s", shell->output);
   return shell;
 }
@@ -25,7 +28,7 @@ Test(same_bits, on_one_thread) {
 
 static void executable(const char *flags) {
   Shell *shell = reference();
-  cr_assert(shell_run(shell, "$NNC build digits.nn -o digits %s", flags) == 0, "%s", shell->output);
+  cr_assert(shell_run(shell, "$NNC build wide.nn -o digits %s", flags) == 0, "%s", shell->output);
   for (int threads = 1; threads <= 2; threads++) {
     shell_run(shell, "./digits train --quiet --epochs 2 --checkpoint other.safetensors --threads %d", threads);
     cr_assert(shell->status == 0, "%s", shell->output);

@@ -250,7 +250,7 @@ static bool overlap(const LCall *a, int i, const LCall *b, int k) {
 Test(schedule, barriers_between_conflicts) {
   Arena *arena = arena_new();
   Graph *graph = new_graph(arena, 0);
-  Node *x = graph_input(graph, "x", matrix(128, 128)), *y = x;
+  Node *x = graph_input(graph, "x", matrix(256, 256)), *y = x;
   int swap[] = {1, 0}, axis = 1;
   for (int i = 0; i < 4; i++) {
     y = graph_unary(graph, OP_tanh, graph_matmul(graph, y, graph_transpose(graph, x, swap)));
