@@ -30,19 +30,25 @@ count() {
   printf '%-28s %4d passed %4d failed\n' "$1" "$2" "$3"
 }
 
+# figure WORD LOG: the number after WORD in Criterion's last line, 0 if the line is missing.
+figure() {
+  local number
+  number=$(sed 's/\x1b\[[0-9;]*m//g' "$2" | grep -a 'Synthesis:' | tail -n 1 | sed -n "s/.*$1: \([0-9]*\).*/\1/p")
+  echo "${number:-0}"
+}
+
 # suites NAME: every Criterion program of a build.
 suites() {
+  local program log status good bad
   for program in "$build/$1"/tests/test_*; do
     [ -x "$program" ] && [ -f "$program" ] || continue
-    local name log summary good bad
-    name="$1/$(basename "$program")" log="$program.log"
+    log="$program.log"
     timeout 900 "$program" --jobs 2 >"$log" 2>&1
-    local status=$?
-    summary=$(grep -a 'Synthesis:' "$log" | tail -n 1)
-    good=$(sed -n 's/.*Passing: [^0-9]*\([0-9]*\).*/\1/p' <<<"$summary" | grep -o '[0-9]*' | tail -n 1)
-    bad=$(($(grep -ao 'Failing: [^|]*' <<<"$summary" | grep -o '[0-9]*$') + $(grep -ao 'Crashing: [^|]*' <<<"$summary" | grep -o '[0-9]*$')))
+    status=$?
+    good=$(figure Passing "$log")
+    bad=$(($(figure Failing "$log") + $(figure Crashing "$log")))
     [ "$status" -eq 0 ] || [ "$bad" -gt 0 ] || bad=1
-    count "$name" "${good:-0}" "$bad"
+    count "$1/$(basename "$program")" "$good" "$bad"
     [ "$bad" -eq 0 ] || grep -av '^\[----\]$' "$log" | tail -n 60
   done
 }

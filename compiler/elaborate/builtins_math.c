@@ -93,10 +93,10 @@ static Value *call_where(Elab *e, const BuiltinCall *c) {
 }
 
 static Value *call_cast(Elab *e, const BuiltinCall *c) {
-  if (c->args[1]->kind != V_TYPE)
+  ElemType elem;
+  if (!value_elem(c->args[1], &elem))
     return elab_fail(e, c->spans[1], "`cast` needs an element type such as f32, but this is %s",
                      value_kind(e, c->args[1]));
-  ElemType elem = (ElemType)c->args[1]->as.integer;
   const Value *x = c->args[0];
   bool literal = x->kind != V_TENSOR && !(x->kind == V_BOOL && elem != BOOL) && elem_is_real(elem);
   Node *node = tensor_of(e, c->spans[0], x, literal ? &elem : NULL);

@@ -15,12 +15,10 @@ static bool elem_arg(Elab *e, const BuiltinCall *c, int at, ElemType standard, E
   *elem = standard;
   if (!c->args[at])
     return true;
-  if (c->args[at]->kind != V_TYPE) {
-    elab_error(e, c->spans[at], "`type` is an element type such as f32, but this is %s", value_kind(e, c->args[at]));
-    return false;
-  }
-  *elem = (ElemType)c->args[at]->as.integer;
-  return true;
+  if (value_elem(c->args[at], elem))
+    return true;
+  elab_error(e, c->spans[at], "`type` is an element type such as f32, but this is %s", value_kind(e, c->args[at]));
+  return false;
 }
 
 // zeros(shape), ones(shape), full(shape, value). Without a type they take that of what they meet.

@@ -261,6 +261,7 @@ Value *value_bool(Elab *e, bool truth);
 Value *value_str(Elab *e, const char *text);
 Value *value_dim(Elab *e, Dim dim); // INT or DIM
 Value *value_type(Elab *e, ElemType elem);
+bool value_elem(const Value *value, ElemType *elem); // an element type; `bool` is one as well as a conversion
 Value *value_tensor(Elab *e, Node *node);
 Value *value_weak(Elab *e, Node *node);
 Value *value_list(Elab *e, ValueKind kind, int count, Value *const *items);

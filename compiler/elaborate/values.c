@@ -33,6 +33,15 @@ Value *value_type(Elab *e, ElemType elem) {
   return value_whole(e, V_TYPE, (int64_t)elem);
 }
 
+bool value_elem(const Value *value, ElemType *elem) {
+  const Builtin *builtin = value->kind == V_LAYER ? value->as.callable->builtin : NULL;
+  bool is_bool = builtin && strcmp(builtin->name, "bool") == 0;
+  if (value->kind != V_TYPE && !is_bool)
+    return false;
+  *elem = is_bool ? BOOL : (ElemType)value->as.integer;
+  return true;
+}
+
 Value *value_float(Elab *e, double real) {
   Value *v = value_new(e, V_FLOAT);
   v->as.real = real;

@@ -65,6 +65,9 @@ void c_string(Text *out, const char *string);
 // ---- emit_c.c: a whole file; `contract` declares NnrtFrame
 void c_file(Text *out, const LoopModule *loops, const Manifest *manifest, const char *contract, bool is_static);
 
+// An element in memory as a constant.
+void c_number(Text *out, LType type, const uint8_t *from);
+
 // ---- c_expr.c
 void c_expr(CEmit *emit, const LExpr *expr);
 void c_index(CEmit *emit, const LExpr *expr);

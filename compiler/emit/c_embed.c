@@ -86,31 +86,13 @@ void embed_header(Text *out, const Embed *embed) {
   text_printf(out, "#endif\n");
 }
 
-static void print_element(Text *out, const NnrtTensor *tensor, const uint8_t *from) {
-  union {
-    float f32;
-    double f64;
-    int32_t i32;
-    int64_t i64;
-    uint8_t u8;
-  } value = {.i64 = 0};
-  size_t bytes = (size_t)(tensor->type == NNRT_F64 || tensor->type == NNRT_I64 ? 8 : tensor->type <= NNRT_I32 ? 4 : 1);
-  memcpy(&value, from, bytes);
-  if (tensor->type == NNRT_F32)
-    c_constant(out, L_F32, (double)value.f32, 0);
-  else if (tensor->type == NNRT_F64)
-    c_constant(out, L_F64, value.f64, 0);
-  else
-    c_constant(out, (LType)tensor->type, 0, bytes == 1 ? value.u8 : bytes == 4 ? value.i32 : value.i64);
-}
-
 static void print_weights(Text *out, const Embed *embed) {
   text_add(out, "// Each tensor begins on a multiple of 64 bytes, as the kernels expect.\nstatic const struct {\n");
   const NnrtModule *module = embed->module;
   for (int i = 0; i < module->tensor_count; i++)
     if (module->tensors[i].kind != NNRT_OPTIMIZER) {
       const NnrtTensor *t = &module->tensors[i];
-      int64_t size = t->type == NNRT_F64 || t->type == NNRT_I64 ? 8 : t->type <= NNRT_I32 ? 4 : 1;
+      int size = ltype_bytes((LType)t->type);
       text_printf(out, "  _Alignas(64) %s %s[%" PRId64 "];\n", c_types[t->type], identifier(out->arena, t->name),
                   t->bytes / size);
     }
@@ -119,11 +101,11 @@ static void print_weights(Text *out, const Embed *embed) {
     const NnrtTensor *t = &module->tensors[i];
     if (t->kind == NNRT_OPTIMIZER)
       continue;
-    int64_t size = t->type == NNRT_F64 || t->type == NNRT_I64 ? 8 : t->type <= NNRT_I32 ? 4 : 1;
+    int size = ltype_bytes((LType)t->type);
     text_printf(out, "  .%s = {", identifier(out->arena, t->name));
     for (int64_t e = 0; e < t->bytes / size; e++) {
       text_add(out, e % 10 == 0 ? "\n    " : " ");
-      print_element(out, t, embed->state + t->offset + e * size);
+      c_number(out, (LType)t->type, embed->state + t->offset + e * size);
       text_add(out, ",");
     }
     text_add(out, "\n  },\n");

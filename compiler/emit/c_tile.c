@@ -15,21 +15,12 @@ CVectorLocal *c_vector_local(const CEmit *emit, const LLocal *local) {
   return NULL;
 }
 
-static bool mentions(const LExpr *expr, const LVar *var) {
-  if (expr->op == LX_VAR)
-    return expr->var == var;
-  for (int i = 0; i < expr->arg_count; i++)
-    if (mentions(expr->args[i], var))
-      return true;
-  return false;
-}
-
 // Does the value differ from column to column?
 static bool varies(const CEmit *emit, const LStmt *tile, const LExpr *expr) {
-  if (mentions(expr, tile->col_var))
+  if (lx_mentions(expr, tile->col_var))
     return true;
   for (int i = 0; i < emit->vector_lets.count; i++)
-    if (mentions(expr, emit->vector_lets.data[i]))
+    if (lx_mentions(expr, emit->vector_lets.data[i]))
       return true;
   return false;
 }
@@ -67,7 +58,7 @@ static bool is_own_element(const CEmit *emit, const LStmt *tile, const LLocal *l
 static bool is_row(const CEmit *emit, const LStmt *tile, const LExpr *index) {
   int64_t stride;
   for (int i = 0; i < emit->vector_lets.count; i++)
-    if (mentions(index, emit->vector_lets.data[i]))
+    if (lx_mentions(index, emit->vector_lets.data[i]))
       return false;
   return !reads_vector(emit, index) && lx_stride(index, tile->col_var, &stride) && stride == 1;
 }

@@ -117,7 +117,7 @@ static void add_constant(CEmit *emit, Constants *constants, LPlace place, const 
   vec_push(emit->arena, constants, (Constant){place.offset, buffer->length, buffer->type});
 }
 
-static void print_number(CEmit *emit, LType type, const uint8_t *from) {
+void c_number(Text *out, LType type, const uint8_t *from) {
   union {
     float f32;
     double f64;
@@ -125,13 +125,14 @@ static void print_number(CEmit *emit, LType type, const uint8_t *from) {
     int64_t i64;
     uint8_t u8;
   } value = {.i64 = 0};
-  memcpy(&value, from, (size_t)ltype_bytes(type));
+  int bytes = ltype_bytes(type);
+  memcpy(&value, from, (size_t)bytes);
   if (type == L_F32)
-    c_constant(emit->out, type, (double)value.f32, 0);
+    c_constant(out, type, (double)value.f32, 0);
   else if (type == L_F64)
-    c_constant(emit->out, type, value.f64, 0);
+    c_constant(out, type, value.f64, 0);
   else
-    c_constant(emit->out, type, 0, ltype_bytes(type) == 1 ? value.u8 : ltype_bytes(type) == 4 ? value.i32 : value.i64);
+    c_constant(out, type, 0, bytes == 1 ? value.u8 : bytes == 4 ? value.i32 : value.i64);
 }
 
 static void print_constant(CEmit *emit, const Constant *constant) {
@@ -140,7 +141,7 @@ static void print_constant(CEmit *emit, const Constant *constant) {
               constant->offset, constant->length);
   for (int64_t i = 0; i < constant->length; i++) {
     text_add(emit->out, i % 10 == 0 ? "\n  " : " ");
-    print_number(emit, type, emit->module->constants + constant->offset + i * ltype_bytes(type));
+    c_number(emit->out, type, emit->module->constants + constant->offset + i * ltype_bytes(type));
     text_add(emit->out, ",");
   }
   text_add(emit->out, "\n};\n\n");

@@ -41,15 +41,6 @@ static bool lane_with_known_offset(const LExpr *expr, const LVar *row_var, const
          (known(right, row_var) && lane_with_known_offset(left, row_var, col_var));
 }
 
-static bool mentions(const LExpr *expr, const LVar *var) {
-  if (expr->op == LX_VAR)
-    return expr->var == var;
-  for (int i = 0; i < expr->arg_count; i++)
-    if (mentions(expr->args[i], var))
-      return true;
-  return false;
-}
-
 // ---- the scan
 static Uses *uses_of(Scan *scan, const LLocal *local) {
   for (int i = 0; i < scan->uses.count; i++)
@@ -69,7 +60,7 @@ static void scan_use(Scan *scan, const LLocal *local, const LExpr *first, const 
   bool lane = lane_with_known_offset(column, scan->row_var, scan->col_var);
   if (lane && !scan->simd)
     uses->lane_column = true;
-  else if (scan->col_var && (lane || mentions(column, scan->col_var)))
+  else if (scan->col_var && (lane || lx_mentions(column, scan->col_var)))
     uses->moving_column = true;
   else
     uses->dynamic_column = true;

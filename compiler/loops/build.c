@@ -176,11 +176,11 @@ LExpr *lx_call(Arena *arena, LFunction *function, int count, LExpr *const *args)
   return expr;
 }
 
-static bool mentions(const LExpr *expr, const LVar *var) {
+bool lx_mentions(const LExpr *expr, const LVar *var) {
   if (expr->op == LX_VAR)
     return expr->var == var;
   for (int i = 0; i < expr->arg_count; i++)
-    if (mentions(expr->args[i], var))
+    if (lx_mentions(expr->args[i], var))
       return true;
   return false;
 }
@@ -216,6 +216,6 @@ bool lx_stride(const LExpr *index, const LVar *var, int64_t *coefficient) {
       return false;
     return true;
   default:
-    return !mentions(index, var);
+    return !lx_mentions(index, var);
   }
 }

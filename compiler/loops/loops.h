@@ -195,6 +195,9 @@ LExpr *lx_bitcast(Arena *arena, LExpr *a, LType type);
 LExpr *lx_call(Arena *arena, LFunction *function, int count, LExpr *const *args);
 LVar *lvar_new(Arena *arena, const char *name, LType type);
 
+// Does the expression read the variable?
+bool lx_mentions(const LExpr *expr, const LVar *var);
+
 // If `index` is coefficient * var + (terms without var), with a constant coefficient: true, and the coefficient.
 bool lx_stride(const LExpr *index, const LVar *var, int64_t *coefficient);
 

@@ -41,24 +41,15 @@ LExpr *m_let(Math *m, const char *name, LExpr *value) {
   return lx_var(m->arena, stmt->var);
 }
 
-static bool mentions(const LExpr *expr, const LVar *var) {
-  if (expr->op == LX_VAR)
-    return expr->var == var;
-  for (int i = 0; i < expr->arg_count; i++)
-    if (mentions(expr->args[i], var))
-      return true;
-  return false;
-}
-
 // Lets that nothing needs are dropped, from the last to the first.
 LFunction *math_end(Math *m, LExpr *result) {
   LFunction *function = m->function;
   function->result = result;
   for (int i = function->lets.count - 1; i >= 0; i--) {
     const LVar *var = function->lets.data[i]->var;
-    bool used = mentions(result, var);
+    bool used = lx_mentions(result, var);
     for (int j = i + 1; j < function->lets.count && !used; j++)
-      used = mentions(function->lets.data[j]->value, var);
+      used = lx_mentions(function->lets.data[j]->value, var);
     if (used)
       continue;
     function->lets.count--;

@@ -72,20 +72,20 @@ static Subjects all_cases(int type_count, const ElemType *types) {
 
 enum { FIRST = 2 }; // ways: with and without all passes
 
-Test(backends, real, .timeout = 300) {
+Test(backends, real, .timeout = 600) {
   Subjects subjects = all_cases(2, (ElemType[]){F32, F64});
   EXPECT_SAME(&subjects, {BACKEND_JIT, FIRST, every_way}, {BACKEND_GCC, c_way_count, c_ways},
               {BACKEND_CLANG, 1, c_ways});
   subjects_free(&subjects);
 }
 
-Test(backends, whole, .timeout = 300) {
+Test(backends, whole, .timeout = 600) {
   Subjects subjects = all_cases(4, (ElemType[]){I32, I64, U8, BOOL});
   EXPECT_SAME(&subjects, {BACKEND_JIT, FIRST, every_way}, {BACKEND_GCC, 1, c_ways}, {BACKEND_CLANG, 1, c_ways});
   subjects_free(&subjects);
 }
 
-Test(backends, every_way, .timeout = 300) {
+Test(backends, every_way, .timeout = 600) {
   Subjects subjects = all_cases(1, (ElemType[]){F32});
   EXPECT_SAME(&subjects, {BACKEND_JIT, EVERY_WAY - FIRST, every_way + FIRST});
   subjects_free(&subjects);
@@ -127,7 +127,7 @@ static void expect_reference(const Code *code, Subject *subject, int64_t n) {
   arena_free(arena);
 }
 
-Test(backends, values, .timeout = 300) {
+Test(backends, values, .timeout = 600) {
   Subjects subjects = subjects_new();
   for (int i = 0; i < op_case_count; i++)
     if (has_reference(op_cases[i].op))
@@ -166,7 +166,7 @@ static void expect_gradients(const Code *code, Subject *subject, int64_t n) {
   arena_free(arena);
 }
 
-Test(backends, gradients, .timeout = 300) {
+Test(backends, gradients, .timeout = 600) {
   Subjects subjects = subjects_new();
   for (int i = 0; i < op_case_count; i++)
     if (op_cases[i].differentiable)

@@ -161,7 +161,7 @@ static const Way size_ways[] = {{.label = "every pass"},
                                 {.label = "for SSE", .cpu = "x86-64"},
                                 {.label = "for AVX-512", .cpu = "x86-64-v4"}};
 
-Test(large, same_bits, .timeout = 300) {
+Test(large, same_bits, .timeout = 600) {
   Subjects subjects = large_subjects();
   EXPECT_SAME(&subjects, {BACKEND_JIT, sizeof size_ways / sizeof *size_ways, size_ways},
               {BACKEND_GCC, c_way_count, c_ways}, {BACKEND_CLANG, 1, c_ways});

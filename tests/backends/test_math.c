@@ -124,7 +124,7 @@ static Subjects math_subjects(void) {
   return subjects;
 }
 
-Test(math, same_bits, .timeout = 300) {
+Test(math, same_bits, .timeout = 600) {
   Subjects subjects = math_subjects();
   EXPECT_SAME(&subjects, {BACKEND_JIT, 2, every_way}, {BACKEND_GCC, c_way_count, c_ways},
               {BACKEND_CLANG, c_way_count, c_ways});
@@ -185,7 +185,7 @@ static void expect_accurate(const Subject *subject, const Outcome *outcome, int 
             two ? subject->given[1][at] : 0, outcome_real(outcome, subject, output, at));
 }
 
-Test(math, accuracy, .timeout = 300) {
+Test(math, accuracy, .timeout = 600) {
   Subjects subjects = math_subjects();
   Code *code = code_new(&subjects, &every_way[0], BACKEND_JIT);
   for (int i = 0; i < subjects.all.count; i++) {

@@ -22,21 +22,21 @@ static void check(int64_t first, int count, int size, bool wide, int from_way, i
   subjects_free(&subjects);
 }
 
-Test(random, small, .timeout = 300) {
+Test(random, small, .timeout = 600) {
   check(1, 60, 14, false, 1, 4);
 }
-Test(random, small_too, .timeout = 300) {
+Test(random, small_too, .timeout = 600) {
   check(1001, 60, 14, false, 5, 4);
 }
-Test(random, middle, .timeout = 300) {
+Test(random, middle, .timeout = 600) {
   check(5000, 30, 30, false, 9, EVERY_WAY - 9);
 }
-Test(random, middle_too, .timeout = 300) {
+Test(random, middle_too, .timeout = 600) {
   check(6000, 25, 30, false, 3, 3);
 }
-Test(random, large, .timeout = 300) {
+Test(random, large, .timeout = 600) {
   check(9000, 10, 60, false, 5, 3);
 }
-Test(random, wide, .timeout = 300) {
+Test(random, wide, .timeout = 600) {
   check(14000, 20, 20, true, EVERY_WAY - WAYS_FOR_OTHERS, WAYS_FOR_OTHERS);
 }
