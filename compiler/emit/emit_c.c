@@ -240,7 +240,9 @@ static void print_entry(CEmit *emit, const LEntry *entry, bool is_static) {
   if (uses_space(entry, SPACE_STATE))
     c_line(emit, "uint8_t *const state = frame->state;\n");
   if (entry->parallel && entry->calls.count > 0) {
+    text_add(emit->out, "#ifdef _OPENMP\n");
     c_line(emit, "nnrt_team(frame->threads);\n");
+    text_add(emit->out, "#endif\n");
     text_add(emit->out, "#pragma omp parallel num_threads(frame->threads) if (frame->threads > 1)\n");
     c_line(emit, "{\n");
     emit->depth++;
