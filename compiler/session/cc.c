@@ -87,7 +87,8 @@ static void add_flags(Arena *arena, Args *args, const char *folder, const CcOpti
   add(arena, args, arena_printf(arena, "-march=%s", options->cpu ? options->cpu : "native"));
   add(arena, args, arena_printf(arena, "-I%s", folder));
   add_words(arena, args, options->debug ? "-g" : "-s -ffunction-sections -Wl,--gc-sections");
-  add_words(arena, args, NNC_LINK_FLAGS);
+  if (!options->shared)
+    add_words(arena, args, NNC_LINK_FLAGS);
 }
 
 static void add_runtime(Arena *arena, Args *args, const char *folder) {
