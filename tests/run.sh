@@ -67,6 +67,7 @@ configure gcc -DCMAKE_C_COMPILER=gcc
 suites gcc
 configure sanitize -DCMAKE_C_COMPILER=gcc -DCMAKE_BUILD_TYPE=Sanitize
 export ASAN_OPTIONS=detect_leaks=1 UBSAN_OPTIONS=print_stacktrace=1
+export LSAN_OPTIONS=suppressions=$root/tests/lsan.supp:print_suppressions=0
 suites sanitize
 configure fuzz -DCMAKE_C_COMPILER=clang-19 -DCMAKE_BUILD_TYPE=Sanitize -DNNC_FUZZ=ON
 targets=()
