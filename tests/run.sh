@@ -58,7 +58,7 @@ fuzz() {
   local target=$1 name=${1#fuzz_}
   local scratch="$build/corpus/$name" seeds="$root/tests/fuzz/corpus/$name"
   mkdir -p "$scratch"
-  "$build/fuzz/tests/$target" -max_total_time="$fuzz_seconds" -timeout=10 -rss_limit_mb=2048 -artifact_prefix="$build/$target-" \
+  "$build/fuzz/tests/$target" -max_total_time="$fuzz_seconds" -timeout=25 -rss_limit_mb=2048 -artifact_prefix="$build/$target-" \
     "$scratch" "$seeds" >"$build/$target.log" 2>&1
 }
 
