@@ -13,6 +13,7 @@ typedef struct Product {
   Dim m, n, k;
   int mr, nr;    // the tile
   int64_t block; // rows of a task
+  bool by_panel; // tasks of one panel follow each other, not those of one block
   LType type;
   LBuffer *packed_a, *packed; // copies of A and B, or NULL
   int64_t row_stride;         // of packed_a if it is rows, 0 if it is panels
@@ -225,21 +226,36 @@ static LExpr *mod(Lower *lower, LExpr *a, LExpr *b) {
   return lx_binary(lower->arena, LX_MOD, a, b);
 }
 
+static bool is_one(const LExpr *count) {
+  return count->op == LX_CONST && count->integer == 1;
+}
+
+// The number that runs faster and the one that runs slower in `task`, of `fast` and `slow` values.
+typedef struct Pair {
+  LExpr *fast, *slow;
+} Pair;
+
+static Pair split_task(Lower *lower, LExpr *task, LExpr *fast, LExpr *slow, bool batched) {
+  LExpr *zero = nest_i64(lower, 0), *row = nest_div(lower, task, fast);
+  Pair pair = {zero, zero};
+  if (!is_one(fast))
+    pair.fast = is_one(slow) && !batched ? task : mod(lower, task, fast);
+  if (!is_one(slow))
+    pair.slow = batched ? mod(lower, row, slow) : row;
+  return pair;
+}
+
 static void multiply(Lower *lower, Product *product, bool shared) {
   const Dim *dims = product->node->type.dim;
   LExpr *panels = panel_count(lower, product), *blocks = block_count(lower, product);
-  LExpr *batches = nest_count(lower, dims, product->leading);
-  LExpr *tasks = nest_mul(lower, nest_mul(lower, batches, blocks), panels);
-  LExpr *task = nest_loop(lower, shared ? LS_PARALLEL : LS_FOR, "task", nest_i64(lower, 0), tasks, 1);
-  LExpr *row = nest_div(lower, task, panels);
-  bool single_panel = panels->op == LX_CONST && panels->integer == 1;
-  bool single_block = blocks->op == LX_CONST && blocks->integer == 1;
-  bool single_batch = product->leading == 0;
-  LExpr *panel = single_batch && single_block ? task : mod(lower, task, panels);
-  LExpr *block = single_batch ? row : mod(lower, row, blocks);
-  panel = nest_let(lower, "panel", single_panel ? nest_i64(lower, 0) : panel);
-  block = nest_let(lower, "block", single_block ? nest_i64(lower, 0) : block);
-  set_leading(lower, product, single_batch ? nest_i64(lower, 0) : nest_div(lower, row, blocks));
+  LExpr *batches = nest_count(lower, dims, product->leading), *each = nest_mul(lower, blocks, panels);
+  bool batched = product->leading > 0, by_panel = product->by_panel;
+  LExpr *task =
+      nest_loop(lower, shared ? LS_PARALLEL : LS_FOR, "task", nest_i64(lower, 0), nest_mul(lower, batches, each), 1);
+  Pair pair = split_task(lower, task, by_panel ? blocks : panels, by_panel ? panels : blocks, batched);
+  LExpr *panel = nest_let(lower, "panel", by_panel ? pair.slow : pair.fast);
+  LExpr *block = nest_let(lower, "block", by_panel ? pair.fast : pair.slow);
+  set_leading(lower, product, batched ? nest_div(lower, task, each) : nest_i64(lower, 0));
   if (product->n >= 0)
     static_panels(lower, product, panel, block);
   else
@@ -398,42 +414,44 @@ static int64_t ceil_div(int64_t a, int64_t b) {
   return (a + b - 1) / b;
 }
 
-// Rows of a tile: as many as registers hold, but so that tiles come out even.
+// Rows of a tile: as many as registers hold, but so that the tiles of `rows` come out even.
 static int tile_rows(const Product *product, int64_t rows, int most) {
   int64_t even = ceil_div(rows, ceil_div(rows, most));
   if (product->m < 0)
     for (int mr = most; mr > most / 2; mr--)
       if (rows % mr == 0)
         return mr;
-  return (int)(even > 0 ? even : 1);
+  return (int)even;
 }
 
-static void choose_tile(const Lower *lower, Product *product) {
-  const Target *target = lower->target;
-  int lanes = target->vector_bytes / ltype_bytes(product->type), wide = target->vector_registers >= 32;
-  int64_t rows = nest_capacity(lower, &product->m, 1), cols = nest_capacity(lower, &product->n, 1);
-  int most = target->vector_bytes < 32 ? 4 : wide ? 14 : 6;
+static void choose_columns(const Lower *lower, Product *product, int64_t rows) {
+  int lanes = lower->target->vector_bytes / ltype_bytes(product->type);
+  int64_t cols = nest_capacity(lower, &product->n, 1);
   int vectors = rows == 1 ? 8 : rows <= 3 ? 4 : 2;
-  lanes = lanes > 0 ? lanes : 1;
-  product->mr = tile_rows(product, rows > 0 ? rows : 1, most);
-  product->nr = lanes * vectors;
+  product->nr = (lanes > 0 ? lanes : 1) * vectors;
   if (cols > 0 && cols < product->nr && product->n >= 0)
     product->nr = nest_piece(cols);
   if (product->n < 0)
     product->nr = LANES;
 }
 
-// Rows of a task: a block of A that stays in the second cache, but enough tasks for threads to end together.
-static void choose_block(const Lower *lower, Product *product) {
+// Rows of a task: a block of A that stays in the second cache, enough tasks for threads to end together, and blocks that
+// are as even as tiles allow. Where all of A stays there, a thread takes whole panels: mostly those that it has packed.
+static void choose_rows(const Lower *lower, Product *product, int64_t rows, bool shared) {
   enum { TASKS = 16 };
-  int64_t rows = nest_capacity(lower, &product->m, 1), k = nest_capacity(lower, &product->k, 1);
+  const Target *target = lower->target;
+  int most = target->vector_bytes < 32 ? 4 : target->vector_registers >= 32 ? 14 : 6;
+  int64_t k = nest_capacity(lower, &product->k, 1);
   int64_t panels = ceil_div(nest_capacity(lower, &product->n, 1), product->nr);
   int64_t others = panels * nest_capacity(lower, product->node->type.dim, product->leading);
-  int64_t tiles = lower->target->l2_bytes / 2 / (k * ltype_bytes(product->type) * product->mr + 1);
-  int64_t even = others >= TASKS ? rows : ceil_div(rows * others, TASKS);
-  int64_t most = ceil_div(even, product->mr);
-  tiles = tiles < most ? tiles : most;
-  product->block = (tiles > 0 ? tiles : 1) * product->mr;
+  int64_t fits = target->l2_bytes / 2 / (k * ltype_bytes(product->type) + 1);
+  int64_t blocks = ceil_div(rows, fits > most ? fits : most);
+  product->by_panel = blocks == 1;
+  if (shared && blocks * others < TASKS)
+    blocks = ceil_div(TASKS, others > 0 ? others : 1);
+  int64_t tiles = ceil_div(rows, most), even = ceil_div(rows, blocks < tiles ? blocks : tiles);
+  product->mr = tile_rows(product, product->m < 0 ? rows : even, most);
+  product->block = ceil_div(even, product->mr) * product->mr;
 }
 
 int64_t nest_matmul(Lower *lower, int64_t scratch) {
@@ -448,8 +466,10 @@ int64_t nest_matmul(Lower *lower, int64_t scratch) {
                      .type = ltype_of(node->type.elem)};
   lower->out->work = nest_work(lower);
   bool shared = lower->out->work >= SHARED_WORK;
-  choose_tile(lower, &product);
-  choose_block(lower, &product);
+  int64_t rows = nest_capacity(lower, &product.m, 1);
+  rows = rows > 0 ? rows : 1;
+  choose_columns(lower, &product, rows);
+  choose_rows(lower, &product, rows, shared);
   product.batch = nest_i64(lower, 0);
   int64_t bytes = pack_operands(lower, &product, scratch, shared);
   multiply(lower, &product, shared);

@@ -10,7 +10,7 @@
 enum {
   // Below it, about 100 microseconds, an entry is not worth a team: its barriers would cost more, the more so where other
   // work shares the processors.
-  TEAM_WORK = 10000000,
+  TEAM_WORK = 2000000,
   ALIGN = 64
 };
 
