@@ -149,13 +149,15 @@ static bool model_slots(Elab *e, const BuiltinCall *c) {
   return model_ensure(e, v->as.model.global, c->span);
 }
 
-static Value *call_parameters(Elab *e, const BuiltinCall *c) {
+// parameters(m) and states(m): how many numbers are trained, and how many are kept beside them.
+static Value *call_slot_size(Elab *e, const BuiltinCall *c) {
   if (!model_slots(e, c))
     return value_poison(e);
   const SlotTable *table = e->builder->table;
   int64_t count = 0;
   for (int i = 0; i < table->slots.count; i++)
-    if (table->slots.data[i]->kind == SLOT_PARAM && path_within(table->slots.data[i]->name, c->args[0]->as.model.path))
+    if (table->slots.data[i]->kind == (SlotKind)c->builtin->op &&
+        path_within(table->slots.data[i]->name, c->args[0]->as.model.path))
       count += type_count(&table->slots.data[i]->type, 0);
   return value_int(e, count);
 }
@@ -184,7 +186,8 @@ const Builtin builtins_value[] = {
     {"str", "x", call_str, 0},
     {"bool", "x", call_bool, 0},
     {"error", "message", call_error, 0},
-    {"parameters", "model", call_parameters, 0},
+    {"parameters", "model", call_slot_size, SLOT_PARAM},
+    {"states", "model", call_slot_size, SLOT_STATE},
     {"weights", "model", call_weights, 0},
     {"partial", "layer", NULL, 0},
 };

@@ -19,7 +19,7 @@ enum {
   MAX_NODES = 1 << 22,  // of one graph
   MAX_NESTING = 64,     // of lists in lists
   MAX_TEXT = 1 << 20,   // bytes of a string
-  MAX_BUILTIN_ARGS = 6
+  MAX_BUILTIN_ARGS = 8
 };
 #define MAX_ELEMENTS ((int64_t)1 << 40) // of one tensor
 
@@ -393,8 +393,8 @@ struct Builtin {
 const Builtin *builtin_find(const char *name);
 const Builtin *builtin_list(int family, int *count); // families from 0, NULL after the last
 bool builtin_later(const char *name);                // known, but not built yet
-extern const Builtin builtins_math[], builtins_shape[], builtins_value[];
-extern const int builtins_math_count, builtins_shape_count, builtins_value_count;
+extern const Builtin builtins_math[], builtins_shape[], builtins_value[], builtins_window[];
+extern const int builtins_math_count, builtins_shape_count, builtins_value_count, builtins_window_count;
 Value *builtin_random(Elab *e, Span span, Type type);
 Value *tensor_close(Elab *e, Span span, Value *a, Value *b, const Value *tolerance);
 Node *tensor_all(Elab *e, Span span, Node *x);

@@ -43,6 +43,8 @@ static int op_cost(Op op) {
     return 4;
   case OP_gather:
   case OP_pad:
+  case OP_window:
+  case OP_slide:
   case OP_concat:
     return 3;
   case OP_constant:
@@ -124,6 +126,8 @@ static bool store_for_reader(const Node *node, const Node *reader, int cost) {
     return cost > CHEAP && type_count(&reader->type, 64) > type_count(&node->type, 64);
   case OP_gather:
   case OP_pad:
+  case OP_window:
+  case OP_slide:
   case OP_concat:
     return cost > CHEAP;
   default:
@@ -148,7 +152,7 @@ static void decide(Fusion *fusion, const Node *node, const int *readers, int *co
 static void store_required(Fusion *fusion, const Node *node) {
   if (is_root(node) || fusion->destination[node->id].index != NO_DESTINATION)
     fusion->stored[node->id] = true;
-  if (node->op == OP_matmul) {
+  if (op_info[node->op].class == CONTRACT) {
     force_operand(fusion, node->inputs[0]);
     force_operand(fusion, node->inputs[1]);
   }
