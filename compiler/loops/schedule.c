@@ -71,6 +71,17 @@ typedef struct Schedule {
   LEntry *entry;
 } Schedule;
 
+static int64_t nest_contraction(Lower *lower, int64_t scratch) {
+  switch (lower->kernel->root->op) {
+  case OP_conv:
+    return nest_conv(lower, scratch);
+  case OP_conv_weight:
+    return nest_conv_weight(lower, scratch);
+  default:
+    return nest_matmul(lower, scratch);
+  }
+}
+
 // Gives the bytes of scratch memory that the kernel takes.
 static int64_t lower_body(Lower *lower, int64_t scratch) {
   switch (lower->kernel->kind) {
@@ -81,8 +92,8 @@ static int64_t lower_body(Lower *lower, int64_t scratch) {
     return nest_row(lower, scratch);
   case KERNEL_REDUCE:
     return nest_reduce(lower, scratch);
-  case KERNEL_MATMUL:
-    return nest_matmul(lower, scratch);
+  case KERNEL_CONTRACT:
+    return nest_contraction(lower, scratch);
   default:
     nest_scatter(lower);
     return 0;

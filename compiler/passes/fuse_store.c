@@ -126,10 +126,10 @@ static bool store_for_reader(const Node *node, const Node *reader, int cost) {
     return cost > CHEAP && type_count(&reader->type, 64) > type_count(&node->type, 64);
   case OP_gather:
   case OP_pad:
-  case OP_window:
-  case OP_slide:
   case OP_concat:
     return cost > CHEAP;
+  case OP_window: // each element is read once a tap
+    return cost > 1;
   default:
     return false;
   }
