@@ -398,7 +398,13 @@ extern const int builtins_math_count, builtins_shape_count, builtins_value_count
 Value *builtin_random(Elab *e, Span span, Type type);
 Value *tensor_close(Elab *e, Span span, Value *a, Value *b, const Value *tolerance);
 Node *tensor_all(Elab *e, Span span, Node *x);
-Value *reduce_value(Elab *e, Span span, Op op, bool mean, Node *x, int axis_count, const int *axes, bool keep);
+
+typedef struct Reduce {
+  Op op;
+  bool mean, keep;
+  bool first; // of equal extremes the first has the gradient
+} Reduce;
+Value *reduce_value(Elab *e, Span span, Reduce how, Node *x, int axis_count, const int *axes);
 
 // ---- builders, and facts about nodes (fold.c)
 Builder *builder_new(Elab *e, BuilderKind kind, const char *name, int64_t batch, SlotTable *table);

@@ -130,6 +130,8 @@ static void print_attr(Text *out, const Graph *graph, const Node *node) {
   case OP_reduce_min:
   case OP_reverse:
     print_axes(out, ", axes: ", attr->axis_count, attr->axis);
+    if (attr->integer)
+      text_add(out, ", first");
     break;
   case OP_transpose:
     print_axes(out, ", ", attr->axis_count, attr->axis);

@@ -135,8 +135,6 @@ static LExpr *place_of(Lower *lower, Affine at, int64_t divisor, int64_t size, L
 static LExpr *or_outside(Lower *lower, const Node *node, LExpr *inside, LExpr *value, double real, int64_t integer) {
   Arena *arena = lower_arena(lower);
   LType type = ltype_of(node->type.elem);
-  if (inside->op == LX_CONST)
-    return value;
   LExpr *fill = elem_is_real(node->type.elem) ? lx_real(arena, type, real) : lx_int(arena, type, integer);
   return lx_select(arena, inside, value, fill);
 }
