@@ -54,7 +54,8 @@ static void compile_program(Compilation *result, const CompileOptions *options) 
   result->loops->arena = arena;
   result->loops->name = program->name;
   result->loops->state_bytes = place_slots(program);
-  compile_graph(result, program->init, "init", &target, options);
+  if (!options->tests) // a test computes initial values itself
+    compile_graph(result, program->init, "init", &target, options);
   for (int i = 0; i < program->trains.count && options->training; i++) {
     TrainBlock *train = program->trains.data[i];
     if (options->block && strcmp(options->block, train->name) != 0)

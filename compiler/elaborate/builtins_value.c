@@ -162,6 +162,15 @@ static Value *call_slot_size(Elab *e, const BuiltinCall *c) {
   return value_int(e, count);
 }
 
+// multiply_adds(m): of one sample through the whole model.
+static Value *call_multiply_adds(Elab *e, const BuiltinCall *c) {
+  const Value *v = c->args[0];
+  if (v->kind != V_MODEL || strcmp(v->as.model.path, v->as.model.global->decl->name.text) != 0)
+    return elab_fail(e, c->spans[0], "`multiply_adds` needs a whole model, but this is %s", value_kind(e, v));
+  const Graph *graph = model_graph(e, v->as.model.global, c->span);
+  return graph ? value_int(e, graph_multiply_adds(graph, 1)) : value_poison(e);
+}
+
 static Value *call_weights(Elab *e, const BuiltinCall *c) {
   if (!model_slots(e, c))
     return value_poison(e);
@@ -188,6 +197,7 @@ const Builtin builtins_value[] = {
     {"error", "message", call_error, 0},
     {"parameters", "model", call_slot_size, SLOT_PARAM},
     {"states", "model", call_slot_size, SLOT_STATE},
+    {"multiply_adds", "model", call_multiply_adds, 0},
     {"weights", "model", call_weights, 0},
     {"partial", "layer", NULL, 0},
 };

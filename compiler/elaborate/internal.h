@@ -353,6 +353,8 @@ void fold_after(Elab *e, Global *layer, const CallArg *given, Value *result);
 // ---- models (model.c)
 Value *model_call(Elab *e, Value *callee, const CallArgs *args, Span span);
 bool model_ensure(Elab *e, Global *model, Span span); // its parameters exist in the table
+// The graph of one call of it alone, in the table of the builder at work. NULL after an error.
+const Graph *model_graph(Elab *e, Global *model, Span span);
 Value *model_field(Elab *e, Value *model, Name field, Span span);
 Slot *model_slot(Elab *e, const Expr *target); // of m.w, for `:=`; NULL after an error
 bool model_input_type(Elab *e, Global *model, const Formal *formal, Type *type); // without the batch

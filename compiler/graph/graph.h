@@ -150,6 +150,9 @@ Node *graph_pad(Graph *graph, Node *x, const int64_t *before, const Type *shape,
 Node *graph_concat(Graph *graph, int count, Node *const *parts, int axis);
 Node *graph_random(Graph *graph, Type type, int64_t stream);
 
+// Multiply-adds of its products (matrix products and convolutions, depthwise ones too) for a batch of that size.
+int64_t graph_multiply_adds(const Graph *graph, int64_t batch);
+
 // The shape both broadcast to, in *shape (element type of a). False if they do not.
 bool type_broadcast(const Type *a, const Type *b, Type *shape);
 
