@@ -61,6 +61,8 @@ static void compile_program(Compilation *result, const CompileOptions *options) 
     if (options->block && strcmp(options->block, train->name) != 0)
       continue;
     compile_graph(result, train->train, manifest_entry_name(arena, train->name, "step"), &target, options);
+    for (int k = 0; k < train->phases.count; k++)
+      compile_graph(result, train->phases.data[k].train, manifest_phase_name(arena, train->name, k), &target, options);
     compile_graph(result, train->eval, manifest_entry_name(arena, train->name, "eval"), &target, options);
   }
   for (int i = 0; i < program->predicts.count && options->prediction; i++) {

@@ -89,6 +89,12 @@ typedef struct NnrtData {
 // What `save` of a train block asks for.
 typedef enum NnrtSave { NNRT_SAVE_NEVER, NNRT_SAVE_BEST, NNRT_SAVE_EVERY } NnrtSave;
 
+// The step of a block once so many epochs are done: more is trained than before.
+typedef struct NnrtPhase {
+  int64_t epochs;
+  NnrtFunction train; // inputs and outputs as those of the block's `train`
+} NnrtPhase;
+
 typedef struct NnrtTrain {
   const char *name; // "train" if unnamed
   const NnrtData *data; // NULL: the step takes no samples
@@ -105,6 +111,8 @@ typedef struct NnrtTrain {
   const char *patience_value;
   int predict;            // index in NnrtModule.predicts, -1: none
   int64_t capacity;       // most samples the functions take in a call; 0: `batch`
+  int phase_count;
+  const NnrtPhase *phases; // by epochs
 } NnrtTrain;
 
 typedef enum NnrtTask { NNRT_VALUES, NNRT_CLASSES, NNRT_BINARY } NnrtTask;

@@ -77,13 +77,24 @@ static Outcome spoilt(NnrtTraining *run) {
     nnrt_fail(&error, "a value became NaN in step %" PRId64 " (epoch %" PRId64 ")", run->at.step, run->at.epoch + 1);
   else
     nnrt_fail(&error, "%s became %s in step %" PRId64 " (epoch %" PRId64 ")", run->train->train.outputs[0].name,
-              isnan(loss) ? "nan" : loss < 0 ? "-inf" : "inf", run->at.step, run->at.epoch + 1);
+              isnan(loss) ? "nan"
+              : loss < 0  ? "-inf"
+                          : "inf",
+              run->at.step, run->at.epoch + 1);
   nnrt_report(&error);
   if (!run->options->check_nan)
     fputs("hint: --check-nan names the tensor that went wrong first; often a smaller learning rate helps\n", stderr);
   else if (!nnrt_check_called())
     fputs("hint: this program has no checks built in: use `nnc run --check-nan`\n", stderr);
   return SPOILT;
+}
+
+// What is trained may have changed with the epoch.
+static void choose_step(NnrtTraining *run) {
+  const NnrtTrain *train = run->train;
+  run->step.function = &train->train;
+  for (int i = 0; i < train->phase_count && train->phases[i].epochs <= run->at.epoch; i++)
+    run->step.function = &train->phases[i].train;
 }
 
 // The steps of an epoch that are left. GOES_ON: all are done.
@@ -94,6 +105,7 @@ static Outcome run_steps(NnrtTraining *run, Ticker *ticker) {
   int64_t *clock = step->frame.clock;
   bool reports = step->function->output_count > 0;
   clock[1] = at->epoch;
+  choose_step(run);
   if (run->data)
     nnrt_data_order(run->data, NNRT_PART_TRAIN, at->seed, at->epoch, run->samples.order);
   while (at->epoch_step < plan->epoch_steps && at->step < plan->steps) {

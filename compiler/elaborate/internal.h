@@ -209,6 +209,8 @@ struct Builder {
   VEC(bool) higher;     // for each output
   bool full;            // too many nodes: said once
   struct TrainSetup *train;
+  int phase;  // TRAIN: how many of its block's `unfreeze` are past
+  int thawed; // while an optimizer runs: the phase since which it trains this slot, and counts its steps; 0: all along
 };
 
 // What training learns about a model, for its predict block.
@@ -376,6 +378,8 @@ Node *slot_read(Elab *e, Span span, Slot *slot);
 void slot_write(Elab *e, Span span, Slot *slot, Node *value);
 Slot *slot_find(const SlotTable *table, const char *name);
 SlotValue *slot_value(Elab *e, const Slot *slot);
+Slot *slot_counter(Elab *e, int phase); // steps since a phase began
+void slot_count(Elab *e);               // one more, where they are read
 int64_t slot_stream(Elab *e); // of the next random draw
 
 // ---- builtin functions (builtins.c and its families)
@@ -415,11 +419,20 @@ void fact_add(Elab *e, FactKind kind, const Node *node, Node *other, Global *mod
 const Fact *fact_find(const Builder *builder, FactKind kind, const Node *node);
 ModelUse *model_use(Elab *e, Global *model);
 
-// ---- training (minimize.c, train.c, step.c, data.c, test.c)
-typedef struct FrozenPattern {
+// ---- training (freeze.c, minimize.c, train.c, step.c, data.c, test.c)
+// A parameter's name, a part of a model, or either with `*` for any characters.
+typedef struct Pattern {
   const char *text;
   Span span;
-} FrozenPattern;
+} Pattern;
+typedef VEC(Pattern) Patterns;
+
+// unfreeze: after(epochs, patterns)
+typedef struct Thaw {
+  int64_t epochs;
+  Patterns patterns; // none: everything
+  Span span;
+} Thaw;
 
 typedef struct TrainSetup {
   const Decl *decl;
@@ -428,7 +441,8 @@ typedef struct TrainSetup {
   Global *model, *data;
   Span model_span;
   const Expr *loss, *optimizer, *metrics;
-  VEC(FrozenPattern) frozen;
+  Patterns frozen;
+  VEC(Thaw) thaws; // by epochs
   bool has_clip;
   double clip_norm;
   const Expr *save_value, *patience_value; // that must be reported
@@ -450,7 +464,14 @@ void minimize_loss(Elab *e, Span span, const Stmt *key, Value *loss, Span loss_s
 void report_value(Elab *e, Name name, Value *value, Span span);
 void report_statement(Elab *e, const Stmt *stmt);
 void train_declaration(Elab *e, Module *module, const Decl *decl);
+bool pattern_matches(Elab *e, const char *pattern, const char *name); // the slot `name`, or a part that it belongs to
+bool read_patterns(Elab *e, const char *setting, const Expr *value, Patterns *out);
+void read_unfreeze(Elab *e, TrainSetup *setup, const Expr *value);
+void check_parameters_named(Elab *e, const char *setting, const Patterns *patterns); // each names one at least
 void check_frozen(Elab *e, const TrainSetup *setup);
+bool slot_frozen(Elab *e, const char *name); // in the graph being built
+bool call_frozen(Elab *e);                   // the call whose body is being run
+int slot_thawed(Elab *e, const char *name);  // the phase that first trains a slot frozen before; 0: never frozen, or always
 bool step_graphs(Elab *e, TrainSetup *setup, TrainBlock *block);
 bool data_declare(Elab *e, Global *global);
 const DataFacts *data_facts(Elab *e, Global *global, bool counts);

@@ -62,60 +62,6 @@ static bool check_stale(Elab *e, const Reach *reach, const Node *loss, Span span
 
 // ---- what is trained
 
-static bool glob(const char *pattern, const char *text) {
-  for (; *pattern; pattern++, text++) {
-    if (*pattern == '*') {
-      while (*text && !glob(pattern + 1, text))
-        text++;
-      return glob(pattern + 1, text);
-    }
-    if (*pattern != *text)
-      return false;
-  }
-  return !*text;
-}
-
-// The pattern names the parameter itself, or a part of the model that it belongs to.
-static bool matches(Elab *e, const char *pattern, const char *name) {
-  if (glob(pattern, name) || (!strchr(pattern, '*') && path_within(name, pattern)))
-    return true;
-  for (const char *dot = strchr(name, '.'); dot; dot = strchr(dot + 1, '.'))
-    if (*pattern && glob(pattern, arena_strndup(e->arena, name, (size_t)(dot - name))))
-      return true;
-  return false;
-}
-
-static bool is_frozen(Elab *e, const char *name) {
-  const TrainSetup *setup = e->builder->train;
-  for (int i = 0; setup && i < setup->frozen.count; i++) {
-    if (matches(e, setup->frozen.data[i].text, name))
-      return true;
-  }
-  return false;
-}
-
-// A pattern to freeze that nothing is named by.
-void check_frozen(Elab *e, const TrainSetup *setup) {
-  const SlotTable *table = &e->table;
-  for (int i = 0; i < setup->frozen.count; i++) {
-    FrozenPattern pattern = setup->frozen.data[i];
-    bool found = false;
-    VEC(const char *) names = {0};
-    for (int k = 0; k < table->slots.count && !found; k++)
-      if (table->slots.data[k]->kind == SLOT_PARAM) {
-        found = matches(e, pattern.text, table->slots.data[k]->name);
-        vec_push(e->arena, &names, table->slots.data[k]->name);
-      }
-    if (found)
-      continue;
-    elab_error(e, pattern.span, "`freeze`: no parameter is named `%s`", pattern.text);
-    if (diag_nearest(pattern.text, names.data, names.count))
-      elab_suggest(e, pattern.text, names.data, names.count);
-    else if (names.count)
-      diag_hint(e->diag, "the first parameter is %s", names.data[0]);
-  }
-}
-
 static bool is_over(const Value *over, const char *name) {
   if (!over)
     return true;
@@ -154,7 +100,7 @@ static bool any_reached(Elab *e, const Reach *reach, const Node *loss, const Val
         !is_over(over, slot->name))
       continue;
     any = true;
-    if (!is_frozen(e, slot->name))
+    if (!slot_frozen(e, slot->name))
       vec_push(e->arena, out, slot);
   }
   return any;
@@ -229,7 +175,9 @@ static void update_slot(Elab *e, Span statement, Span span, Value *optimizer, co
   call_arg(e, &args, value_tensor(e, slot_read(e, span, slot)), span);
   call_arg(e, &args, value_tensor(e, gradient), span);
   const char *path = arena_printf(e->arena, "%s.%s", prefix, slot->name);
+  e->builder->thawed = slot_thawed(e, slot->name);
   Value *v = call_optimizer(e, optimizer, &args, span, path);
+  e->builder->thawed = 0;
   if (v->kind == V_POISON)
     return;
   Node *node = tensor_of(e, span, v, &slot->type.elem);

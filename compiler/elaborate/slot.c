@@ -240,6 +240,41 @@ void slot_declare(Elab *e, const Stmt *stmt) {
   scope_bind_slot(e, stmt->name.text, slot);
 }
 
+// ---- steps since an `unfreeze`
+
+// No name of a program has a part that begins with a digit.
+static const char *counter_name(Elab *e, int phase) {
+  return arena_printf(e->arena, "unfreeze.%d.step", phase);
+}
+
+Slot *slot_counter(Elab *e, int phase) {
+  SlotTable *table = e->builder->table;
+  const char *name = counter_name(e, phase);
+  Slot *slot = slot_find(table, name);
+  if (slot)
+    return slot;
+  slot = arena_new_of(e->arena, Slot);
+  *slot = (Slot){.name = name,
+                 .type = type_scalar(I64),
+                 .kind = SLOT_OPTIMIZER,
+                 .index = table->slots.count,
+                 .span = e->builder->train->thaws.data[phase - 1].span};
+  vec_push(e->arena, &table->slots, slot);
+  return slot;
+}
+
+void slot_count(Elab *e) {
+  for (int phase = 1; phase <= e->builder->phase; phase++) {
+    Slot *slot = slot_find(e->builder->table, counter_name(e, phase));
+    Attr one = {.integer = 1};
+    Type type = type_scalar(I64);
+    if (slot && slot_value(e, slot)->current)
+      slot_write(e, slot->span, slot,
+                 tensor_binary(e, slot->span, OP_add, slot_read(e, slot->span, slot),
+                               tensor_op(e, slot->span, OP_constant, 0, NULL, &one, &type)));
+  }
+}
+
 // ---- w := value
 
 static Slot *assigned_slot(Elab *e, const Expr *target) {
@@ -281,7 +316,7 @@ void slot_assign(Elab *e, const Stmt *stmt) {
                type_text(e->arena, &slot->type), type_text(e->arena, &node->type));
     return;
   }
-  if (e->builder->kind != BUILD_TRAIN && e->builder->kind != BUILD_TEST)
+  if ((e->builder->kind != BUILD_TRAIN && e->builder->kind != BUILD_TEST) || call_frozen(e))
     return;
   tensor_stamp(e, stmt->span);
   slot_write(e, stmt->span, slot, graph_broadcast(e->builder->graph, node, &slot->type));

@@ -144,20 +144,37 @@ static void run_settings(Elab *e, TrainSetup *s) {
 
 // ---- both graphs
 
-static Builder *build(Elab *e, TrainSetup *s, BuilderKind kind, int64_t batch) {
+// `before`: the phase before this one, whose optimizer slots it goes on with; NULL: none.
+static Builder *build(Elab *e, TrainSetup *s, BuilderKind kind, int64_t batch, const Builder *before) {
   Builder *outer = e->builder;
   Builder *builder = builder_new(e, kind, kind == BUILD_TRAIN ? "train" : "eval", batch, &e->table);
   builder->train = s;
+  if (before) {
+    builder->phase = before->phase + 1;
+    builder->minimized = before->minimized;
+  }
   e->builder = builder;
   frame_push(e, s->module, NULL, s->decl->span, "");
   if (!s->decl->step)
     run_settings(e, s);
   else
     run_step(e, s, kind == BUILD_EVAL && s->decl->eval ? s->decl->eval : s->decl->step);
+  slot_count(e);
   builder_finish(e, builder);
   frame_pop(e);
   e->builder = outer;
   return builder;
+}
+
+// The step after each `unfreeze`. False after an error.
+static bool build_phases(Elab *e, TrainSetup *s, TrainBlock *block, const Builder *first) {
+  int errors = diag_errors(e->diag);
+  const Builder *phase = first;
+  for (int i = 0; i < s->thaws.count && errors == diag_errors(e->diag); i++) {
+    phase = build(e, s, BUILD_TRAIN, first->graph->batch, phase);
+    vec_push(e->arena, &block->phases, (TrainPhase){s->thaws.data[i].epochs, phase->graph});
+  }
+  return errors == diag_errors(e->diag);
 }
 
 static bool same_outputs(Elab *e, const TrainSetup *s, const Graph *train, const Graph *eval) {
@@ -187,7 +204,7 @@ bool step_graphs(Elab *e, TrainSetup *s, TrainBlock *block) {
     elab_error(e, s->decl->span, "`batch: all` without `data`");
     return false;
   }
-  Builder *train = build(e, s, BUILD_TRAIN, batch);
+  Builder *train = build(e, s, BUILD_TRAIN, batch, NULL);
   if (errors != diag_errors(e->diag))
     return false;
   if (train->graph->outputs.count == 0) {
@@ -197,8 +214,8 @@ bool step_graphs(Elab *e, TrainSetup *s, TrainBlock *block) {
     diag_hint(e->diag, "write `report error: …` to see how it goes");
     return false;
   }
-  Builder *eval = build(e, s, BUILD_EVAL, batch);
-  if (errors != diag_errors(e->diag) || !same_outputs(e, s, train->graph, eval->graph))
+  Builder *eval = build_phases(e, s, block, train) ? build(e, s, BUILD_EVAL, batch, NULL) : NULL;
+  if (!eval || errors != diag_errors(e->diag) || !same_outputs(e, s, train->graph, eval->graph))
     return false;
   s->built = train;
   block->train = train->graph;

@@ -170,23 +170,13 @@ static void read_clip(Elab *e, TrainSetup *s, const Expr *value, const Setting *
 
 // freeze: [backbone], or patterns: ["backbone.block_*"]
 static void read_freeze(Elab *e, TrainSetup *s, const Expr *value, const Setting *setting) {
+  read_patterns(e, setting->name, value, &s->frozen);
+}
+
+// unfreeze: after(5, [backbone])
+static void read_thaws(Elab *e, TrainSetup *s, const Expr *value, const Setting *setting) {
   (void)setting;
-  Value *v = eval_expr(e, value);
-  if (v->kind == V_POISON)
-    return;
-  int count = v->kind == V_LIST ? v->as.list.count : 1;
-  for (int i = 0; i < count; i++) {
-    const Value *item = v->kind == V_LIST ? v->as.list.items[i] : v;
-    if (item->kind != V_MODEL && item->kind != V_STR) {
-      elab_error(e, value->span, "`freeze` is a list of models, parts of them, or patterns, but this is %s",
-                 value_kind(e, item));
-      return;
-    }
-    bool listed = value->kind == EXPR_LIST && value->items.count == count;
-    FrozenPattern pattern = {item->kind == V_STR ? item->as.text : item->as.model.path,
-                             listed ? value->items.data[i]->span : value->span};
-    vec_push(e->arena, &s->frozen, pattern);
-  }
+  read_unfreeze(e, s, value);
 }
 
 static const Setting settings[] = {
@@ -205,6 +195,7 @@ static const Setting settings[] = {
     {"early_stop", read_early_stop, true},
     {"clip", read_clip, true},
     {"freeze", read_freeze, true},
+    {"unfreeze", read_thaws, true},
 };
 enum { SETTING_COUNT = sizeof settings / sizeof *settings };
 

@@ -194,7 +194,24 @@ static void print_train(CEmit *emit, const Manifest *manifest, const DataSets *s
   field_string(out, "log", train->log);
   field_integer(out, "patience", train->patience);
   field_string(out, "patience_value", train->patience_value);
+  if (train->phase_count)
+    text_printf(out, ", .phase_count = %d, .phases = train_%d_phases", train->phase_count, number);
   text_printf(out, ", .predict = %d},\n", train->predict);
+}
+
+static void print_phases(CEmit *emit, const Manifest *manifest, int number) {
+  const NnrtTrain *train = &manifest->module.trains[number];
+  if (train->phase_count == 0)
+    return;
+  text_printf(emit->out, "static const NnrtPhase train_%d_phases[] = {\n", number);
+  for (int i = 0; i < train->phase_count; i++) {
+    text_add(emit->out, "  {.epochs = ");
+    integer(emit->out, train->phases[i].epochs);
+    text_add(emit->out, ", .train = ");
+    print_function(emit, manifest, arena_printf(emit->arena, "train_%d", number), &train->phases[i].train);
+    text_add(emit->out, "},\n");
+  }
+  text_add(emit->out, "};\n\n");
 }
 
 static void print_trains(CEmit *emit, const Manifest *manifest, const DataSets *sets) {
@@ -203,6 +220,7 @@ static void print_trains(CEmit *emit, const Manifest *manifest, const DataSets *
     const NnrtTrain *train = &module->trains[i];
     print_function_values(emit->out, arena_printf(emit->arena, "train_%d", i), &train->train);
     print_function_values(emit->out, arena_printf(emit->arena, "eval_%d", i), &train->eval);
+    print_phases(emit, manifest, i);
     if (!train->higher_is_better || train->train.output_count == 0)
       continue;
     text_printf(emit->out, "static const bool train_%d_higher_is_better[] = {", i);

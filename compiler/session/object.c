@@ -135,6 +135,11 @@ static LLVMValueRef data(Tables *tables, const NnrtData *d) {
   return hidden(tables, made, "data");
 }
 
+static LLVMValueRef phase(Tables *tables, const void *item) {
+  const NnrtPhase *s = item;
+  return STRUCT(tables, NnrtPhase, large(tables, s->epochs), function(tables, &s->train));
+}
+
 static LLVMValueRef train(Tables *tables, const void *item) {
   const NnrtTrain *t = item;
   return STRUCT(tables, NnrtTrain, text(tables, t->name), data(tables, t->data), function(tables, &t->train),
@@ -143,7 +148,8 @@ static LLVMValueRef train(Tables *tables, const void *item) {
                 large(tables, t->seed), large(tables, t->batch), large(tables, t->epochs), large(tables, t->steps),
                 small(tables, (int)t->save), text(tables, t->save_to), text(tables, t->save_value),
                 large(tables, t->save_every), text(tables, t->load), text(tables, t->log), large(tables, t->patience),
-                text(tables, t->patience_value), small(tables, t->predict), large(tables, t->capacity));
+                text(tables, t->patience_value), small(tables, t->predict), large(tables, t->capacity),
+                small(tables, t->phase_count), TABLE(tables, "phases", phase, t->phases, t->phase_count));
 }
 
 static LLVMValueRef predict(Tables *tables, const void *item) {

@@ -191,11 +191,30 @@ ERROR(missing_setting, DATA "train { model: m; data: d; loss: cross_entropy }", 
       "this train block has no `optimizer`", NULL)
 ERROR(missing_settings, DATA "train { model: m }", "3:1", "this train block has no `data`, no `loss`, no `optimizer`",
       NULL)
+#define TUNED DATA "train { model: m; data: d; loss: cross_entropy; optimizer: adam; epochs: 9; "
 ERROR(frozen_name,
       DATA "train { model: m; data: d; loss: cross_entropy; optimizer: adam; freeze: [\"m.dense_1.*\"] }", "3:75",
       "`freeze`: no parameter is named `m.dense_1.*`", "did you mean `m.dense_0.w`?")
 ERROR(frozen_all, DATA "train { model: m; data: d; loss: cross_entropy; optimizer: adam; freeze: [m] }", "3:34",
       "nothing is left to train: `freeze` names every parameter of this loss", NULL)
+ERROR(frozen_kind, TUNED "freeze: 3 }", "3:85", "`freeze` takes models, parts of them, or patterns, but this is the int 3",
+      NULL)
+ERROR(thawed_form, TUNED "freeze: m.dense_0; unfreeze: 3 }", "3:106",
+      "`unfreeze` is after(5, [net.backbone]): epochs, and what is trained from then on",
+      "after(5) alone unfreezes everything, and a list of them goes on step by step")
+ERROR(thawed_at_once, TUNED "freeze: \"*.b\"; unfreeze: after(0) }", "3:108",
+      "`unfreeze` after 0 epochs must be after 1 epoch or more", NULL)
+ERROR(thawed_backwards, TUNED "freeze: \"*.b\"; unfreeze: [after(3, m), after(3)] }", "3:122",
+      "`unfreeze` after 3 epochs must be later than the one before it", NULL)
+ERROR(thawed_too_late, TUNED "freeze: \"*.b\"; unfreeze: after(9) }", "3:102",
+      "`unfreeze` after 9 epochs, but the run has 9", NULL)
+ERROR(thawed_unfrozen, TUNED "unfreeze: after(3) }", "3:87", "`unfreeze` without `freeze`: nothing is frozen", NULL)
+ERROR(thawed_name, TUNED "freeze: \"*.b\"; unfreeze: after(3, \"m.dense_0.w\") }", "3:111",
+      "`unfreeze`: no frozen parameter is named `m.dense_0.w`", "did you mean `m.dense_0.b`?")
+ERROR(thawed_without_data,
+      "model m(x: f32[4]) { x |> dense(2) }\ntrain { steps: 5; freeze: \"*.b\"; unfreeze: after(3); "
+      "step () { minimize l2(m) + 0 * reduce_sum(m(ones([2, 4]))) using sgd } }",
+      "2:44", "`unfreeze` counts epochs, but this train block has no `data`", NULL)
 ERROR(loss_in_quotes, DATA "train { model: m; data: d; loss: \"mse\"; optimizer: adam }", "3:34",
       "a loss is a layer such as cross_entropy, but this is the string \"mse\"", "write mse, without quotes")
 ERROR(save_unreported,

@@ -208,6 +208,44 @@ Test(train, resumes_within_an_epoch_to_the_same_bits) {
   linear_free(whole), linear_free(parts);
 }
 
+// The step of a later phase, which wants to be told from the first.
+static int64_t first_steps, first_epoch, second_steps, second_epoch;
+static NnrtRun *linear_step;
+static void in_first(const NnrtFrame *frame) {
+  first_steps++, first_epoch = frame->clock[1];
+  linear_step(frame);
+}
+static void in_second(const NnrtFrame *frame) {
+  second_steps++, second_epoch = frame->clock[1];
+  linear_step(frame);
+}
+
+Test(train, takes_another_step_after_so_many_epochs) {
+  Linear *whole = linear_new(), *parts = linear_new();
+  NnrtOptions options = linear_options();
+  linear_step = whole->train.train.run;
+  NnrtPhase phases[2] = {{1, whole->train.train}, {3, whole->train.train}};
+  phases[0].train.run = in_first, phases[1].train.run = in_second;
+  whole->train.phases = parts->train.phases = phases;
+  whole->train.phase_count = parts->train.phase_count = 2;
+  cr_assert_eq(nnrt_train(&whole->module, &options), 0);
+  cr_assert_eq(first_steps, 20);
+  cr_assert_eq(first_epoch, 2);
+  cr_assert_eq(second_steps, 10);
+  cr_assert_eq(second_epoch, 3);
+  redirect(stderr, linear_path(parts, "err"));
+  for (int64_t at = 5; at < 40; at += 10, options.resume = true) {
+    linear_signal_at = at;
+    cr_assert_eq(nnrt_train(&parts->module, &options), 130);
+  }
+  linear_signal_at = -1;
+  cr_assert_eq(nnrt_train(&parts->module, &options), 0);
+  cr_assert_eq(first_steps, 40);
+  cr_assert_eq(second_steps, 20);
+  cr_assert(same_files(whole->train.save_to, parts->train.save_to));
+  linear_free(whole), linear_free(parts);
+}
+
 static void kill_and_resume(Linear *whole, Linear *parts, unsigned seed, long step_us, double save_pause) {
   NnrtOptions options = linear_options();
   cr_assert_eq(nnrt_train(&whole->module, &options), 0);

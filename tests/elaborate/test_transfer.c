@@ -1,0 +1,93 @@
+// Transfer learning in the graphs: what is frozen takes no part in the step, and each `unfreeze` is a step of its own.
+#include "elab_helper.h"
+
+#define NORM                                                                                                           \
+  "layer norm(x: f32[..., c]) -> f32[..., c] {\n"                                                                      \
+  "  param gamma: f32[c] = ones\n"                                                                                     \
+  "  state mean: f32[c] = zeros\n"                                                                                     \
+  "  m = mean\n"                                                                                                       \
+  "  if training { m = reduce_mean(x, axis: 0); mean := 0.9 * mean + 0.1 * m }\n"                                      \
+  "  gamma * (x - m)\n"                                                                                                \
+  "}\n"                                                                                                                \
+  "data d = gauss(n: 64)\n"                                                                                            \
+  "model m(x: f32[2]) -> f32[2] {\n"                                                                                   \
+  "  x |> dense(8, name: \"stem\") |> norm(name: \"norm\") |> dropout(0.5) |> dense(2, name: \"head\")\n"              \
+  "}\n"
+#define TRAIN NORM "train { model: m; data: d; loss: cross_entropy; optimizer: adam; epochs: 9; batch: 32; "
+
+static bool updates(const Graph *graph, const char *name) {
+  for (int i = 0; i < graph->updates.count; i++)
+    if (!strcmp(graph->updates.data[i].slot->name, name))
+      return true;
+  return false;
+}
+
+static const TrainBlock *block_of(const char *text) {
+  return program_of(text)->trains.data[0];
+}
+
+Test(transfer, a_frozen_call_is_as_in_evaluation) {
+  const Graph *open = block_of(TRAIN "}")->train, *frozen = block_of(TRAIN "freeze: [m.norm] }")->train;
+  cr_expect(updates(open, "m.norm.mean"));
+  cr_expect(!updates(frozen, "m.norm.mean"));
+  cr_expect(!updates(frozen, "m.norm.gamma"));
+  cr_expect(updates(frozen, "m.stem.w"));
+  cr_expect_eq(nodes_of(frozen, OP_random), 1);
+}
+
+Test(transfer, patterns_freeze_calls_by_all_that_is_in_them) {
+  cr_expect(!updates(block_of(TRAIN "freeze: \"m.n*.*\" }")->train, "m.norm.mean"));
+  cr_expect(updates(block_of(TRAIN "freeze: \"*.gamma\" }")->train, "m.norm.mean"));
+}
+
+Test(transfer, a_target_network_can_still_be_assigned_to) {
+  const TrainBlock *block = block_of(NORM "model copy(x: f32[2]) -> f32[2] { x |> dense(2) }\n"
+                                          "train {\n  data: d; freeze: [copy]\n"
+                                          "  step (x, y) {\n"
+                                          "    minimize cross_entropy(m(x), y) + mse(m(x), copy(x)) using sgd\n"
+                                          "    copy.dense_0.b := 0.9 * copy.dense_0.b + 0.1 * m.head.b\n"
+                                          "  }\n}\n");
+  cr_expect(updates(block->train, "copy.dense_0.b"));
+  cr_expect(!updates(block->train, "copy.dense_0.w"));
+}
+
+Test(transfer, frozen_parts_have_no_gradients_and_no_optimizer_state) {
+  const Program *program = program_of(TRAIN "freeze: [m.stem, m.norm] }");
+  const Graph *graph = program->trains.data[0]->train;
+  cr_expect_null(slot_named(program, "adam.m.stem.w.m"));
+  cr_expect_not_null(slot_named(program, "adam.m.head.w.m"));
+  cr_expect_eq(nodes_of(graph, OP_matmul), 3); // two forward, one for the gradient of the head
+  cr_expect_eq(graph->updates.count, 6);
+}
+
+Test(transfer, each_unfreeze_is_a_step_of_its_own) {
+  const Program *program = program_of(TRAIN "freeze: [m.stem, m.norm]; unfreeze: [after(2, m.norm), after(5)] }");
+  const TrainBlock *block = program->trains.data[0];
+  cr_assert_eq(block->phases.count, 2);
+  cr_expect_eq(block->phases.data[0].epochs, 2);
+  cr_expect_eq(block->phases.data[1].epochs, 5);
+  const Graph *first = block->phases.data[0].train, *second = block->phases.data[1].train;
+  cr_expect(!updates(block->train, "m.norm.gamma"));
+  cr_expect(updates(first, "m.norm.gamma"));
+  cr_expect(updates(first, "m.norm.mean"));
+  cr_expect(!updates(first, "m.stem.w"));
+  cr_expect(updates(second, "m.stem.w"));
+  cr_expect_null(slot_named(program, "adam_1.m.head.w.m"), "one optimizer goes through all of them");
+  cr_expect_eq(first->outputs.count, block->train->outputs.count);
+}
+
+// The first step of an optimizer is one of small averages that are not yet what they will be.
+Test(transfer, an_optimizer_counts_from_where_it_begins) {
+  const Program *program = program_of(TRAIN "freeze: [m.stem]; unfreeze: after(2) }");
+  const TrainBlock *block = program->trains.data[0];
+  const Slot *counter = slot_named(program, "unfreeze.1.step");
+  cr_assert_not_null(counter);
+  cr_expect_eq(counter->kind, SLOT_OPTIMIZER);
+  cr_expect(!updates(block->train, counter->name));
+  cr_expect(updates(block->phases.data[0].train, counter->name));
+  cr_expect_null(
+      slot_named(program_of(NORM "train { model: m; data: d; loss: cross_entropy; optimizer: sgd; epochs: 4; "
+                                 "freeze: [m.stem]; unfreeze: after(2) }"),
+                 "unfreeze.1.step"),
+      "sgd does not ask");
+}
