@@ -217,6 +217,10 @@ Test(train, runs_without_data) {
   cr_assert_eq(log_row(linear->train.log, 10, cells), 5);
   cr_assert_eq(cells[1], 95);
   cr_assert_float_eq(cells[2], 92, 1e-9);
+  redirect(stderr, linear_path(linear, "err"));
+  options.epochs = 7;
+  cr_assert_eq(nnrt_train(&linear->module, &options), 1);
+  assert_has(text_of(linear_path(linear, "err")), "--epochs: without data there are no epochs; give --steps 7");
   linear_free(linear);
 }
 
