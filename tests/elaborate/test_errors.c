@@ -225,6 +225,8 @@ ERROR(set_twice, DATA "train { model: m; data: d; loss: cross_entropy; optimizer
       "`batch` is set twice", NULL)
 ERROR(both_lengths, DATA "train { model: m; data: d; loss: cross_entropy; optimizer: adam; epochs: 3; steps: 4 }",
       "3:84", "`steps` and `epochs` exclude each other", NULL)
+ERROR(epochs_of_nothing, "model m() { param w: f32[] = 1 }\ntrain { epochs: 30; step () { minimize m.w using sgd(lr: 1.0) } }",
+      "2:17", "without `data` there are no epochs", "write steps: 30")
 ERROR(bad_batch, DATA "train { model: m; data: d; loss: cross_entropy; optimizer: adam; batch: 0 }", "3:73",
       "`batch` must be from 1 to 16777216, not 0", NULL)
 ERROR(unknown_data, DATA "train { model: m; data: dd; loss: cross_entropy; optimizer: adam }", "3:25",
