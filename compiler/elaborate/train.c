@@ -320,13 +320,8 @@ static const Formal *only_input(const Global *model) {
 static bool takes_samples(Elab *e, Global *model, const DataFacts *facts) {
   const Formal *input = only_input(model);
   Type type;
-  if (!facts || !facts->known || !input || !input->type || !model_input_type(e, model, input, &type) ||
-      type.rank != facts->x.rank - 1)
-    return false;
-  for (int i = 0; i < type.rank; i++)
-    if (type.dim[i] != facts->x.dim[i + 1])
-      return false;
-  return true;
+  return facts && facts->known && input && input->type && model_input_type(e, model, input, &type) &&
+         data_sample_fits(&facts->x, &type);
 }
 
 // Every model that was called gets a predict block; the one that takes the data's samples is the block's own.

@@ -143,7 +143,8 @@ static void decide(Fusion *fusion, const Node *node, const int *readers, int *co
   for (int i = 0; i < node->input_count; i++)
     if (store_for_reader(node->inputs[i], node, cost[node->inputs[i]->id]))
       force(fusion, node->inputs[i]);
-  bool worth = !is_view(node) && readers[id] > 1 && cost[id] > CHEAP;
+  bool windows = node->op == OP_window || node->op == OP_slide; // larger than what they show
+  bool worth = !is_view(node) && !windows && readers[id] > 1 && cost[id] > CHEAP;
   if (worth || cost[id] > LONG)
     fusion->stored[id] = true;
   cost[id] = inline_cost(fusion, cost, node);
