@@ -10,6 +10,9 @@
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
+#ifdef __GLIBC__
+#include <malloc.h>
+#endif
 
 #include "emit/llvm_unit.h"
 
@@ -144,6 +147,9 @@ Jit *jit_compile(const LoopModule *module, char **error) {
       LLVMDisposeMemoryBuffer(parts[i].object);
     arena_free(parts[i].arena);
   }
+#ifdef __GLIBC__
+  malloc_trim(0); // what compiling took is not needed again, and a run's memory comes on top
+#endif
   if (!problem)
     return jit;
   *error = problem;
