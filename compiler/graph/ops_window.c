@@ -121,14 +121,15 @@ static LExpr *place_of(Lower *lower, Affine at, int64_t divisor, int64_t size, L
     *inside = binary(lower, LX_AND, *inside, binary(lower, LX_EQ, rest, whole(lower, 0)));
     place = binary(lower, LX_DIV, at.value, whole(lower, divisor));
   }
-  if (at.least < 0) {
+  bool low = at.least < 0, high = at.most / divisor >= size;
+  if (low)
     *inside = binary(lower, LX_AND, *inside, binary(lower, LX_GE, at.value, whole(lower, 0)));
-    place = binary(lower, LX_MAX, place, whole(lower, 0));
-  }
-  if (at.most / divisor >= size) {
+  if (high)
     *inside = binary(lower, LX_AND, *inside, binary(lower, LX_LT, place, whole(lower, size)));
+  if (low)
+    place = binary(lower, LX_MAX, place, whole(lower, 0));
+  if (high)
     place = binary(lower, LX_MIN, place, whole(lower, size - 1));
-  }
   return place;
 }
 
