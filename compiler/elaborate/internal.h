@@ -165,6 +165,8 @@ typedef enum BuilderKind { BUILD_TRAIN, BUILD_EVAL, BUILD_PREDICT, BUILD_INIT, B
 
 typedef struct SlotTable {
   VEC(Slot *) slots;
+  int *places; // by hash of the name: 1 + index into slots, 0 where free
+  int place_count; // a power of two, or 0
   Builder *init; // where initial values are computed
 } SlotTable;
 
@@ -377,6 +379,7 @@ void slot_assign(Elab *e, const Stmt *stmt);
 Node *slot_read(Elab *e, Span span, Slot *slot);
 void slot_write(Elab *e, Span span, Slot *slot, Node *value);
 Slot *slot_find(const SlotTable *table, const char *name);
+void slot_add(Elab *e, SlotTable *table, Slot *slot);
 SlotValue *slot_value(Elab *e, const Slot *slot);
 Slot *slot_counter(Elab *e, int phase); // steps since a phase began
 void slot_count(Elab *e);               // one more, where they are read
