@@ -40,7 +40,7 @@ enum Key { KEY_SET = 256, KEY_DISABLE, KEY_CC, KEY_CPU, KEY_BACKEND, KEY_EMBED, 
 static const struct argp_option options[] = {
     {0, 0, 0, 0, "Compiling:", 1},
     {"set", KEY_SET, "NAME=VALUE", 0, "give the constant NAME another value", 0},
-    {"disable", KEY_DISABLE, "PASS", 0, "leave out fold, simplify, cse, dce, fuse, order or plan; results stay the same", 0},
+    {"disable", KEY_DISABLE, "PASS", 0, "leave out fold, simplify, cse, dce, fuse, order or plan, and results stay the same; or norm, which folds normalisation into the weights of convolutions that are not being trained", 0},
     {"target-cpu", KEY_CPU, "CPU", 0, "compile for this processor (default: native)", 0},
     {0, 0, 0, 0, "Building:", 2},
     {"output", 'o', "FILE", 0, "the executable of `build`, the file `predict` writes to", 0},
