@@ -103,6 +103,11 @@ Test(command_line, outputs_that_cannot_be) {
   must_say("mkdir a; $NNC run xor.nn --checkpoint a", 1, "checkpoints cannot be written to a: it is a folder");
 }
 
+Test(command_line, debuggers_find_the_lines_of_the_source) {
+  must_say("$NNC build xor.nn -g -o x && objdump --dwarf=decodedline x | grep -c '^xor.nn  *5 '", 0, "");
+  must_say("$NNC build xor.nn -o x && objdump --dwarf=decodedline x | grep -c xor.nn", 1, "0");
+}
+
 Test(command_line, files_with_carriage_returns_and_blanks) {
   must_say("mkdir 'a b'; sed 's/$/\\r/' iris.csv > 'a b/iris.csv'; sed 's/$/\\r/' iris.nn > 'a b/my iris.nn'; "
            "cd /; $NNC run \"$OLDPWD/a b/my iris.nn\" --epochs 1",
