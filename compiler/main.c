@@ -6,6 +6,7 @@
 
 #include "compile.h"
 #include "loops/schedule.h"
+#include "output.h"
 #include "session/session.h"
 #include "session/show.h"
 
@@ -187,8 +188,8 @@ static int execute(CommandLine *line, const Compilation *compilation) {
   case COMMAND_PREDICT: return session_run(line->arena, compilation, SESSION_PREDICT, &line->run);
   case COMMAND_TEST: return session_test(line->arena, compilation, &line->build.cc);
   case COMMAND_BUILD: return session_build(line->arena, compilation, &line->build);
-  case COMMAND_EMIT: return show_stage(line->arena, compilation, line->arguments[0], &line->build.cc);
-  case COMMAND_PLAN: return show_plan(line->arena, compilation);
+  case COMMAND_EMIT: show_stage(line->arena, compilation, line->arguments[0], &line->build.cc); return 0;
+  case COMMAND_PLAN: show_plan(line->arena, compilation); return 0;
   case COMMAND_COUNT: break;
   }
   return 1;
@@ -213,6 +214,7 @@ static void choose_entries(CommandLine *line) {
 
 int main(int argc, char **argv) {
   begun = monotonic();
+  nnrt_watch_output();
   Arena *arena = arena_new();
   Diag *diag = diag_new(arena);
   CommandLine line = {.arena = arena, .argument_count = -1};

@@ -6,6 +6,7 @@
 #include <inttypes.h>
 #include <math.h>
 #include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
 
 #include "check_nan.h"
@@ -77,7 +78,10 @@ static Outcome spoilt(NnrtTraining *run) {
     nnrt_fail(&error, "a value became NaN in step %" PRId64 " (epoch %" PRId64 ")", run->at.step, run->at.epoch + 1);
   else
     nnrt_fail(&error, "%s became %s in step %" PRId64 " (epoch %" PRId64 ")", run->train->train.outputs[0].name,
-              isnan(loss) ? "nan" : loss < 0 ? "-inf" : "inf", run->at.step, run->at.epoch + 1);
+              isnan(loss) ? "nan"
+              : loss < 0  ? "-inf"
+                          : "inf",
+              run->at.step, run->at.epoch + 1);
   nnrt_report(&error);
   if (!run->options->check_nan)
     fputs("hint: --check-nan names the tensor that went wrong first; often a smaller learning rate helps\n", stderr);
@@ -183,9 +187,15 @@ static Outcome run_epochs(NnrtTraining *run) {
   return outcome;
 }
 
+// Whether a bar can be redrawn in its place.
+static bool redraws(void) {
+  const char *kind = getenv("TERM");
+  return isatty(STDOUT_FILENO) && kind && *kind && strcmp(kind, "dumb") != 0;
+}
+
 static void start_clocks(NnrtTraining *run, double began) {
   run->progress = (NnrtProgress){.quiet = run->options->quiet,
-                                 .terminal = isatty(STDOUT_FILENO),
+                                 .terminal = redraws(),
                                  .unit = run->data ? "epoch" : "part",
                                  .epochs = run->plan.epochs,
                                  .epoch_steps = run->plan.epoch_steps,

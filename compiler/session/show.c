@@ -62,15 +62,10 @@ bool show_knows(const char *stage) {
   return find_stage(stage) >= 0;
 }
 
-static int print(const Text *text) {
-  fputs(text_string(text), stdout);
-  return fflush(stdout) == 0 && !ferror(stdout) ? 0 : 1;
-}
-
-int show_stage(Arena *arena, const Compilation *compilation, const char *stage, const CcOptions *cc) {
+void show_stage(Arena *arena, const Compilation *compilation, const char *stage, const CcOptions *cc) {
   Text out = text_new(arena);
   stages[find_stage(stage)].add(&out, compilation, cc);
-  return print(&out);
+  fputs(text_string(&out), stdout);
 }
 
 // Multiply-adds of the products alone, as the field counts them.
@@ -95,7 +90,7 @@ static const char *grouped(Arena *arena, int64_t value) {
   return text_string(&out);
 }
 
-int show_plan(Arena *arena, const Compilation *compilation) {
+void show_plan(Arena *arena, const Compilation *compilation) {
   Text out = text_new(arena);
   for (int i = 0; i < compilation->functions.count; i++) {
     const CompiledFunction *function = &compilation->functions.data[i];
@@ -112,5 +107,5 @@ int show_plan(Arena *arena, const Compilation *compilation) {
               grouped(arena, kinds[SLOT_STATE]), grouped(arena, kinds[SLOT_OPTIMIZER]));
   text_printf(&out, "state block %s bytes, arena %s bytes\n", grouped(arena, compilation->loops->state_bytes),
               grouped(arena, compilation->loops->arena_bytes));
-  return print(&out);
+  fputs(text_string(&out), stdout);
 }

@@ -4,7 +4,7 @@
 #include "session/cc.h"
 
 bool show_knows(const char *stage);
-// The exit status. `cc` says for which processor, and whether C leads a debugger to the .nn lines.
-int show_stage(Arena *arena, const Compilation *compilation, const char *stage, const CcOptions *cc);
+// `cc` says for which processor, and whether C leads a debugger to the .nn lines.
+void show_stage(Arena *arena, const Compilation *compilation, const char *stage, const CcOptions *cc);
 // For each function of the module: the map of its arena and its peak; then parameters and multiply-adds of a step.
-int show_plan(Arena *arena, const Compilation *compilation);
+void show_plan(Arena *arena, const Compilation *compilation);
