@@ -122,6 +122,25 @@ Test(command_line, a_full_device_under_an_executable) {
   must_say("$NNC build iris.nn -o iris && ./iris info > /dev/full", 1, lost);
 }
 
+// ---- executables away from where they were made
+Test(elsewhere, files_beside_the_executable_are_found) {
+  must_say("mkdir a b && mv iris.* a && $NNC build a/iris.nn -o a/iris && cd b && ../a/iris train --epochs 5", 0, "test  loss");
+  must_say("mkdir a b && mv iris.* a && cd a && $NNC run iris.nn -q && $NNC build iris.nn && cd ../b && cp ../a/iris.csv rows.csv &&"
+           " ../a/iris predict rows.csv && ../a/iris eval", 0, "test  loss");
+  must_say("mkdir a && mv iris.* a && cd a && $NNC run iris.nn -q --epochs 9 && $NNC build iris.nn && cd / &&"
+           " \"$OLDPWD/iris\" train --resume --epochs 12", 0, "epoch 10/12");
+}
+
+Test(elsewhere, files_that_are_nowhere_are_named) {
+  must_say("mkdir a && $NNC build iris.nn -o a/iris && rm iris.csv && a/iris train", 1,
+           "iris.nn:2:20: error: cannot open `iris.csv`, nor `/tmp/nnc-test-");
+  must_say("mkdir a && $NNC build iris.nn -o a/iris && a/iris eval", 1,
+           "error: there is no checkpoint iris.safetensors, nor /tmp/nnc-test-");
+  must_say("rm iris.csv; $NNC run iris.nn", 1, "iris.nn:2:20: error: cannot open `iris.csv`: No such file or directory");
+  must_say("mkdir a && mv iris.* a && $NNC build a/iris.nn -o a/iris && cp a/iris.csv a/rows.csv && a/iris train -q --checkpoint c &&"
+           " a/iris predict rows.csv --checkpoint c", 1, "error: rows.csv: cannot read it: No such file");
+}
+
 // `script` gives the command a terminal.
 Test(command_line, terminals_without_colours) {
   static const char *const cases[] = {"TERM=xterm", "TERM=xterm NO_COLOR=", "TERM=xterm NO_COLOR=1", "TERM=dumb", "TERM="};
