@@ -508,13 +508,12 @@ Test(emit_c, output_is_readable) {
   emit_c(&text, module, NULL);
   static const char *const lines[] = {
       "// digits.nn:5  dense |> relu\n",
-      "static void dense_0(const float *restrict x, const float *restrict w, const float *restrict b, float *restrict "
-      "y, "
-      "int64_t n) {\n#pragma omp for schedule(static) nowait\n  for (int64_t task = 0; task < n / 14; task++) {\n",
+      "static void dense_0(const float *restrict x, const float *restrict w, const float *restrict b, ",
+      "float *restrict y, int64_t n) {\n#pragma omp for schedule(static) nowait\n  for (int64_t task = 0; task < n / 14; ",
       "acc0[i][j / F32V] = fma_f32v(splat_f32v(x[(i0 + i) * 24 + k]), load_f32v(&w[k * 32 + j]), acc0[i][j / F32V]);\n",
       "#pragma omp parallel num_threads(frame->threads) if (frame->threads > 1)\n",
-      "    dense_0((const float *)frame->inputs[0], (const float *)frame->inputs[1], (const float *)frame->inputs[2], "
-      "(float *)frame->outputs[0], n);\n"};
+      "    dense_0((const float *)frame->inputs[0], (const float *)frame->inputs[1], (const float *)frame->inputs[2], ",
+      "(const float *)frame->inputs[2], (float *)frame->outputs[0], n);\n"};
   for (size_t i = 0; i < sizeof lines / sizeof *lines; i++)
     cr_assert_not_null(strstr(text_string(&text), lines[i]), "missing: %s", lines[i]);
 }
