@@ -7,6 +7,8 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "load.h"
+
 int64_t nnrt_capacity(const NnrtTrain *train, int64_t samples) {
   if (train->capacity > 0)
     return train->capacity;
@@ -125,20 +127,14 @@ static bool make_calls(NnrtTraining *run, NnrtError *error) {
 
 static bool initialise(NnrtTraining *run, NnrtError *error) {
   NnrtCall init;
-  if (run->module->init.run) {
-    if (!nnrt_call_new(&init, &run->module->init, &run->base, 1, NULL, "", error))
-      return false;
-    init.frame.clock[2] = run->at.seed;
-    init.function->run(&init.frame);
-    nnrt_call_free(&init);
-  }
-  if (!run->train->load)
+  if (!run->module->init.run)
     return true;
-  char *path = nnrt_beside(run->module->file, run->train->load);
-  bool loaded =
-      nnrt_checkpoint_read(run->module, run->train->name, run->base.state, NULL, path, NNRT_LOAD_START, stderr, error);
-  free(path);
-  return loaded;
+  if (!nnrt_call_new(&init, &run->module->init, &run->base, 1, NULL, "", error))
+    return false;
+  init.frame.clock[2] = run->at.seed;
+  init.function->run(&init.frame);
+  nnrt_call_free(&init);
+  return true;
 }
 
 // Whether a position read from a file is one of this run.
@@ -190,17 +186,22 @@ static bool resume(NnrtTraining *run, const char *path, bool *resumed, NnrtError
   return fine;
 }
 
+// From the place where an older run stopped, or from what `load` names, or as initialised.
+static bool find_start(NnrtTraining *run, const char *path, bool *resumed, NnrtError *error) {
+  *resumed = false;
+  if (run->options->resume && !path)
+    return nnrt_fail(error, "train block `%s` saves nothing to resume from: give --checkpoint FILE", run->train->name);
+  if (run->options->resume && !resume(run, path, resumed, error))
+    return false;
+  return *resumed || nnrt_load(run->module, run->train, run->base.state, stderr, error);
+}
+
 static bool open_files(NnrtTraining *run, bool *resumed, NnrtError *error) {
   const NnrtTrain *train = run->train;
   const NnrtOptions *options = run->options;
   char *path = nnrt_checkpoint_path(run->module, train, options->checkpoint);
   bool saves = path && !options->no_save && (train->save != NNRT_SAVE_NEVER || options->checkpoint);
-  bool fine = true;
-  *resumed = false;
-  if (options->resume)
-    fine = path
-               ? resume(run, path, resumed, error)
-               : nnrt_fail(error, "train block `%s` saves nothing to resume from: give --checkpoint FILE", train->name);
+  bool fine = find_start(run, path, resumed, error);
   if (!saves) {
     free(path);
     return fine;

@@ -411,7 +411,7 @@ void fact_add(Elab *e, FactKind kind, const Node *node, Node *other, Global *mod
 const Fact *fact_find(const Builder *builder, FactKind kind, const Node *node);
 ModelUse *model_use(Elab *e, Global *model);
 
-// ---- training (freeze.c, minimize.c, train.c, step.c, data.c, test.c)
+// ---- training (freeze.c, load.c, minimize.c, train.c, step.c, data.c, test.c)
 // A parameter's name, a part of a model, or either with `*` for any characters.
 typedef struct Pattern {
   const char *text;
@@ -435,6 +435,8 @@ typedef struct TrainSetup {
   const Expr *loss, *optimizer, *metrics;
   Patterns frozen;
   VEC(Thaw) thaws; // by epochs
+  VEC(NnrtWeights) loads;
+  Patterns loaded; // what `load` fills, where it says so
   bool has_clip;
   double clip_norm;
   const Expr *save_value, *patience_value; // that must be reported
@@ -456,7 +458,8 @@ void minimize_loss(Elab *e, Span span, const Stmt *key, Value *loss, Span loss_s
 void report_value(Elab *e, Name name, Value *value, Span span);
 void report_statement(Elab *e, const Stmt *stmt);
 void train_declaration(Elab *e, Module *module, const Decl *decl);
-bool pattern_matches(Elab *e, const char *pattern, const char *name); // the slot `name`, or a part that it belongs to
+void read_load(Elab *e, TrainSetup *setup, const Expr *value);
+const char *string_of(Elab *e, const Expr *value, const char *what); // NULL after an error
 bool read_patterns(Elab *e, const char *setting, const Expr *value, Patterns *out);
 void read_unfreeze(Elab *e, TrainSetup *setup, const Expr *value);
 void check_parameters_named(Elab *e, const char *setting, const Patterns *patterns); // each names one at least

@@ -81,7 +81,7 @@ static void read_number(Elab *e, TrainSetup *s, const Expr *value, const Setting
     s->settings.seed = positive(e, value, setting->name, 0, INT64_MAX);
 }
 
-static const char *string_of(Elab *e, const Expr *value, const char *what) {
+const char *string_of(Elab *e, const Expr *value, const char *what) {
   Value *v = eval_expr(e, value);
   if (v->kind == V_STR && *v->as.text)
     return v->as.text;
@@ -91,11 +91,7 @@ static const char *string_of(Elab *e, const Expr *value, const char *what) {
 }
 
 static void read_text(Elab *e, TrainSetup *s, const Expr *value, const Setting *setting) {
-  const char *text = string_of(e, value, arena_printf(e->arena, "`%s`", setting->name));
-  if (!strcmp(setting->name, "load"))
-    s->settings.load = text;
-  else
-    s->settings.log = text;
+  s->settings.log = string_of(e, value, arena_printf(e->arena, "`%s`", setting->name));
 }
 
 static const char *value_name(Elab *e, const Expr *expr) {
@@ -168,6 +164,11 @@ static void read_clip(Elab *e, TrainSetup *s, const Expr *value, const Setting *
   }
 }
 
+static void read_loads(Elab *e, TrainSetup *s, const Expr *value, const Setting *setting) {
+  (void)setting;
+  read_load(e, s, value);
+}
+
 // freeze: [backbone], or patterns: ["backbone.block_*"]
 static void read_freeze(Elab *e, TrainSetup *s, const Expr *value, const Setting *setting) {
   read_patterns(e, setting->name, value, &s->frozen);
@@ -190,7 +191,7 @@ static const Setting settings[] = {
     {"seed", read_number, true},
     {"metrics", read_expr, false},
     {"save", read_save, true},
-    {"load", read_text, true},
+    {"load", read_loads, true},
     {"log", read_text, true},
     {"early_stop", read_early_stop, true},
     {"clip", read_clip, true},
@@ -370,9 +371,12 @@ void train_declaration(Elab *e, Module *module, const Decl *decl) {
     check_names(e, setup);
   else if (step_graphs(e, setup, block)) {
     check_frozen(e, setup);
+    check_parameters_named(e, "load", &setup->loaded);
     check_value(e, block, setup->save_value, setup->settings.save_value ? setup->settings.save_value : "");
     check_value(e, block, setup->patience_value, setup->settings.patience_value ? setup->settings.patience_value : "");
     block->settings = setup->settings;
+    block->settings.load_count = setup->loads.count;
+    block->settings.loads = setup->loads.data;
     block->data = setup->data ? setup->data->data : NULL;
     block->settings.data = block->data;
     vec_push(e->arena, &e->mains, note_models(e, setup, setup->built));

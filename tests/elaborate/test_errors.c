@@ -197,6 +197,29 @@ ERROR(frozen_name,
       "`freeze`: no parameter is named `m.dense_1.*`", "did you mean `m.dense_0.w`?")
 ERROR(frozen_all, DATA "train { model: m; data: d; loss: cross_entropy; optimizer: adam; freeze: [m] }", "3:34",
       "nothing is left to train: `freeze` names every parameter of this loss", NULL)
+ERROR(loaded_kind, TUNED "load: 3 }", "3:83", "`load` must be a string, but this is the int 3", NULL)
+ERROR(loaded_list, TUNED "load: [\"a\", \"b\"] }", "3:83",
+      "a list of files says what each is for: [\"net.backbone.*\": \"file.safetensors\"]", NULL)
+ERROR(loaded_pattern, TUNED "load: [\"m.dense_1\": \"a\"] }", "3:84", "`load`: no parameter is named `m.dense_1`",
+      "did you mean `m.dense_0.w`?")
+ERROR(loaded_into, TUNED "load: from(\"a\", into: \"m.head\") }", "3:99", "`load`: no parameter is named `m.head`", NULL)
+ERROR(loaded_into_pattern, TUNED "load: from(\"a\", into: \"m.*\") }", "3:99",
+      "`into` is one part of the model, such as net.backbone", NULL)
+ERROR(loaded_nothing, TUNED "load: from(into: m) }", "3:83",
+      "`from` needs a file's name: from(\"file.safetensors\", into: net.backbone)", NULL)
+ERROR(loaded_twice, TUNED "load: from(\"a\", \"b\") }", "3:93",
+      "`from` takes one file; the rest has names, such as `into:`", NULL)
+ERROR(loaded_argument, TUNED "load: from(\"a\", renames: [a: \"b\"]) }", "3:93", "`from` has no argument `renames`",
+      "did you mean `rename`?")
+ERROR(loaded_rename, TUNED "load: from(\"a\", rename: \"b\") }", "3:101",
+      "`rename` is a list of names in the file and here: [\"*.weight\": \"*.w\"]", NULL)
+ERROR(loaded_stars, TUNED "load: from(\"a\", rename: [\"*.a\": \"b\"]) }", "3:109",
+      "`*.a` and `b` must have as many `*`", "each `*` on the right stands for what the one on the left stands for")
+ERROR(loaded_many_stars,
+      TUNED "load: from(\"a\", rename: [\"*****************\": \"*****************\"]) }", "3:102",
+      "a pattern has at most 16 `*`", NULL)
+ERROR(loaded_layout, TUNED "load: from(\"a\", layout: \"pytorch\") }", "3:101",
+      "the only other layout is pytorch: kernels as [out, in, …]", "write pytorch, without quotes")
 ERROR(frozen_kind, TUNED "freeze: 3 }", "3:85", "`freeze` takes models, parts of them, or patterns, but this is the int 3",
       NULL)
 ERROR(thawed_form, TUNED "freeze: m.dense_0; unfreeze: 3 }", "3:106",

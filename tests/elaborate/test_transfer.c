@@ -60,6 +60,29 @@ Test(transfer, frozen_parts_have_no_gradients_and_no_optimizer_state) {
   cr_expect_eq(graph->updates.count, 6);
 }
 
+Test(transfer, what_is_loaded_where) {
+  const NnrtTrain *train =
+      &block_of(TRAIN "load: from(\"a.safetensors\", into: m.stem, part: \"encoder.layer_0\", layout: pytorch, "
+                      "rename: [\"*.weight\": \"*.w\", bias: \"b\"]) }")
+           ->settings;
+  cr_assert_eq(train->load_count, 1);
+  const NnrtWeights *weights = &train->loads[0];
+  cr_expect_str_eq(weights->path, "a.safetensors");
+  cr_expect_str_eq(weights->into, "m.stem");
+  cr_expect_str_eq(weights->part, "encoder.layer_0");
+  cr_expect_null(weights->only);
+  cr_expect(weights->pytorch);
+  cr_assert_eq(weights->rename_count, 2);
+  cr_expect_str_eq(weights->renames[0].from, "*.weight");
+  cr_expect_str_eq(weights->renames[0].to, "*.w");
+  cr_expect_str_eq(weights->renames[1].from, "bias");
+  train = &block_of(TRAIN "load: { m.stem: \"a.safetensors\"; \"*.w\": from(\"b.safetensors\") } }")->settings;
+  cr_assert_eq(train->load_count, 2);
+  cr_expect_str_eq(train->loads[0].only, "m.stem");
+  cr_expect_str_eq(train->loads[1].only, "*.w");
+  cr_expect_str_eq(train->loads[1].path, "b.safetensors");
+}
+
 Test(transfer, each_unfreeze_is_a_step_of_its_own) {
   const Program *program = program_of(TRAIN "freeze: [m.stem, m.norm]; unfreeze: [after(2, m.norm), after(5)] }");
   const TrainBlock *block = program->trains.data[0];

@@ -486,7 +486,7 @@ static const char reader[] =
     "  const NnrtArg *a = t->data->calls[0].args;\n"
     "  CHECK(t->data->call_count == 2 && !strcmp(a->name, \"columns\") && a->count == 2 && a->line == 3);\n"
     "  CHECK(!strcmp(a->items[0].text, \"a\\\"b?\" \"?/\\n\") && a->items[1].integer == 5 && a[1].real == 0.1);\n"
-    "  CHECK(!t->save_to && !t->load && !t->higher_is_better[0] && !m->init.run);\n"
+    "  CHECK(!t->save_to && !t->load_count && !t->higher_is_better[0] && !m->init.run);\n"
     "  return 0;\n}\n";
 
 Test(emit_c, manifest_reads_back) {

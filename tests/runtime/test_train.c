@@ -483,7 +483,8 @@ Test(train, loads_weights_to_start_from) {
   Linear *linear = linear_new(), *next = linear_new();
   NnrtOptions options = linear_options();
   cr_assert_eq(nnrt_train(&linear->module, &options), 0);
-  next->train.load = linear->train.save_to;
+  NnrtWeights weights = {.path = linear->train.save_to};
+  next->train.loads = &weights, next->train.load_count = 1;
   next->train.log = linear_path(next, "log.csv");
   cr_assert_eq(nnrt_train(&next->module, &options), 0);
   double cells[8];
