@@ -46,6 +46,19 @@ Test(examples, iris_keeps_its_best_epoch) {
   shell_close(shell);
 }
 
+Test(examples, what_was_learnt_from_digits_tells_odd_from_even) {
+  Shell *shell = shell_open();
+  must_run(shell, "transfer.nn");
+  must_run(shell, "transfer.nn parity");
+  double with = shell_number(shell, "accuracy");
+  cr_assert(with > 0.87, "%s", shell->output);
+  cr_assert(shell_printed(shell, "is missing") == 0 && shell_printed(shell, "is not in") == 0, "%s", shell->output);
+  shell_run(shell, "sed '/load:/d; /freeze/d' transfer.nn > scratch.nn");
+  must_run(shell, "scratch.nn parity");
+  cr_assert(shell_number(shell, "accuracy") < with - 0.05, "%s", shell->output);
+  shell_close(shell);
+}
+
 Test(examples, the_generator_imitates_its_distribution) {
   Shell *shell = shell_open();
   must_run(shell, "gan.nn");
