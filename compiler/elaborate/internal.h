@@ -411,7 +411,7 @@ void fact_add(Elab *e, FactKind kind, const Node *node, Node *other, Global *mod
 const Fact *fact_find(const Builder *builder, FactKind kind, const Node *node);
 ModelUse *model_use(Elab *e, Global *model);
 
-// ---- training (freeze.c, load.c, minimize.c, train.c, step.c, data.c, test.c)
+// ---- training (freeze.c, load.c, save.c, minimize.c, train.c, step.c, data.c, test.c)
 // A parameter's name, a part of a model, or either with `*` for any characters.
 typedef struct Pattern {
   const char *text;
@@ -449,7 +449,7 @@ typedef struct DataFacts {
   Type x, y; // with the batch in front
   bool has_y;
   int class_count;
-  int64_t count; // training samples, -1: unknown
+  int64_t count, val_count; // samples of the training and the validation part, -1: unknown
 } DataFacts;
 
 void minimize_statement(Elab *e, const Stmt *stmt);
@@ -458,7 +458,13 @@ void minimize_loss(Elab *e, Span span, const Stmt *key, Value *loss, Span loss_s
 void report_value(Elab *e, Name name, Value *value, Span span);
 void report_statement(Elab *e, const Stmt *stmt);
 void train_declaration(Elab *e, Module *module, const Decl *decl);
+void read_save(Elab *e, TrainSetup *setup, const Expr *value);
+void read_early_stop(Elab *e, TrainSetup *setup, const Expr *value);
+// The value that a setting names, `text` for short: it is reported, and there are samples for it.
+void check_watched(Elab *e, const TrainSetup *setup, const TrainBlock *block, const Expr *expr, const char *text);
 void read_load(Elab *e, TrainSetup *setup, const Expr *value);
+bool is_word(const Expr *value, const char *word);
+int64_t setting_number(Elab *e, const Expr *value, const char *name, int64_t least, int64_t most); // `least` after an error
 const char *string_of(Elab *e, const Expr *value, const char *what); // NULL after an error
 bool read_patterns(Elab *e, const char *setting, const Expr *value, Patterns *out);
 void read_unfreeze(Elab *e, TrainSetup *setup, const Expr *value);

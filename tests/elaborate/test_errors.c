@@ -244,6 +244,20 @@ ERROR(save_unreported,
       DATA "train { model: m; data: d; loss: cross_entropy; optimizer: adam; save: best(val.accuracy, to: \"a\") }",
       "3:77", "nothing named `val.accuracy` is reported",
       "what is reported: val.loss; `metrics: [accuracy]` reports more")
+ERROR(save_unvalidated,
+      DATA "train { model: m; data: d; loss: cross_entropy; optimizer: adam; save: best(val.loss, to: \"a\") }", "3:77",
+      "there is no `val.loss`: data `d` has no validation samples",
+      "write |> split(val: 0.1) behind the data's source, or loss here")
+ERROR(stop_unvalidated,
+      DATA "train { model: m; data: d; loss: cross_entropy; optimizer: adam; early_stop: patience(5, val.loss) }", "3:90",
+      "there is no `val.loss`: data `d` has no validation samples", NULL)
+ERROR(save_by_test,
+      DATA "train { model: m; data: d; loss: cross_entropy; optimizer: adam; save: best(test.loss, to: \"a\") }", "3:77",
+      "`test.loss` is only known at the end of a run: nothing can be decided by it", "write val.loss")
+ERROR(save_without_data,
+      "model m(x: f32[4]) { x |> dense(2) }\ntrain { steps: 5; save: best(val.loss, to: \"a\")\n"
+      "step () { minimize l2(m) + 0 * reduce_sum(m(ones([2, 4]))) using sgd } }",
+      "2:30", "there is no `val.loss`: this train block has no `data`", "write loss, the value of the training step")
 ERROR(set_twice, DATA "train { model: m; data: d; loss: cross_entropy; optimizer: adam; batch: 3; batch: 4 }", "3:76",
       "`batch` is set twice", NULL)
 ERROR(both_lengths, DATA "train { model: m; data: d; loss: cross_entropy; optimizer: adam; epochs: 3; steps: 4 }",

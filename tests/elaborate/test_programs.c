@@ -1,7 +1,7 @@
 // What a program becomes: slots and their names, the graphs of a train block, predictions.
 #include "elab_helper.h"
 
-static const char digits[] = "data d = gauss(n: 64)\n"
+static const char digits[] = "data d = gauss(n: 64) |> split(val: 0.25)\n"
                              "model net(x: f32[2]) -> f32[2] {\n"
                              "  x |> dense(8) |> relu |> dropout(0.5) |> dense(2)\n"
                              "}\n"
@@ -210,6 +210,17 @@ Test(programs, frozen_parameters_stay) {
                  "train { model: m; data: d; loss: cross_entropy; optimizer: sgd; freeze: [m.stem, \"*.b\"] }\n");
   cr_assert_eq(program->trains.data[0]->train->updates.count, 1);
   cr_expect_str_eq(program->trains.data[0]->train->updates.data[0].slot->name, "m.dense_0.w");
+}
+
+Test(programs, what_decides_when_to_save) {
+  const NnrtTrain *train = &program_of("data d = gauss(n: 64) |> split(val: 0.25)\n"
+                                       "model m(x: f32[2]) -> f32[2] { x |> dense(2) }\n"
+                                       "train { model: m; data: d; loss: cross_entropy; optimizer: sgd\n"
+                                       "  save: best(train.loss, to: \"a\"); early_stop: patience(2, val.loss) }\n")
+                                ->trains.data[0]
+                                ->settings;
+  cr_expect_str_eq(train->save_value, "loss");
+  cr_expect_str_eq(train->patience_value, "val.loss");
 }
 
 Test(programs, several_inputs_and_results) {
