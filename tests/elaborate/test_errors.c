@@ -56,6 +56,8 @@ ERROR(in_quotes, "model m(x: f32[4]) { dense(x, 3, activation: \"relu\") }", "1:
       "the string \"relu\" cannot be called", "write relu, without quotes")
 ERROR(dropout_rate, "model m(x: f32[4]) { x |> dropout(2) }", "1:27",
       "dropout: the rate is a fraction, from 0 to below 1, not 2", NULL)
+ERROR(none_given, "layer f(x, n: int = 3) { dense(x, n) }\nmodel m(x: f32[4]) { f(x, none) }", "2:27",
+      "`n` of `f` must be an int, but is none", NULL)
 ERROR(not_callable, "const a = 3\nmodel m(x: f32[4]) { x |> a }", "2:27", "the int 3 cannot be called", NULL)
 
 // ---- shapes
@@ -93,6 +95,8 @@ ERROR(dots, "layer f(x: f32[...], y: f32[...]) { x + y }\nmodel m(x: f32[4]) { f
       "`y` of `f` must be f32[...], but is f32[3]", "`...` is [n, 4] here")
 ERROR(result_shape, "model m(x: f32[4]) -> f32[10] { x |> dense(12) }", "1:23",
       "the result of `m` is declared as f32[10], but is f32[12]", NULL)
+ERROR(result_constant, "const k = 3\nlayer f(x: T[..., n]) -> T[..., k] { x }\nmodel m(x: f32[4]) { f(x) }", "2:26",
+      "the result of `f` is declared as T[..., k], but is f32[n, 4]", "`k` is 3 here")
 ERROR(result_nothing, "model m(x: f32[4]) -> f32[4] { y = x }", "1:23",
       "the result of `m` is declared as f32[4], but its body has no value",
       "the value of a body is its last expression")

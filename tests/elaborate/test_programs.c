@@ -223,6 +223,27 @@ Test(programs, what_decides_when_to_save) {
   cr_expect_str_eq(train->patience_value, "val.loss");
 }
 
+// A name of the result is an argument's, else a constant, else what comes.
+Test(programs, names_in_results) {
+  program_of("const k = 4\nlayer f(x: T[..., n]) -> T[..., k] { x }\nlayer g(x: T[..., k]) -> T[..., k] { x }\n"
+             "layer h(x: T[..., n]) -> T[..., any] { dense(x, 7) }\n"
+             "model m(x: f32[4]) -> f32[3] { x |> f |> h |> dense(3) |> g }\n");
+}
+
+Test(programs, none_is_passed_on) {
+  const Program *program = program_of(
+      "layer inner(x: T[..., n], act: layer = none, bias: f32[n] = none) -> T[..., n] {\n"
+      "  y = if act == none { x } else { act(x) }\n"
+      "  if bias == none { y } else { y + bias }\n"
+      "}\n"
+      "layer outer(x: T[..., n], act: layer = none, bias: f32[n] = none) -> T[..., n] { inner(x, act, bias) }\n"
+      "model m(x: f32[4]) { outer(x) }\n"
+      "model k(x: f32[4]) { outer(x, tanh, bias: ones([4])) }\n");
+  cr_expect_eq(nodes_of(program->predicts.data[0]->graph, OP_add), 0);
+  cr_expect_eq(nodes_of(program->predicts.data[1]->graph, OP_add), 1);
+  cr_expect_eq(nodes_of(program->predicts.data[1]->graph, OP_tanh), 1);
+}
+
 Test(programs, several_inputs_and_results) {
   const Program *program =
       program_of("model siamese(a: f32[8], b: f32[8]) -> (f32[4], f32[4]) { (dense(a, 4), dense(b, 4)) }\n"
