@@ -17,6 +17,7 @@ typedef struct Loading {
   const NnrtWeights *weights;
   NnrtTensorFile file;
   char **made; // names that were made, for each entry of the file
+  bool whole;
   FILE *notes;
   NnrtError *error;
 } Loading;
@@ -118,15 +119,18 @@ static bool is_same_type(const NnrtTensorEntry *entry, const NnrtTensor *tensor)
   return entry->known && entry->type == tensor->type;
 }
 
-// Of several files the first whose pattern fits a name fills it.
+// Which file fills a tensor: the first whose pattern fits its name. NULL: none does.
+static const NnrtWeights *filled_by(const NnrtTrain *train, const NnrtTensor *tensor) {
+  for (int i = 0; i < train->load_count; i++) {
+    const NnrtWeights *weights = &train->loads[i];
+    if (!weights->only || nnrt_name_fits(weights->only, tensor->name))
+      return !weights->into || nnrt_name_within(tensor->name, weights->into) ? weights : NULL;
+  }
+  return NULL;
+}
+
 static bool wanted(const Loading *loading, const NnrtTensor *tensor) {
-  const NnrtWeights *weights = loading->weights;
-  if (tensor->kind == NNRT_OPTIMIZER || (weights->into && !nnrt_name_within(tensor->name, weights->into)))
-    return false;
-  for (const NnrtWeights *other = loading->train->loads; other <= weights; other++)
-    if (!other->only || nnrt_name_fits(other->only, tensor->name))
-      return other == weights;
-  return false;
+  return tensor->kind != NNRT_OPTIMIZER && filled_by(loading->train, tensor) == loading->weights;
 }
 
 static void mark_used(Loading *loading) {
@@ -159,7 +163,8 @@ static bool match(Loading *loading) {
     if (!file->entries[i].used && !file->entries[i].slot)
       nnrt_differ_unexpected(&found, &file->entries[i]);
   nnrt_differ_end(&found);
-  return (fitting > 0 && found.wrong == 0) || nnrt_differ_fail(&found, loading->error);
+  return (fitting > 0 && found.wrong == 0 && !(loading->whole && found.missing)) ||
+         nnrt_differ_fail(&found, loading->error);
 }
 
 // ---- values
@@ -262,9 +267,22 @@ static bool load_one(Loading *loading, uint8_t *state) {
   return loaded;
 }
 
-bool nnrt_load(const NnrtModule *module, const NnrtTrain *train, uint8_t *state, FILE *notes, NnrtError *error) {
+static bool check_whole(const NnrtModule *module, const NnrtTrain *train, NnrtError *error) {
+  for (int i = 0; i < module->tensor_count; i++)
+    if (module->tensors[i].kind != NNRT_OPTIMIZER && !filled_by(train, &module->tensors[i]))
+      return nnrt_fail(error,
+                       "`load` of train block `%s` leaves %s as it is, so that the model has to be trained first",
+                       train->name, module->tensors[i].name);
+  return true;
+}
+
+bool nnrt_load(const NnrtModule *module, const NnrtTrain *train, uint8_t *state, bool whole, FILE *notes,
+               NnrtError *error) {
+  if (whole && !check_whole(module, train, error))
+    return false;
   for (int i = 0; i < train->load_count; i++) {
-    Loading loading = {.module = module, .train = train, .weights = &train->loads[i], .notes = notes, .error = error};
+    Loading loading = {
+        .module = module, .train = train, .weights = &train->loads[i], .whole = whole, .notes = notes, .error = error};
     if (!load_one(&loading, state))
       return false;
   }

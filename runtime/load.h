@@ -5,4 +5,6 @@
 
 // Fills what the block's files hold, one after the other. What is missing or left over is told on `notes`; a wrong shape,
 // a rename that finds nothing and a file of which nothing fits are errors, before the state is touched by that file.
-bool nnrt_load(const NnrtModule *module, const NnrtTrain *train, uint8_t *state, FILE *notes, NnrtError *error);
+// `whole`: every parameter and state must be filled.
+bool nnrt_load(const NnrtModule *module, const NnrtTrain *train, uint8_t *state, bool whole, FILE *notes,
+               NnrtError *error);

@@ -193,7 +193,7 @@ static bool find_start(NnrtTraining *run, const char *path, bool *resumed, NnrtE
     return nnrt_fail(error, "train block `%s` saves nothing to resume from: give --checkpoint FILE", run->train->name);
   if (run->options->resume && !resume(run, path, resumed, error))
     return false;
-  return *resumed || nnrt_load(run->module, run->train, run->base.state, stderr, error);
+  return *resumed || nnrt_load(run->module, run->train, run->base.state, false, stderr, error);
 }
 
 static bool open_files(NnrtTraining *run, bool *resumed, NnrtError *error) {
@@ -279,6 +279,8 @@ static bool missing(const char *path, NnrtError *error) {
 bool nnrt_restore(const NnrtModule *module, const NnrtTrain *train, const NnrtOptions *options, uint8_t *state,
                   NnrtError *error) {
   char *path = nnrt_checkpoint_path(module, train, options->checkpoint);
+  if (!path && train && train->load_count > 0)
+    return nnrt_load(module, train, state, true, stderr, error);
   if (!path)
     return nnrt_fail(error, "%s saves no checkpoint: train with --checkpoint FILE, and give it here too", module->name);
   bool there = access(path, F_OK) == 0 || errno != ENOENT;

@@ -29,7 +29,7 @@ static void load(const char *path) {
     size_t length;
     NnrtError error = {0};
     FILE *notes = open_memstream(&text, &length);
-    if (!nnrt_load(&module, &train, state, notes, &error) && error.text[0] == '\0')
+    if (!nnrt_load(&module, &train, state, i > 0, notes, &error) && error.text[0] == '\0')
       abort();
     fclose(notes);
     free(text);

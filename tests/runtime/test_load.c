@@ -72,6 +72,8 @@ typedef struct Reply {
   NnrtError error;
 } Reply;
 
+static bool wants_whole;
+
 static Reply load_all(const NnrtWeights *weights, int count, const NnrtModule *module, State *state) {
   static Reply reply;
   char *text;
@@ -79,7 +81,7 @@ static Reply load_all(const NnrtWeights *weights, int count, const NnrtModule *m
   FILE *notes = open_memstream(&text, &size);
   NnrtTrain train = {.load_count = count, .loads = weights};
   reply.error = (NnrtError){0};
-  reply.loaded = nnrt_load(module, &train, (uint8_t *)state, notes, &reply.error);
+  reply.loaded = nnrt_load(module, &train, (uint8_t *)state, wants_whole, notes, &reply.error);
   fclose(notes);
   snprintf(reply.notes, sizeof reply.notes, "%s", text);
   free(text);
@@ -225,6 +227,21 @@ Test(load, of_several_files_the_first_that_fits_counts) {
   reply = load_all(weights, 2, &net, &state);
   cr_assert(!reply.loaded && strstr(reply.error.text, "cannot read /nowhere.safetensors: No such file"), "%s",
             reply.error.text);
+}
+
+Test(load, whole_means_every_parameter_and_state) {
+  wants_whole = true;
+  put("{" TENSOR("stem.w", "F32", "[2,3]", 0, 24) "," TENSOR("stem.b", "F32", "[3]", 24,
+                                                             36) "," TENSOR("head.w", "F64", "[2]", 36, 52) "}",
+      (const char[52]){0}, 52);
+  refuses((NnrtWeights){.into = "net"}, "net.count, i64[], is missing\n");
+  refuses((NnrtWeights){.into = "net.stem", .part = "stem"}, " leaves net.head.w as it is");
+  put("{" TENSOR("stem.w", "F32", "[2,3]", 0, 24) "," TENSOR("stem.b", "F32", "[3]", 24, 36) "," TENSOR(
+          "head.w", "F64", "[2]", 36, 52) "," TENSOR("count", "I64", "[]", 52, 60) "}",
+      (const char[60]){0}, 60);
+  State state = {.count = 3};
+  cr_assert(load((NnrtWeights){.into = "net"}, &state).loaded);
+  cr_assert_eq(state.count, 0);
 }
 
 Test(load, a_long_list_is_cut_short) {

@@ -493,6 +493,26 @@ Test(train, loads_weights_to_start_from) {
   linear_free(linear), linear_free(next);
 }
 
+Test(train, what_saves_nothing_is_evaluated_with_what_it_loads) {
+  Linear *linear = linear_new(), *next = linear_new();
+  NnrtOptions options = linear_options();
+  cr_assert_eq(nnrt_train(&linear->module, &options), 0);
+  char *first = linear_path(linear, "first"), *second = linear_path(linear, "second");
+  redirect(stdout, first);
+  cr_assert_eq(nnrt_eval(&linear->module, &options), 0);
+  NnrtWeights weights = {.path = linear->train.save_to};
+  next->train.loads = &weights, next->train.load_count = 1;
+  next->train.save = NNRT_SAVE_NEVER, next->train.save_to = NULL;
+  redirect(stdout, second);
+  cr_assert_eq(nnrt_eval(&next->module, &options), 0);
+  cr_assert_str_eq(text_of(first), text_of(second));
+  weights.into = "line.w";
+  redirect(stderr, linear_path(linear, "err"));
+  cr_assert_eq(nnrt_eval(&next->module, &options), 1);
+  assert_has(text_of(linear_path(linear, "err")), "`load` of train block `train` leaves line.b as it is");
+  linear_free(linear), linear_free(next);
+}
+
 // ---- the rest of the command line
 Test(train, data_can_be_opened_ahead) {
   Linear *one = linear_new(), *two = linear_new();
