@@ -99,6 +99,21 @@ Test(transfer, each_unfreeze_is_a_step_of_its_own) {
   cr_expect_eq(first->outputs.count, block->train->outputs.count);
 }
 
+Test(transfer, a_part_with_an_optimizer_of_its_own_can_wait) {
+  const Program *program = program_of(NORM "train {\n  data: d; epochs: 4; freeze: [m.stem]; unfreeze: after(2)\n"
+                                           "  step (x, y) {\n    loss = cross_entropy(m(x), y)\n"
+                                           "    minimize loss over m.stem using adam(1e-4)\n"
+                                           "    minimize cross_entropy(m(x), y) over m.head using adam(1e-3)\n"
+                                           "  }\n}\n");
+  const TrainBlock *block = program->trains.data[0];
+  cr_expect(!updates(block->train, "m.stem.w"));
+  cr_expect(updates(block->train, "m.head.w"));
+  cr_expect(updates(block->phases.data[0].train, "m.stem.w"));
+  cr_expect(updates(block->phases.data[0].train, "m.head.w"));
+  cr_expect_not_null(slot_named(program, "adam.m.head.w.m"));
+  cr_expect_not_null(slot_named(program, "adam_1.m.stem.w.m"));
+}
+
 // The first step of an optimizer is one of small averages that are not yet what they will be.
 Test(transfer, an_optimizer_counts_from_where_it_begins) {
   const Program *program = program_of(TRAIN "freeze: [m.stem]; unfreeze: after(2) }");
