@@ -54,7 +54,8 @@ static void compile_program(Compilation *result, const CompileOptions *options) 
   result->loops->arena = arena;
   result->loops->name = program->name;
   result->loops->state_bytes = place_slots(program);
-  compile_graph(result, program->init, "init", &target, options);
+  if (!options->no_init)
+    compile_graph(result, program->init, "init", &target, options);
   for (int i = 0; i < program->trains.count && options->training; i++) {
     TrainBlock *train = program->trains.data[i];
     if (options->block && strcmp(options->block, train->name) != 0)
@@ -66,6 +67,8 @@ static void compile_program(Compilation *result, const CompileOptions *options) 
   }
   for (int i = 0; i < program->predicts.count && options->prediction; i++) {
     PredictBlock *predict = program->predicts.data[i];
+    if (options->block && strcmp(options->block, predict->model) != 0)
+      continue;
     compile_graph(result, predict->graph, manifest_entry_name(arena, "predict", predict->model), &target, options);
   }
   for (int i = 0; i < program->tests.count && options->tests; i++)
@@ -87,10 +90,14 @@ Compilation *compile_source(Arena *arena, Diag *diag, const Source *source, cons
   ElaborateOptions elaborate_options = {.override_count = options->override_count,
                                         .overrides = options->overrides,
                                         .tests = options->tests,
-                                        .data = true};
+                                        .data = true,
+                                        .every_model = options->models_only,
+                                        .model = options->prediction ? options->block : NULL};
   result->program = elaborate(arena, diag, prelude, result->file, &elaborate_options);
   if (!result->program || diag_errors(diag))
     return NULL;
+  if (options->models_only)
+    return result;
   compile_program(result, options);
   return result;
 }

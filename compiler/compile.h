@@ -14,8 +14,9 @@ typedef struct CompileOptions {
   bool single;                    // no entry uses a team of threads
   const char *cpu;                // NULL or "native": this machine
   // What to compile; the rest is checked all the same.
-  bool training, prediction, tests;
-  const char *block;              // training: only this train block; NULL: all
+  bool training, prediction, tests, no_init;
+  const char *block;              // only this train block, or this model; NULL: all
+  bool models_only;               // stop after elaboration, with a predict block for each model
   bool syntax_only;               // stop after parsing
 } CompileOptions;
 

@@ -4,6 +4,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "random.h"
+
 static bool fits(const NnrtValue *wanted, const NnrtValue *found) {
   if (wanted->type != found->type || wanted->rank != found->rank + 1 || wanted->dim[0] != -1)
     return false;
@@ -107,14 +109,25 @@ void nnrt_part_free(NnrtPart *part) {
   part->order = NULL;
 }
 
+// The step stands still in a pass, so that a schedule reads one value; draws differ by their key.
+void nnrt_call_key(NnrtCall *call, int64_t seed, int64_t index) {
+  const uint64_t stream = (uint64_t)0xBA << 56;
+  uint32_t word[4];
+  nnrt_philox((uint64_t)seed, stream, (uint64_t)index, word);
+  call->frame.clock[2] = index ? (int64_t)((uint64_t)word[1] << 32 | word[0]) : seed;
+}
+
 bool nnrt_call_part(NnrtCall *call, const NnrtPart *part, int64_t batch, const volatile sig_atomic_t *stop) {
+  int64_t seed = call->frame.clock[2], index = 0;
+  bool whole = true;
   nnrt_call_clear(call);
-  for (int64_t first = 0; first < part->count; first += batch) {
+  for (int64_t first = 0; whole && first < part->count; first += batch) {
     int64_t rows = part->count - first < batch ? part->count - first : batch;
+    nnrt_call_key(call, seed, index++);
     nnrt_call_batch(call, part, first, rows);
     nnrt_call_add(call);
-    if (stop && *stop)
-      return false;
+    whole = !stop || !*stop;
   }
-  return true;
+  call->frame.clock[2] = seed;
+  return whole;
 }

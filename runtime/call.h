@@ -46,5 +46,9 @@ static inline void nnrt_call_batch(NnrtCall *call, const NnrtPart *part, int64_t
 bool nnrt_part_new(NnrtPart *part, const NnrtDataset *data, NnrtPartKind kind, NnrtError *error);
 void nnrt_part_free(NnrtPart *part);
 
+// Before batch `index` (from 0) of a pass that leaves the parameters alone: the frame's seed becomes the batch's own, drawn
+// from the run's `seed` (batch 0 has that itself), so that each batch sees other draws and a second pass the same ones.
+void nnrt_call_key(NnrtCall *call, int64_t seed, int64_t index);
+
 // Means over a whole part, left in the call's sums. False if `stop` was set meanwhile.
 bool nnrt_call_part(NnrtCall *call, const NnrtPart *part, int64_t batch, const volatile sig_atomic_t *stop);

@@ -131,11 +131,12 @@ static void write_rows(Prediction *run) {
   static void (*const write[])(const Prediction *, int64_t, int64_t) = {
       [NNRT_VALUES] = write_values, [NNRT_CLASSES] = write_classes, [NNRT_BINARY] = write_binary};
   write_header(run);
-  int64_t batch = run->model->batch, asked = run->options->batch;
+  int64_t batch = run->model->batch, asked = run->options->batch, seed = run->call.frame.clock[2];
   if (asked > 0 && asked < batch)
     batch = asked;
   for (int64_t first = 0; first < run->part.count; first += batch) {
     int64_t rows = run->part.count - first < batch ? run->part.count - first : batch;
+    nnrt_call_key(&run->call, seed, first / batch);
     nnrt_call_batch(&run->call, &run->part, first, rows);
     for (int64_t i = 0; i < rows; i++)
       write[run->model->task](run, first + i + 1, i);

@@ -33,6 +33,9 @@ static bool make_plan(NnrtTraining *run, NnrtError *error) {
   NnrtPlan *plan = &run->plan;
   if (options->epochs >= 0 && options->steps >= 0)
     return nnrt_fail(error, "--epochs and --steps exclude each other");
+  if (options->epochs >= 0 && !run->data)
+    return nnrt_fail(error, "--epochs: without data there are no epochs; give --steps %lld",
+                     (long long)options->epochs);
   bool by_epochs = options->epochs >= 0 || (options->steps < 0 && run->train->epochs > 0);
   int64_t count = options->epochs >= 0  ? options->epochs
                   : options->steps >= 0 ? options->steps
@@ -157,7 +160,7 @@ static bool check_position(NnrtTraining *run, const NnrtPosition *asked, const c
     return nnrt_fail(error, "%s: step %lld of epoch %lld is behind the epoch's end", path, (long long)at->epoch_step,
                      (long long)at->epoch + 1);
   }
-  if (plan->by_epochs && run->data) // the epochs done may have had more steps, or fewer
+  if (plan->by_epochs) // the epochs done may have had more steps, or fewer
     plan->steps += at->step - (at->epoch * plan->epoch_steps + at->epoch_step);
   at->batch = asked->batch;
   at->samples = asked->samples;

@@ -203,3 +203,17 @@ const DataFacts *data_facts(Elab *e, Global *global, bool counts) {
   nnrt_data_close(set);
   return global->facts = facts;
 }
+
+bool data_sample_fits(const Type *batch, const Type *wanted) {
+  int have = 1, want = 0;
+  for (;;) {
+    while (have < batch->rank && batch->dim[have] == 1)
+      have++;
+    while (want < wanted->rank && wanted->dim[want] == 1)
+      want++;
+    if (have == batch->rank || want == wanted->rank)
+      return have == batch->rank && want == wanted->rank;
+    if (batch->dim[have++] != wanted->dim[want++])
+      return false;
+  }
+}

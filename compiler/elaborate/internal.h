@@ -19,7 +19,7 @@ enum {
   MAX_NODES = 1 << 22,  // of one graph
   MAX_NESTING = 64,     // of lists in lists
   MAX_TEXT = 1 << 20,   // bytes of a string
-  MAX_BUILTIN_ARGS = 6
+  MAX_BUILTIN_ARGS = 8
 };
 #define MAX_ELEMENTS ((int64_t)1 << 40) // of one tensor
 
@@ -165,6 +165,8 @@ typedef enum BuilderKind { BUILD_TRAIN, BUILD_EVAL, BUILD_PREDICT, BUILD_INIT, B
 
 typedef struct SlotTable {
   VEC(Slot *) slots;
+  int *places; // by hash of the name: 1 + index into slots, 0 where free
+  int place_count; // a power of two, or 0
   Builder *init; // where initial values are computed
 } SlotTable;
 
@@ -355,6 +357,8 @@ void fold_after(Elab *e, Global *layer, const CallArg *given, Value *result);
 // ---- models (model.c)
 Value *model_call(Elab *e, Value *callee, const CallArgs *args, Span span);
 bool model_ensure(Elab *e, Global *model, Span span); // its parameters exist in the table
+// The graph of one call of it alone, in the table of the builder at work. NULL after an error.
+const Graph *model_graph(Elab *e, Global *model, Span span);
 Value *model_field(Elab *e, Value *model, Name field, Span span);
 Slot *model_slot(Elab *e, const Expr *target); // of m.w, for `:=`; NULL after an error
 bool model_input_type(Elab *e, Global *model, const Formal *formal, Type *type); // without the batch
@@ -375,6 +379,7 @@ void slot_assign(Elab *e, const Stmt *stmt);
 Node *slot_read(Elab *e, Span span, Slot *slot);
 void slot_write(Elab *e, Span span, Slot *slot, Node *value);
 Slot *slot_find(const SlotTable *table, const char *name);
+void slot_add(Elab *e, SlotTable *table, Slot *slot);
 SlotValue *slot_value(Elab *e, const Slot *slot);
 Slot *slot_counter(Elab *e, int phase); // steps since a phase began
 void slot_count(Elab *e);               // one more, where they are read
@@ -397,12 +402,18 @@ struct Builtin {
 const Builtin *builtin_find(const char *name);
 const Builtin *builtin_list(int family, int *count); // families from 0, NULL after the last
 bool builtin_later(const char *name);                // known, but not built yet
-extern const Builtin builtins_math[], builtins_shape[], builtins_value[];
-extern const int builtins_math_count, builtins_shape_count, builtins_value_count;
+extern const Builtin builtins_math[], builtins_shape[], builtins_value[], builtins_window[];
+extern const int builtins_math_count, builtins_shape_count, builtins_value_count, builtins_window_count;
 Value *builtin_random(Elab *e, Span span, Type type);
 Value *tensor_close(Elab *e, Span span, Value *a, Value *b, const Value *tolerance);
 Node *tensor_all(Elab *e, Span span, Node *x);
-Value *reduce_value(Elab *e, Span span, Op op, bool mean, Node *x, int axis_count, const int *axes, bool keep);
+
+typedef struct Reduce {
+  Op op;
+  bool mean, keep;
+  bool first; // of equal extremes the first has the gradient
+} Reduce;
+Value *reduce_value(Elab *e, Span span, Reduce how, Node *x, int axis_count, const int *axes);
 
 // ---- builders, and facts about nodes (fold.c)
 Builder *builder_new(Elab *e, BuilderKind kind, const char *name, int64_t batch, SlotTable *table);
@@ -475,6 +486,8 @@ bool call_frozen(Elab *e);                   // the call whose body is being run
 int slot_thawed(Elab *e, const char *name);  // the phase that first trains a slot frozen before; 0: never frozen, or always
 bool step_graphs(Elab *e, TrainSetup *setup, TrainBlock *block);
 bool data_declare(Elab *e, Global *global);
+// Are a batch's samples of the shape that a model takes? Dimensions of one, as of grey images, do not count.
+bool data_sample_fits(const Type *batch, const Type *wanted);
 const DataFacts *data_facts(Elab *e, Global *global, bool counts);
 void test_declaration(Elab *e, Module *module, const Decl *decl);
 void expect_statement(Elab *e, const Stmt *stmt);

@@ -143,7 +143,7 @@ static void clip_gradients(Elab *e, Span span, double limit, int count, Node **g
     axes[i] = i;
   for (int i = 0; i < count; i++) {
     Node *square = tensor_binary(e, span, OP_mul, grads[i], grads[i]);
-    Value *sum = square ? reduce_value(e, span, OP_reduce_sum, false, square, square->type.rank, axes, false) : NULL;
+    Value *sum = square ? reduce_value(e, span, (Reduce){.op = OP_reduce_sum}, square, square->type.rank, axes) : NULL;
     Node *part = sum && sum->kind == V_TENSOR ? tensor_cast(e, span, sum->as.node, F64) : NULL;
     total = total ? tensor_binary(e, span, OP_add, total, part) : part;
   }

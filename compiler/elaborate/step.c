@@ -65,10 +65,7 @@ static bool check_samples(Elab *e, TrainSetup *s, const Formal **formal, Type *w
   if (!(*formal)->type || (*formal)->type->kind != TYPE_TENSOR || !model_input_type(e, s->model, *formal, wanted))
     return false;
   const Type *have = &s->data->facts->x;
-  bool same = wanted->rank == have->rank - 1;
-  for (int i = 0; same && i < wanted->rank; i++)
-    same = wanted->dim[i] == have->dim[i + 1];
-  if (same)
+  if (data_sample_fits(have, wanted))
     return true;
   Type sample = *have;
   sample.rank--;
@@ -114,6 +111,14 @@ static void report_metrics(Elab *e, const Expr *metrics, Value *prediction, Valu
   }
 }
 
+// The batch in the type that the model takes: [28, 28] becomes [28, 28, 1].
+static Node *fit_samples(Elab *e, Span span, Node *x, const Type *wanted) {
+  Type type = {.elem = x->type.elem, .rank = wanted->rank + 1, .dim = {x->type.dim[0]}};
+  memcpy(type.dim + 1, wanted->dim, sizeof *wanted->dim * (size_t)wanted->rank);
+  Node *shaped = type_same_shape(&type, &x->type) ? x : tensor_op(e, span, OP_reshape, 1, &x, NULL, &type);
+  return shaped ? tensor_cast(e, span, shaped, wanted->elem) : NULL;
+}
+
 static void run_settings(Elab *e, TrainSetup *s) {
   const Formal *formal = NULL;
   Type wanted;
@@ -132,7 +137,7 @@ static void run_settings(Elab *e, TrainSetup *s) {
     return;
   }
   Value *model = value_model(e, s->model, s->model->decl->name.text);
-  Value *fed = value_tensor(e, tensor_cast(e, span, x->as.node, wanted.elem));
+  Value *fed = value_tensor(e, fit_samples(e, span, x->as.node, &wanted));
   Value *prediction = call_with(e, model, fed, NULL, span);
   if (prediction->kind == V_POISON)
     return;

@@ -188,6 +188,20 @@ static void read_one(Elab *e, TrainSetup *s, int index) {
   unknown_setting(e, arg.name);
 }
 
+// How long the run is: epochs, or steps, which are all there is without data.
+static void read_length(Elab *e, TrainSetup *s) {
+  const Expr *steps = setting_given(s->decl, "steps"), *epochs = setting_given(s->decl, "epochs");
+  bool with_data = !s->decl->step || setting_given(s->decl, "data");
+  if (steps && epochs)
+    elab_error(e, steps->span, "`steps` and `epochs` exclude each other");
+  else if (epochs && !with_data) {
+    elab_error(e, epochs->span, "without `data` there are no epochs");
+    diag_hint(e->diag, "write steps: %lld", (long long)s->settings.epochs);
+  }
+  if (!steps && !epochs)
+    *(with_data ? &s->settings.epochs : &s->settings.steps) = 1;
+}
+
 // False if the block cannot be built.
 static bool train_settings(Elab *e, TrainSetup *s) {
   static const char *const needed[] = {"model", "data", "loss", "optimizer"};
@@ -206,11 +220,7 @@ static bool train_settings(Elab *e, TrainSetup *s) {
     elab_error(e, decl->span, "this train block has no %s", text_string(&missing));
     diag_hint(e->diag, "a train block has model, data, loss and optimizer, or a `step` that says what is done");
   }
-  const Expr *steps = setting_given(decl, "steps");
-  if (steps && setting_given(decl, "epochs"))
-    elab_error(e, steps->span, "`steps` and `epochs` exclude each other");
-  if (!s->settings.epochs && !s->settings.steps)
-    s->settings.epochs = 1;
+  read_length(e, s);
   return !missing.length && errors == diag_errors(e->diag);
 }
 
@@ -240,13 +250,8 @@ static const Formal *only_input(const Global *model) {
 static bool takes_samples(Elab *e, Global *model, const DataFacts *facts) {
   const Formal *input = only_input(model);
   Type type;
-  if (!facts || !facts->known || !input || !input->type || !model_input_type(e, model, input, &type) ||
-      type.rank != facts->x.rank - 1)
-    return false;
-  for (int i = 0; i < type.rank; i++)
-    if (type.dim[i] != facts->x.dim[i + 1])
-      return false;
-  return true;
+  return facts && facts->known && input && input->type && model_input_type(e, model, input, &type) &&
+         data_sample_fits(&facts->x, &type);
 }
 
 // Every model that was called gets a predict block; the one that takes the data's samples is the block's own.

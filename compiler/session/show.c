@@ -38,8 +38,12 @@ static void add_c(Text *out, const Compilation *c, const char *cpu) {
   emit_c(out, c->loops, c->manifest);
 }
 
-static void add_llvm(Text *out, const Compilation *c, const char *cpu) { llvm_print(out, c->loops, cpu); }
-static void add_asm(Text *out, const Compilation *c, const char *cpu) { llvm_print_asm(out, c->loops, cpu); }
+static void add_llvm(Text *out, const Compilation *c, const char *cpu) {
+  llvm_print(out, c->loops, cpu);
+}
+static void add_asm(Text *out, const Compilation *c, const char *cpu) {
+  llvm_print_asm(out, c->loops, cpu);
+}
 
 static const struct {
   const char *name;
@@ -55,7 +59,9 @@ static int find_stage(const char *name) {
   return -1;
 }
 
-bool show_knows(const char *stage) { return find_stage(stage) >= 0; }
+bool show_knows(const char *stage) {
+  return find_stage(stage) >= 0;
+}
 
 static int print(const Text *text) {
   fputs(text_string(text), stdout);
@@ -66,19 +72,6 @@ int show_stage(Arena *arena, const Compilation *compilation, const char *stage, 
   Text out = text_new(arena);
   stages[find_stage(stage)].add(&out, compilation, cpu);
   return print(&out);
-}
-
-// Multiply-adds of the products alone, as the field counts them.
-static int64_t multiply_adds(const Graph *graph) {
-  int64_t sum = 0;
-  for (int i = 0; i < graph->nodes.count; i++) {
-    const Node *node = graph->nodes.data[i];
-    if (node->op != OP_matmul)
-      continue;
-    const Type *left = &node->inputs[0]->type;
-    sum += type_count(&node->type, graph->batch) * dim_at(left->dim[left->rank - 1], graph->batch);
-  }
-  return sum;
 }
 
 static const char *grouped(Arena *arena, int64_t value) {
@@ -96,7 +89,8 @@ int show_plan(Arena *arena, const Compilation *compilation) {
     const CompiledFunction *function = &compilation->functions.data[i];
     text_printf(&out, "%s (batch %lld)\n", function->entry, (long long)function->graph->batch);
     plan_print(&out, function->kernels);
-    text_printf(&out, "  multiply-adds of its products: %s\n\n", grouped(arena, multiply_adds(function->graph)));
+    text_printf(&out, "  multiply-adds of its products: %s\n\n",
+                grouped(arena, graph_multiply_adds(function->graph, function->graph->batch)));
   }
   int64_t kinds[3] = {0};
   for (int i = 0; i < compilation->program->slots.count; i++) {
@@ -107,5 +101,18 @@ int show_plan(Arena *arena, const Compilation *compilation) {
               grouped(arena, kinds[SLOT_STATE]), grouped(arena, kinds[SLOT_OPTIMIZER]));
   text_printf(&out, "state block %s bytes, arena %s bytes\n", grouped(arena, compilation->loops->state_bytes),
               grouped(arena, compilation->loops->arena_bytes));
+  return print(&out);
+}
+
+int show_models(Arena *arena, const Program *program) {
+  Text out = text_new(arena);
+  text_printf(&out, "%-32s %14s %12s %18s\n", "model", "parameters", "states", "multiply-adds");
+  for (int i = 0; i < program->predicts.count; i++) {
+    const PredictBlock *predict = program->predicts.data[i];
+    text_printf(&out, "%-32s %14s %12s %18s\n", predict->model,
+                grouped(arena, program_numbers(program, predict->model, SLOT_PARAM)),
+                grouped(arena, program_numbers(program, predict->model, SLOT_STATE)),
+                grouped(arena, graph_multiply_adds(predict->graph, 1)));
+  }
   return print(&out);
 }

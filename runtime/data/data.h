@@ -9,7 +9,7 @@ typedef enum NnrtPartKind { NNRT_PART_TRAIN, NNRT_PART_VAL, NNRT_PART_TEST } Nnr
 typedef struct NnrtDataset NnrtDataset;
 
 typedef enum NnrtDepth {
-  NNRT_DATA_CHECK, // names and arguments of the calls only; no file is opened, shapes are unknown
+  NNRT_DATA_CHECK,  // names and arguments of the calls only; no file is opened, shapes are unknown
   NNRT_DATA_SHAPES, // as little of the files as shapes, types, class names and counts need
   NNRT_DATA_FULL
 } NnrtDepth;
@@ -37,7 +37,3 @@ void nnrt_data_batch(const NnrtDataset *data, NnrtPartKind part, const int64_t *
 // For predict: another file in the same format (same columns but for label or target, which may be missing), coded and scaled
 // as the training data was. Its samples are the part NNRT_PART_TEST. Needs `data` opened at FULL depth.
 NnrtDataset *nnrt_data_open_like(const NnrtDataset *data, const char *path, NnrtError *error);
-
-// Names of sources, transforms and their arguments, for "did you mean": NULL-terminated.
-const char *const *nnrt_data_sources(void);
-const char *const *nnrt_data_transforms(void);

@@ -61,6 +61,13 @@ void nnrt_set_y_target(NnrtDataset *set, int64_t width) {
   set->target_width = width;
 }
 
+void nnrt_set_y_map(NnrtDataset *set, int rank, const int64_t *dim, int64_t class_count) {
+  set->info.y = (NnrtValue){.name = "y", .type = NNRT_I64, .rank = rank};
+  for (int i = 0; i < rank; i++)
+    set->info.y.dim[i] = dim[i];
+  set->info.class_count = (int)class_count;
+}
+
 bool nnrt_set_part(NnrtDataset *set, NnrtPartKind kind, int64_t first, int64_t count) {
   set->info.count[kind] = count;
   if (set->depth != NNRT_DATA_FULL)
@@ -71,21 +78,23 @@ bool nnrt_set_part(NnrtDataset *set, NnrtPartKind kind, int64_t first, int64_t c
   return rows;
 }
 
-static bool apply(NnrtOpening *opening, NnrtDataset *set, const NnrtStage *stages, const char *const *names,
-                  const char *what) {
+enum { MOST_STAGES = 64 };
+
+static bool apply(NnrtOpening *opening, NnrtDataset *set, const NnrtStage *stages, const char *what) {
   for (const NnrtStage *stage = stages; stage->name; stage++)
     if (!strcmp(stage->name, opening->call->name)) {
       const NnrtArg *args[NNRT_MAX_PARAMS] = {NULL};
       return (!stage->params || nnrt_bind(opening, stage->params, args)) && stage->apply(opening, set, args);
     }
-  static const char *const later[] = {"npy",  "npz",   "cifar10", "images", "hdf5", "text",       "series", "window",
-                                      "flip", "shift", "crop",    "rotate", "zoom", "brightness", "noise"};
+  static const char *const later[] = {"images", "hdf5", "text",   "series", "window",     "flip",
+                                      "shift",  "crop", "rotate", "zoom",   "brightness", "noise"};
   for (size_t i = 0; i < sizeof later / sizeof *later; i++)
     if (!strcmp(later[i], opening->call->name))
       return nnrt_fail_at(opening, NULL, "data %s `%s` is not built yet", what, later[i]);
+  const char *names[MOST_STAGES];
   int count = 0;
-  while (names[count])
-    count++;
+  for (; count < MOST_STAGES && stages[count].name; count++)
+    names[count] = stages[count].name;
   char hint[96];
   return nnrt_fail_at(opening, NULL, "unknown data %s `%s`%s", what, opening->call->name,
                       nnrt_mean_hint(hint, opening->call->name, names, count));
@@ -100,8 +109,8 @@ static bool open_calls(NnrtOpening *opening, NnrtDataset *set) {
     return nnrt_fail_memory(opening);
   for (int i = 0; i < data->call_count; i++) {
     opening->call = &data->calls[i];
-    if (!(i ? apply(opening, set, nnrt_transform_stages, nnrt_data_transforms(), "transform")
-            : apply(opening, set, nnrt_source_stages, nnrt_data_sources(), "source")))
+    if (!(i ? apply(opening, set, nnrt_transform_stages, "transform")
+            : apply(opening, set, nnrt_source_stages, "source")))
       return false;
   }
   return nnrt_data_finish(set) || nnrt_fail_memory(opening);
@@ -192,6 +201,17 @@ static void gather_floats(const float *table, int64_t width, const int64_t *rows
   }
 }
 
+static void gather_maps(const NnrtDataset *set, const int64_t *rows, const int64_t *order, int64_t count, int64_t *y) {
+  int64_t width = 1;
+  for (int i = 0; i < set->info.y.rank; i++)
+    width *= set->info.y.dim[i];
+  for (int64_t i = 0; i < count; i++) {
+    const uint8_t *in = set->maps + rows[order[i]] * width;
+    for (int64_t j = 0; j < width; j++)
+      *y++ = in[j];
+  }
+}
+
 static void gather_one_hot(const NnrtDataset *set, const int64_t *rows, const int64_t *order, int64_t count, float *y) {
   int64_t classes = set->info.class_count;
   memset(y, 0, (size_t)(count * classes) * sizeof *y);
@@ -209,6 +229,8 @@ void nnrt_data_batch(const NnrtDataset *set, NnrtPartKind part, const int64_t *o
     return;
   if (set->targets)
     gather_floats(set->targets, set->target_width, rows, order, count, y);
+  else if (set->maps)
+    gather_maps(set, rows, order, count, y);
   else if (set->classes && set->one_hot)
     gather_one_hot(set, rows, order, count, y);
   else if (set->classes)

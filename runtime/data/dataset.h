@@ -27,6 +27,7 @@ struct NnrtDataset {
   float *floats;       // x otherwise; NaN marks a missing value until nnrt_data_finish
   int64_t *classes;    // y of each row, or NULL
   float *targets;      // y of each row, target_width elements, or NULL
+  uint8_t *maps;       // y of each row: the class of each place, or NULL
   int64_t target_width;
   bool one_hot, in_order;
   int64_t *part[3];
@@ -38,7 +39,9 @@ struct NnrtDataset {
   float *center, *scale; // NULL: values as they are
   bool uniform;          // all elements have the same center and scale
   const NnrtCsv *csv;    // NULL: another source
-  bool idx;
+  // Reads rows to predict on from another file of the source's format; NULL: a CSV of numbers.
+  bool (*like)(const NnrtDataset *model, NnrtDataset *set, const char *path, NnrtError *error);
+  const void *source; // what `like` needs to know of the source, or NULL
   struct NnrtBlock *blocks;
 };
 
@@ -84,7 +87,11 @@ bool nnrt_csv_open(NnrtOpening *opening, NnrtDataset *set, const NnrtArg *const 
 bool nnrt_idx_open(NnrtOpening *opening, NnrtDataset *set, const NnrtArg *const *args);
 bool nnrt_values_open(NnrtOpening *opening, NnrtDataset *set, const NnrtArg *const *args);
 bool nnrt_toy_open(NnrtOpening *opening, NnrtDataset *set, const NnrtArg *const *args);
-extern const NnrtParam nnrt_csv_params[], nnrt_idx_params[], nnrt_values_params[], nnrt_toy_params[];
+bool nnrt_npy_open(NnrtOpening *opening, NnrtDataset *set, const NnrtArg *const *args);
+bool nnrt_npz_open(NnrtOpening *opening, NnrtDataset *set, const NnrtArg *const *args);
+bool nnrt_cifar_open(NnrtOpening *opening, NnrtDataset *set, const NnrtArg *const *args);
+extern const NnrtParam nnrt_csv_params[], nnrt_idx_params[], nnrt_values_params[], nnrt_toy_params[], nnrt_npy_params[],
+    nnrt_npz_params[], nnrt_cifar_params[];
 
 // Arguments of the call in their places, checked for names and kinds.
 bool nnrt_bind(NnrtOpening *opening, const NnrtParam *params, const NnrtArg *args[NNRT_MAX_PARAMS]);
@@ -92,6 +99,8 @@ bool nnrt_bind(NnrtOpening *opening, const NnrtParam *params, const NnrtArg *arg
 bool nnrt_fail_at(const NnrtOpening *opening, const NnrtArg *arg, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
 bool nnrt_fail_memory(const NnrtOpening *opening);
+// Gives an error of a file's contents the place of the argument that names it. False, always.
+bool nnrt_fail_from(const NnrtOpening *opening, const NnrtArg *arg);
 // "; did you mean `x`?" or "". `room` is the caller's.
 const char *nnrt_mean_hint(char room[96], const char *name, const char *const *candidates, int count);
 
@@ -99,6 +108,7 @@ const char *nnrt_mean_hint(char room[96], const char *name, const char *const *c
 void nnrt_set_x(NnrtDataset *set, int rank, const int64_t *dim);
 void nnrt_set_y_class(NnrtDataset *set, int64_t class_count, const char *const *names);
 void nnrt_set_y_target(NnrtDataset *set, int64_t width);
+void nnrt_set_y_map(NnrtDataset *set, int rank, const int64_t *dim, int64_t class_count);
 // The part `kind` is the `count` rows from `first` on.
 bool nnrt_set_part(NnrtDataset *set, NnrtPartKind kind, int64_t first, int64_t count);
 // Fills missing values, learns what the steps ask for from the training rows, and applies it to the stored values.
@@ -125,4 +135,3 @@ char *nnrt_data_file(const NnrtOpening *opening, const NnrtArg *arg);
 
 // For predict: rows of another file in the set's format.
 bool nnrt_csv_like(const NnrtDataset *model, NnrtDataset *set, const char *path, NnrtError *error);
-bool nnrt_idx_like(const NnrtDataset *model, NnrtDataset *set, const char *path, NnrtError *error);

@@ -191,14 +191,14 @@ NnrtDataset *nnrt_data_open_like(const NnrtDataset *model, const char *path, Nnr
   set->scale = copy_floats(set, model->scale, &ok);
   if (!ok)
     nnrt_fail(error, "not enough memory");
-  ok = ok && (model->idx ? nnrt_idx_like(model, set, path, error) : nnrt_csv_like(model, set, path, error));
+  ok = ok && (model->like ? model->like : nnrt_csv_like)(model, set, path, error);
   if (ok && !nnrt_set_part(set, NNRT_PART_TEST, 0, set->rows))
     ok = nnrt_fail(error, "%s: not enough memory", path);
   if (!ok) {
     nnrt_data_close(set);
     return NULL;
   }
-  if (!set->classes && !set->targets)
+  if (!set->classes && !set->targets && !set->maps)
     set->info.y = (NnrtValue){.name = "y", .type = NNRT_F32, .rank = -1};
   nnrt_data_apply(set);
   return set;

@@ -108,6 +108,8 @@ static bool one_hot(NnrtOpening *opening, NnrtDataset *set, const NnrtArg *const
     return nnrt_fail_at(opening, NULL,
                         set->one_hot ? "the classes are one-hot already" : "`one_hot` needs a class: the data has %s",
                         set->info.y.rank < 0 ? "no target" : "real targets");
+  if (set->maps)
+    return nnrt_fail_at(opening, NULL, "`one_hot` takes one class a sample; these samples have a map of classes");
   set->one_hot = true;
   set->info.y = (NnrtValue){.name = "y", .type = NNRT_F32, .rank = 1, .dim = {set->info.class_count}};
   return true;
@@ -166,7 +168,9 @@ const NnrtStage nnrt_source_stages[] = {
     {"values", nnrt_values_params, nnrt_values_open}, {"xor", nnrt_toy_params, nnrt_toy_open},
     {"circle", nnrt_toy_params, nnrt_toy_open},       {"spiral", nnrt_toy_params, nnrt_toy_open},
     {"gauss", nnrt_toy_params, nnrt_toy_open},        {"moons", nnrt_toy_params, nnrt_toy_open},
-    {"sine", nnrt_toy_params, nnrt_toy_open},         {0}};
+    {"sine", nnrt_toy_params, nnrt_toy_open},         {"npy", nnrt_npy_params, nnrt_npy_open},
+    {"npz", nnrt_npz_params, nnrt_npz_open},          {"cifar10", nnrt_cifar_params, nnrt_cifar_open},
+    {"cifar100", nnrt_cifar_params, nnrt_cifar_open}, {0}};
 
 const NnrtStage nnrt_transform_stages[] = {{"split", split_params, split},
                                            {"take", take_params, take},
@@ -177,15 +181,3 @@ const NnrtStage nnrt_transform_stages[] = {{"split", split_params, split},
                                            {"flatten", no_params, flatten},
                                            {"reshape", NULL, reshape},
                                            {0}};
-
-const char *const *nnrt_data_sources(void) {
-  static const char *const names[] = {"csv",    "idx",   "values", "xor",  "circle",
-                                      "spiral", "gauss", "moons",  "sine", NULL};
-  return names;
-}
-
-const char *const *nnrt_data_transforms(void) {
-  static const char *const names[] = {"split",   "take",    "shuffle", "scale", "standardize",
-                                      "one_hot", "flatten", "reshape", NULL};
-  return names;
-}

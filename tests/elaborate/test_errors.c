@@ -180,7 +180,7 @@ ERROR(model_part, "model m(x: f32[2]) { x |> dense(3) }\ntest \"a\" { expect sha
       "`m` has no part `dense_1`", "did you mean `dense_0`?")
 
 // ---- not built yet
-ERROR(later_function, "model m(x: f32[8, 8, 3]) { conv2d(x, 3) }", "1:28", "`conv2d` is not built yet", NULL)
+ERROR(later_function, "model m(x: f32[8, 8]) { lstm(x, 3) }", "1:25", "`lstm` is not built yet", NULL)
 ERROR(later_scan, "model m(x: f32[4]) { scan v in x { yield v } }", "1:22", "`scan` is not built yet", NULL)
 ERROR(later_every, "test \"a\" { every 5 { x = 1 } }", "1:12", "`every` is not built yet", NULL)
 ERROR(later_tap, "model m(x: f32[2]) { x |> dense(3) }\ntest \"a\" { expect shape(m.dense_0(ones([1, 2]))) == [1, 3] }",
@@ -265,6 +265,8 @@ ERROR(set_twice, DATA "train { model: m; data: d; loss: cross_entropy; optimizer
       "`batch` is set twice", NULL)
 ERROR(both_lengths, DATA "train { model: m; data: d; loss: cross_entropy; optimizer: adam; epochs: 3; steps: 4 }",
       "3:84", "`steps` and `epochs` exclude each other", NULL)
+ERROR(epochs_of_nothing, "model m() { param w: f32[] = 1 }\ntrain { epochs: 30; step () { minimize m.w using sgd(lr: 1.0) } }",
+      "2:17", "without `data` there are no epochs", "write steps: 30")
 ERROR(bad_batch, DATA "train { model: m; data: d; loss: cross_entropy; optimizer: adam; batch: 0 }", "3:73",
       "`batch` must be from 1 to 16777216, not 0", NULL)
 ERROR(unknown_data, DATA "train { model: m; data: dd; loss: cross_entropy; optimizer: adam }", "3:25",

@@ -142,6 +142,15 @@ Test(command_line, unknown_processor) {
   must_say("$NNC build xor.nn --backend llvm --target-cpu bogus -o x", 64, "`bogus` is no processor that nnc knows");
 }
 
+Test(command_line, parts_of_a_file) {
+  must_say("$NNC plan xor.nn gate", 0, "predict_gate (batch 1)");
+  must_say("$NNC plan xor.nn", 0, "train_step (batch 4)");
+  must_say("$NNC emit graph xor.nn gate", 0, "function predict_gate");
+  must_say("$NNC plan xor.nn gat", 1, "xor.nn has no train block and no model with inputs named `gat`");
+  must_say("$NNC models xor.nn", 0, "gate                                         33            0                 24");
+  must_say("$NNC models", 64, "nnc models FILE");
+}
+
 Test(command_line, nothing_to_do) {
   must_say(": > a.nn; $NNC build a.nn", 1, "a.nn has no train block and no model: there is nothing to build");
   must_say(": > a.nn; $NNC run a.nn", 1, "a has no train block");

@@ -141,6 +141,61 @@ Test(train, takes_batch_steps_and_epochs_from_the_options) {
   linear_free(linear);
 }
 
+// ---- draws: what a batch draws is a function of step and seed, so each batch has a pair of its own
+static int64_t draws[256][2];
+static int drawn;
+static void watch_draws(const NnrtFrame *frame) {
+  cr_assert_lt(drawn, 256);
+  draws[drawn][0] = frame->clock[0];
+  draws[drawn++][1] = frame->clock[2];
+  *(float *)frame->outputs[0] = 1, *(double *)frame->outputs[1] = 1;
+}
+
+Test(train, each_batch_of_validation_draws_anew) {
+  enum { EPOCHS = 4, BATCHES = 4, ALL = EPOCHS * BATCHES + BATCHES }; // of 32: 100 samples of val, 100 of test
+  Linear *linear = linear_new();
+  linear->train.eval.run = watch_draws;
+  NnrtOptions options = linear_options();
+  cr_assert_eq(nnrt_train(&linear->module, &options), 0);
+  cr_assert_eq(drawn, ALL);
+  for (int i = 0; i < ALL - BATCHES; i++)
+    for (int j = 0; j < i; j++)
+      cr_expect(draws[i][0] != draws[j][0] || draws[i][1] != draws[j][1], "batches %d and %d", i, j);
+  cr_expect_eq(draws[0][0], 10);
+  cr_expect_eq(draws[BATCHES - 1][0], 10, "a schedule sees one step in a pass");
+  options.epochs = 2;
+  cr_assert_eq(nnrt_train(&linear->module, &options), 0);
+  options.epochs = 4, options.resume = true;
+  drawn = ALL;
+  cr_assert_eq(nnrt_train(&linear->module, &options), 0);
+  cr_assert_eq(drawn, ALL + 3 * BATCHES);
+  cr_expect_arr_eq(draws[ALL], draws[2 * BATCHES], 3 * BATCHES * sizeof draws[0], "resumed");
+  linear_free(linear);
+}
+
+static int64_t keys[8];
+static void watch_keys(const NnrtFrame *frame) {
+  keys[drawn++ % 8] = frame->clock[2];
+  memset(frame->outputs[0], 0, (size_t)frame->clock[4] * sizeof(float));
+}
+
+Test(train, each_batch_of_a_prediction_draws_anew) {
+  Linear *linear = linear_new();
+  NnrtOptions options = linear_options();
+  options.epochs = 1;
+  cr_assert_eq(nnrt_train(&linear->module, &options), 0);
+  linear->predict.function.run = watch_keys;
+  options.input = linear_path(linear, "rows.csv"), options.output = linear_path(linear, "out.csv");
+  FILE *rows = fopen(options.input, "w");
+  for (int i = 0; i < 70; i++)
+    fprintf(rows, "%d,1\n", i);
+  fclose(rows);
+  cr_assert_eq(nnrt_predict(&linear->module, &options), 0);
+  cr_assert_eq(drawn, 3);
+  cr_expect(keys[0] == 0 && keys[1] != keys[0] && keys[2] != keys[0] && keys[2] != keys[1]);
+  linear_free(linear);
+}
+
 static void count_step(const NnrtFrame *frame) {
   *(float *)frame->state += 1;
   *(float *)frame->outputs[0] = (float)frame->clock[0];
@@ -162,6 +217,10 @@ Test(train, runs_without_data) {
   cr_assert_eq(log_row(linear->train.log, 10, cells), 5);
   cr_assert_eq(cells[1], 95);
   cr_assert_float_eq(cells[2], 92, 1e-9);
+  redirect(stderr, linear_path(linear, "err"));
+  options.epochs = 7;
+  cr_assert_eq(nnrt_train(&linear->module, &options), 1);
+  assert_has(text_of(linear_path(linear, "err")), "--epochs: without data there are no epochs; give --steps 7");
   linear_free(linear);
 }
 
