@@ -36,7 +36,7 @@ static bool match(NnrtTensorFile *file, const NnrtModule *module, NnrtLoad load,
     if (!wanted(tensor, load))
       continue;
     if (!entry)
-      nnrt_differ_missing(&found, tensor, nnrt_tensor_near(file, tensor->name));
+      nnrt_differ_missing(&found, tensor, file);
     else if (!same_shape(entry, tensor))
       nnrt_differ_shape(&found, tensor, entry, "");
   }

@@ -3,10 +3,11 @@
 
 enum { MOST = 12 }; // lines of a kind
 
-void nnrt_differ_missing(NnrtDifferences *found, const NnrtTensor *tensor, const char *near) {
+void nnrt_differ_missing(NnrtDifferences *found, const NnrtTensor *tensor, const NnrtTensorFile *file) {
   char text[NNRT_SHAPE_TEXT];
   if (found->missing++ >= MOST)
     return;
+  const char *near = nnrt_tensor_near(file, tensor->name);
   fprintf(found->out, "%s: %s, %s, is missing%s%s\n", found->path, tensor->name,
           nnrt_shape_text(text, tensor->type, tensor->rank, tensor->dim), near ? "; the file has " : "",
           near ? near : "");

@@ -9,8 +9,8 @@ typedef struct NnrtDifferences {
   int missing, wrong, unexpected;
 } NnrtDifferences;
 
-// `near`: a name of the file that could be meant, or NULL.
-void nnrt_differ_missing(NnrtDifferences *found, const NnrtTensor *tensor, const char *near);
+// With the name of the file that could be meant.
+void nnrt_differ_missing(NnrtDifferences *found, const NnrtTensor *tensor, const NnrtTensorFile *file);
 // `remark`: what to do about it, or "".
 void nnrt_differ_shape(NnrtDifferences *found, const NnrtTensor *tensor, const NnrtTensorEntry *entry,
                        const char *remark);

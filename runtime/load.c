@@ -90,29 +90,51 @@ static bool give_names(Loading *loading) {
 
 // ---- shapes
 
-static bool same_dims(const NnrtTensorEntry *entry, const NnrtTensor *tensor, bool turned) {
+// How the elements of a tensor of the file lie, seen from here.
+typedef enum Layout {
+  UNFIT,
+  AS_HERE,
+  TURNED, // [out, in, …] to […, in, out]
+  SPREAD  // a transposed convolution's [in, out / groups, …] to […, in / groups, out]
+} Layout;
+
+static bool same_dims(const NnrtTensorEntry *entry, const NnrtTensor *tensor) {
+  return entry->rank == tensor->rank &&
+         memcmp(entry->dim, tensor->dim, (size_t)tensor->rank * sizeof tensor->dim[0]) == 0;
+}
+
+// Whether the file has first what is last here: the kernel's window behind the two others.
+static bool same_window(const NnrtTensorEntry *entry, const NnrtTensor *tensor) {
+  return entry->rank == tensor->rank && tensor->rank >= 2 &&
+         memcmp(entry->dim + 2, tensor->dim, (size_t)(tensor->rank - 2) * sizeof tensor->dim[0]) == 0;
+}
+
+static bool is_turned(const NnrtTensorEntry *entry, const NnrtTensor *tensor) {
   int rank = tensor->rank;
-  if (entry->rank != rank || (turned && rank < 2))
-    return false;
-  for (int i = 0; i < rank; i++) {
-    int from = !turned ? i : i < rank - 2 ? i + 2 : rank - 1 - i; // [out, in, …] to […, in, out]
-    if (entry->dim[from] != tensor->dim[i])
-      return false;
-  }
-  return true;
+  return same_window(entry, tensor) && entry->dim[0] == tensor->dim[rank - 1] && entry->dim[1] == tensor->dim[rank - 2];
+}
+
+static bool is_spread(const NnrtTensorEntry *entry, const NnrtTensor *tensor) {
+  int rank = tensor->rank;
+  return same_window(entry, tensor) && tensor->dim[rank - 2] > 0 && entry->dim[0] % tensor->dim[rank - 2] == 0 &&
+         entry->dim[0] / tensor->dim[rank - 2] * entry->dim[1] == tensor->dim[rank - 1];
 }
 
 static bool is_real(NnrtType type) {
   return type == NNRT_F32 || type == NNRT_F64;
 }
 
-static bool fits_turned(const Loading *loading, const NnrtTensorEntry *entry, const NnrtTensor *tensor) {
-  return loading->weights->pytorch && is_real(tensor->type) && same_dims(entry, tensor, true);
-}
-
-static bool fits(const Loading *loading, const NnrtTensorEntry *entry, const NnrtTensor *tensor) {
-  bool type = is_real(tensor->type) ? nnrt_dtype_is_real(entry->dtype) : entry->known && entry->type == tensor->type;
-  return type && (same_dims(entry, tensor, false) || fits_turned(loading, entry, tensor));
+static Layout layout_of(const Loading *loading, const NnrtTensorEntry *entry, const NnrtTensor *tensor) {
+  bool real = is_real(tensor->type), kernels = loading->weights->pytorch && real;
+  const char *layer = tensor->layer ? tensor->layer : "";
+  if (real ? !nnrt_dtype_is_real(entry->dtype) : !entry->known || entry->type != tensor->type)
+    return UNFIT;
+  if (kernels && strncmp(layer, "conv_transpose", 14) == 0 && is_spread(entry, tensor))
+    return SPREAD;
+  if (kernels && strncmp(layer, "conv_transpose", 14) != 0 && strcmp(layer, "embedding") != 0 &&
+      is_turned(entry, tensor))
+    return TURNED;
+  return same_dims(entry, tensor) ? AS_HERE : UNFIT;
 }
 
 static bool is_same_type(const NnrtTensorEntry *entry, const NnrtTensor *tensor) {
@@ -152,12 +174,11 @@ static bool match(Loading *loading) {
     if (!wanted(loading, tensor))
       continue;
     if (!entry)
-      nnrt_differ_missing(&found, tensor, nnrt_tensor_near(file, tensor->name));
-    else if (fits(loading, entry, tensor))
+      nnrt_differ_missing(&found, tensor, file);
+    else if (layout_of(loading, entry, tensor))
       fitting++;
     else
-      nnrt_differ_shape(&found, tensor, entry,
-                        same_dims(entry, tensor, true) ? "; `layout: pytorch` would turn it" : "");
+      nnrt_differ_shape(&found, tensor, entry, is_turned(entry, tensor) ? "; `layout: pytorch` would turn it" : "");
   }
   for (int i = 0; i < file->count; i++)
     if (!file->entries[i].used && !file->entries[i].slot)
@@ -201,18 +222,23 @@ static ElementOf *reader_of(const char *dtype) {
 }
 
 // Element `index` of the tensor here is this element of the file's.
-static int64_t turned_index(const NnrtTensor *tensor, int64_t index) {
-  int rank = tensor->rank;
-  int64_t out = index % tensor->dim[rank - 1], in = index / tensor->dim[rank - 1] % tensor->dim[rank - 2];
-  int64_t kernel = nnrt_elements(rank, tensor->dim) / tensor->dim[rank - 1] / tensor->dim[rank - 2];
-  return (out * tensor->dim[rank - 2] + in) * kernel + index / tensor->dim[rank - 1] / tensor->dim[rank - 2];
+static int64_t index_in_file(Layout layout, const NnrtTensorEntry *entry, const NnrtTensor *tensor, int64_t index) {
+  if (layout == AS_HERE)
+    return index;
+  int64_t ins = tensor->dim[tensor->rank - 2], outs = tensor->dim[tensor->rank - 1];
+  int64_t out = index % outs, in = index / outs % ins, place = index / outs / ins;
+  int64_t window = nnrt_elements(tensor->rank, tensor->dim) / outs / ins, second = entry->dim[1];
+  if (layout == TURNED)
+    return (out * second + in) * window + place;
+  int64_t group = out / second;
+  return ((group * ins + in) * second + out % second) * window + place;
 }
 
-static void convert(const NnrtTensorEntry *entry, const NnrtTensor *tensor, bool turned, const void *from, void *to) {
+static void convert(const NnrtTensorEntry *entry, const NnrtTensor *tensor, Layout layout, const void *from, void *to) {
   int64_t count = nnrt_elements(tensor->rank, tensor->dim);
   ElementOf *element = reader_of(entry->dtype);
   for (int64_t i = 0; i < count; i++) {
-    double value = element(from, turned ? turned_index(tensor, i) : i);
+    double value = element(from, index_in_file(layout, entry, tensor, i));
     if (tensor->type == NNRT_F32)
       ((float *)to)[i] = (float)value;
     else
@@ -222,15 +248,15 @@ static void convert(const NnrtTensorEntry *entry, const NnrtTensor *tensor, bool
 
 static bool read_tensor(const Loading *loading, const NnrtTensorEntry *entry, const NnrtTensor *tensor,
                         uint8_t *state) {
-  bool turned = fits_turned(loading, entry, tensor);
-  if (is_same_type(entry, tensor) && !turned)
+  Layout layout = layout_of(loading, entry, tensor);
+  if (is_same_type(entry, tensor) && layout == AS_HERE)
     return nnrt_tensor_read(&loading->file, entry, state + tensor->offset);
   void *bytes = nnrt_allocate(entry->end - entry->begin);
   if (!bytes)
     return nnrt_fail(loading->error, "out of memory for %s of %s", entry->name, loading->file.path);
   bool read = nnrt_tensor_read(&loading->file, entry, bytes);
   if (read)
-    convert(entry, tensor, turned, bytes, state + tensor->offset);
+    convert(entry, tensor, layout, bytes, state + tensor->offset);
   free(bytes);
   return read;
 }

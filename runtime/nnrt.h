@@ -42,6 +42,7 @@ typedef struct NnrtTensor {
   int64_t dim[NNRT_MAX_RANK];
   NnrtTensorKind kind;
   int64_t offset, bytes; // in the state block
+  const char *layer;     // of the prelude that declares it (dense, conv2d); NULL: none
 } NnrtTensor;
 
 // An input or output of a function. dim[0] == -1: a row for each sample of the batch.

@@ -58,6 +58,7 @@ static void print_tensors(Text *out, const NnrtModule *module) {
     text_printf(out, ", .kind = %s, .offset = ", kind_names[tensor->kind]);
     integer(out, tensor->offset);
     field_integer(out, "bytes", tensor->bytes);
+    field_string(out, "layer", tensor->layer);
     text_add(out, "},\n");
   }
   text_add(out, "};\n\n");

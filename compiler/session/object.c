@@ -89,7 +89,8 @@ static LLVMValueRef flag(Tables *tables, const void *item) {
 static LLVMValueRef tensor(Tables *tables, const void *item) {
   const NnrtTensor *t = item;
   return STRUCT(tables, NnrtTensor, text(tables, t->name), small(tables, (int)t->type), small(tables, t->rank),
-                dims(tables, t->dim), small(tables, (int)t->kind), large(tables, t->offset), large(tables, t->bytes));
+                dims(tables, t->dim), small(tables, (int)t->kind), large(tables, t->offset), large(tables, t->bytes),
+                text(tables, t->layer));
 }
 
 static LLVMValueRef value(Tables *tables, const void *item) {

@@ -114,6 +114,13 @@ Test(transfer, a_part_with_an_optimizer_of_its_own_can_wait) {
   cr_expect_not_null(slot_named(program, "adam_1.m.stem.w.m"));
 }
 
+Test(transfer, slots_know_the_layer_that_declares_them) {
+  const Program *program = program_of(TRAIN "}");
+  cr_expect_str_eq(slot_named(program, "m.head.w")->layer, "dense");
+  cr_expect_null(slot_named(program, "m.norm.gamma")->layer, "one of the file's own");
+  cr_expect_null(slot_named(program, "adam.m.head.w.m")->layer);
+}
+
 // The first step of an optimizer is one of small averages that are not yet what they will be.
 Test(transfer, an_optimizer_counts_from_where_it_begins) {
   const Program *program = program_of(TRAIN "freeze: [m.stem]; unfreeze: after(2) }");

@@ -428,8 +428,8 @@ Test(emit_c, integers_and_names) {
 // ---- the tables: printed, compiled, and read back by a main of the runtime's place.
 static Manifest *tables(const LoopModule *loops) {
   Manifest *manifest = arena_new_of(arena, Manifest);
-  static const NnrtTensor tensors[] = {{"a.w", NNRT_F32, 2, {3, 4}, NNRT_PARAM, 64, 48},
-                                       {"s", NNRT_I64, 0, {0}, NNRT_STATE, 0, 8}};
+  static const NnrtTensor tensors[] = {{"a.w", NNRT_F32, 2, {3, 4}, NNRT_PARAM, 64, 48, NULL},
+                                       {"s", NNRT_I64, 0, {0}, NNRT_STATE, 0, 8, NULL}};
   static const NnrtArg items[] = {{.kind = NNRT_ARG_STR, .text = "a\"b\?\?/\n"},
                                   {.kind = NNRT_ARG_INT, .integer = 5, .real = 5}};
   static const NnrtArg args[] = {

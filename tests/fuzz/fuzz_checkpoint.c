@@ -8,10 +8,10 @@
 #include "checkpoint.h"
 #include "load.h"
 
-static const NnrtTensor tensors[] = {{"a.w", NNRT_F32, 1, {2}, NNRT_PARAM, 0, 8},
-                                     {"a.n", NNRT_I64, 0, {0}, NNRT_STATE, 64, 8},
-                                     {"a.on", NNRT_BOOL, 1, {3}, NNRT_STATE, 128, 3},
-                                     {"a.w.m", NNRT_F32, 1, {2}, NNRT_OPTIMIZER, 192, 8}};
+static const NnrtTensor tensors[] = {{"a.w", NNRT_F32, 1, {2}, NNRT_PARAM, 0, 8, NULL},
+                                     {"a.n", NNRT_I64, 0, {0}, NNRT_STATE, 64, 8, NULL},
+                                     {"a.on", NNRT_BOOL, 1, {3}, NNRT_STATE, 128, 3, NULL},
+                                     {"a.w.m", NNRT_F32, 1, {2}, NNRT_OPTIMIZER, 192, 8, NULL}};
 static const NnrtModule module = {
     .abi = NNRT_ABI, .name = "a", .file = "a.nn", .state_bytes = 256, .tensor_count = 4, .tensors = tensors};
 

@@ -18,13 +18,13 @@ typedef struct State {
 } State;
 
 #define OFFSET(member) (int64_t) offsetof(State, member)
-static const NnrtTensor tensors[] = {{"net.dense_0.w", NNRT_F32, 2, {2, 3}, NNRT_PARAM, OFFSET(w), 24},
-                                     {"net.mask", NNRT_U8, 1, {3}, NNRT_STATE, OFFSET(mask), 3},
-                                     {"net.mean", NNRT_F64, 1, {2}, NNRT_STATE, OFFSET(mean), 16},
-                                     {"net.count", NNRT_I64, 0, {0}, NNRT_STATE, OFFSET(count), 8},
-                                     {"net.ids", NNRT_I32, 1, {3}, NNRT_STATE, OFFSET(ids), 12},
-                                     {"net.on", NNRT_BOOL, 0, {0}, NNRT_STATE, OFFSET(on), 1},
-                                     {"net.dense_0.w.m", NNRT_F32, 2, {2, 3}, NNRT_OPTIMIZER, OFFSET(slot), 24}};
+static const NnrtTensor tensors[] = {{"net.dense_0.w", NNRT_F32, 2, {2, 3}, NNRT_PARAM, OFFSET(w), 24, NULL},
+                                     {"net.mask", NNRT_U8, 1, {3}, NNRT_STATE, OFFSET(mask), 3, NULL},
+                                     {"net.mean", NNRT_F64, 1, {2}, NNRT_STATE, OFFSET(mean), 16, NULL},
+                                     {"net.count", NNRT_I64, 0, {0}, NNRT_STATE, OFFSET(count), 8, NULL},
+                                     {"net.ids", NNRT_I32, 1, {3}, NNRT_STATE, OFFSET(ids), 12, NULL},
+                                     {"net.on", NNRT_BOOL, 0, {0}, NNRT_STATE, OFFSET(on), 1, NULL},
+                                     {"net.dense_0.w.m", NNRT_F32, 2, {2, 3}, NNRT_OPTIMIZER, OFFSET(slot), 24, NULL}};
 static const NnrtModule net = {.abi = NNRT_ABI,
                                .name = "net",
                                .file = "net.nn",
@@ -33,7 +33,7 @@ static const NnrtModule net = {.abi = NNRT_ABI,
                                .tensor_count = 7,
                                .tensors = tensors};
 // One tensor, for files made by hand.
-static const NnrtTensor small_tensors[] = {{"a.w", NNRT_F32, 1, {2}, NNRT_PARAM, 0, 8}};
+static const NnrtTensor small_tensors[] = {{"a.w", NNRT_F32, 1, {2}, NNRT_PARAM, 0, 8, NULL}};
 static const NnrtModule small = {
     .abi = NNRT_ABI, .name = "a", .file = "a.nn", .state_bytes = 64, .tensor_count = 1, .tensors = small_tensors};
 

@@ -18,12 +18,12 @@ typedef struct State {
 } State;
 
 #define OFFSET(member) (int64_t) offsetof(State, member)
-static const NnrtTensor tensors[] = {{"net.stem.w", NNRT_F32, 2, {2, 3}, NNRT_PARAM, OFFSET(stem), 24},
-                                     {"net.stem.b", NNRT_F32, 1, {3}, NNRT_PARAM, OFFSET(bias), 12},
-                                     {"net.head.w", NNRT_F64, 1, {2}, NNRT_PARAM, OFFSET(head), 16},
-                                     {"net.count", NNRT_I64, 0, {0}, NNRT_STATE, OFFSET(count), 8},
-                                     {"adam.net.stem.w.m", NNRT_F32, 2, {2, 3}, NNRT_OPTIMIZER, OFFSET(slot), 24},
-                                     {"net.conv.w", NNRT_F32, 4, {2, 1, 2, 3}, NNRT_PARAM, OFFSET(kernel), 48}};
+static const NnrtTensor tensors[] = {{"net.stem.w", NNRT_F32, 2, {2, 3}, NNRT_PARAM, OFFSET(stem), 24, NULL},
+                                     {"net.stem.b", NNRT_F32, 1, {3}, NNRT_PARAM, OFFSET(bias), 12, NULL},
+                                     {"net.head.w", NNRT_F64, 1, {2}, NNRT_PARAM, OFFSET(head), 16, NULL},
+                                     {"net.count", NNRT_I64, 0, {0}, NNRT_STATE, OFFSET(count), 8, NULL},
+                                     {"adam.net.stem.w.m", NNRT_F32, 2, {2, 3}, NNRT_OPTIMIZER, OFFSET(slot), 24, NULL},
+                                     {"net.conv.w", NNRT_F32, 4, {2, 1, 2, 3}, NNRT_PARAM, OFFSET(kernel), 48, NULL}};
 static const NnrtModule net = {.abi = NNRT_ABI,
                                .name = "net",
                                .file = "/net.nn",
@@ -208,6 +208,42 @@ Test(load, turns_convolutions_of_pytorch) {
     for (int in = 0; in < 2; in++)
       for (int y = 0; y < 2; y++)
         cr_assert_eq(state.kernel[y][0][in][out], kernel[out][in][y][0]);
+}
+
+// PyTorch has [in, out / groups, …] for a transposed convolution, in every group one after the other.
+Test(load, turns_transposed_convolutions_of_pytorch) {
+  static const NnrtTensor up[] = {
+      {"net.conv.w", NNRT_F32, 4, {2, 1, 2, 3}, NNRT_PARAM, OFFSET(kernel), 48, "conv_transpose2d"}};
+  NnrtModule module = net;
+  module.tensors = up, module.tensor_count = 1;
+  float kernel[12];
+  for (int i = 0; i < 12; i++)
+    kernel[i] = (float)i;
+  put("{" TENSOR("net.conv.w", "F32", "[2,3,2,1]", 0, 48) "}", kernel, 48);
+  State state = {0};
+  NnrtWeights weights = {.path = path, .pytorch = true};
+  cr_assert(load_all(&weights, 1, &module, &state).loaded);
+  for (int out = 0; out < 3; out++)
+    for (int in = 0; in < 2; in++)
+      for (int y = 0; y < 2; y++)
+        cr_assert_eq(state.kernel[y][0][in][out], (in * 3 + out) * 2 + y);
+  put("{" TENSOR("net.conv.w", "F32", "[6,1,2,1]", 0, 48) "}", kernel, 48); // three groups of two inputs, one output
+  cr_assert(load_all(&weights, 1, &module, &state).loaded);
+  for (int out = 0; out < 3; out++)
+    for (int in = 0; in < 2; in++)
+      for (int y = 0; y < 2; y++)
+        cr_assert_eq(state.kernel[y][0][in][out], (out * 2 + in) * 2 + y);
+}
+
+Test(load, a_square_table_of_embeddings_is_not_turned) {
+  static const NnrtTensor table[] = {{"net.t", NNRT_F32, 2, {2, 2}, NNRT_PARAM, OFFSET(stem), 16, "embedding"}};
+  NnrtModule module = net;
+  module.tensors = table, module.tensor_count = 1;
+  put("{" TENSOR("net.t", "F32", "[2,2]", 0, 16) "}", numbers, 16);
+  State state = {0};
+  NnrtWeights weights = {.path = path, .pytorch = true};
+  cr_assert(load_all(&weights, 1, &module, &state).loaded);
+  cr_assert_arr_eq(state.stem, numbers, 16);
 }
 
 Test(load, of_several_files_the_first_that_fits_counts) {
