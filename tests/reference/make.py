@@ -186,6 +186,22 @@ def flat_cross_entropy(x, y):
     return F.cross_entropy(x.reshape(-1, x.shape[-1]), y.reshape(-1))
 
 
+def focal(x, y, gamma=2):
+    l = F.log_softmax(x, -1)
+    return -(y * (1 - l.exp()) ** gamma * l).sum(-1).mean()
+
+
+def binary_focal(x, y, gamma=2, alpha=None):
+    """torchvision's sigmoid_focal_loss."""
+    p = torch.sigmoid(x)
+    loss = F.binary_cross_entropy_with_logits(x, y.double(), reduction="none") * (1 - (p * y + (1 - p) * (1 - y))) ** gamma
+    return (loss if alpha is None else (alpha * y + (1 - alpha) * (1 - y)) * loss).mean()
+
+
+def dice(p, y, smooth=1):
+    return 1 - ((2 * (p * y).sum(1) + smooth) / (p.sum(1) + y.sum(1) + smooth)).mean()
+
+
 GENERATOR = torch.Generator().manual_seed(1)
 
 
@@ -193,6 +209,7 @@ def normal(*shape):
     return brief(torch.randn(*shape, generator=GENERATOR) * 2)
 
 
+WEIGHTS = torch.tensor([1, 0.5, 0, 3])
 CLASSES = torch.tensor([0, 3, 2, 2, 1])
 SOFT = torch.tensor([[0.7, 0.1, 0.2, 0], [0.25] * 4, [0, 0, 1, 0], [0, 0.5, 0.5, 0], [0.1, 0.2, 0.3, 0.4]])
 TRUTH, SIGNS = torch.tensor([[0, 1, 1], [1, 0, 0]]), torch.tensor([[-1, 1, 1], [1, -1, -1]])
@@ -204,6 +221,19 @@ LOSSES = [
     ("cross_entropy(x, y)", lambda x, y: F.cross_entropy(x, y.double()), F.one_hot(CLASSES, 4), (5, 4)),
     ("cross_entropy(x, y)", F.cross_entropy, SOFT, (5, 4)),
     ("cross_entropy(x, y)", flat_cross_entropy, torch.tensor([[1, 0, 2], [2, 2, 0]]), (2, 3, 4)),
+    ("cross_entropy(x, y, smoothing: 0.1)", lambda x, y: F.cross_entropy(x, y, label_smoothing=0.1), CLASSES, (5, 4)),
+    ("cross_entropy(x, y, smoothing: 0.25)", lambda x, y: F.cross_entropy(x, y, label_smoothing=0.25), SOFT, (5, 4)),
+    ("cross_entropy(x, y, weights: [1, 0.5, 0, 3])", lambda x, y: F.cross_entropy(x, y, weight=WEIGHTS), CLASSES, (5, 4)),
+    ("cross_entropy(x, y, weights: [1, 0.5, 0, 3])", lambda x, y: F.cross_entropy(x, y, weight=WEIGHTS), SOFT, (5, 4)),
+    ("cross_entropy(x, y, 0.1, weights: [1, 0.5, 0, 3])",
+     lambda x, y: F.cross_entropy(x, y, weight=WEIGHTS, label_smoothing=0.1), CLASSES, (5, 4)),
+    ("focal(x, y)", lambda x, y: focal(x, F.one_hot(y, 4)), CLASSES, (5, 4)),
+    ("focal(x, y, gamma: 0.5)", lambda x, y: focal(x, y, 0.5), SOFT, (5, 4)),
+    ("binary_focal(x, y)", lambda x, y: binary_focal(x, y), TRUTH, (2, 3)),
+    ("binary_focal(x, y, gamma: 1.5, alpha: 0.25)", lambda x, y: binary_focal(x, y, 1.5, 0.25), TRUTH, (2, 3)),
+    ("dice_loss(softmax(x), y)", lambda x, y: dice(F.softmax(x, -1), F.one_hot(y, 4)), torch.tensor([[0, 3, 2], [2, 1, 0]]),
+     (2, 3, 4)),
+    ("dice_loss(sigmoid(x), y, smooth: 0.5)", lambda x, y: dice(torch.sigmoid(x), y[..., None], 0.5), TRUTH, (2, 3, 1)),
     ("nll(log_softmax(x), y)", lambda x, y: F.nll_loss(F.log_softmax(x, -1), y), CLASSES, (5, 4)),
     ("nll(log(softmax(x)), y)", lambda x, y: -(F.softmax(x, -1).log() * y).sum(-1).mean(), SOFT, (5, 4)),
     ("binary_cross_entropy(x, y)", bce_logits, TRUTH, (2, 3)),
