@@ -106,15 +106,3 @@ void nnrt_part_free(NnrtPart *part) {
   free(part->order);
   part->order = NULL;
 }
-
-bool nnrt_call_part(NnrtCall *call, const NnrtPart *part, int64_t batch, const volatile sig_atomic_t *stop) {
-  nnrt_call_clear(call);
-  for (int64_t first = 0; first < part->count; first += batch) {
-    int64_t rows = part->count - first < batch ? part->count - first : batch;
-    nnrt_call_batch(call, part, first, rows);
-    nnrt_call_add(call);
-    if (stop && *stop)
-      return false;
-  }
-  return true;
-}

@@ -127,19 +127,26 @@ static void write_header(const Prediction *run) {
   fputc('\n', run->out);
 }
 
-static void write_rows(Prediction *run) {
+static bool write_rows(Prediction *run, NnrtError *error) {
   static void (*const write[])(const Prediction *, int64_t, int64_t) = {
       [NNRT_VALUES] = write_values, [NNRT_CLASSES] = write_classes, [NNRT_BINARY] = write_binary};
   write_header(run);
   int64_t batch = run->model->batch, asked = run->options->batch;
   if (asked > 0 && asked < batch)
     batch = asked;
-  for (int64_t first = 0; first < run->part.count; first += batch) {
-    int64_t rows = run->part.count - first < batch ? run->part.count - first : batch;
-    nnrt_call_batch(&run->call, &run->part, first, rows);
-    for (int64_t i = 0; i < rows; i++)
-      write[run->model->task](run, first + i + 1, i);
+  NnrtFeed feed;
+  int64_t steps = (run->part.count + batch - 1) / batch;
+  bool fine = nnrt_feed_begin(&feed, &run->call, &run->part, &(NnrtFeed){.batch = batch}, steps, error);
+  for (int64_t step = 0; fine && step < steps; step++) {
+    fine = nnrt_feed_next(&feed, error);
+    if (!fine)
+      break;
+    run->call.function->run(&run->call.frame);
+    for (int64_t i = 0; i < run->call.frame.clock[4]; i++)
+      write[run->model->task](run, step * batch + i + 1, i);
   }
+  nnrt_feed_end(&feed);
+  return fine;
 }
 
 // ---- opening
@@ -237,11 +244,12 @@ static bool predict(Prediction *run, NnrtError *error) {
   run->out = path ? fopen(path, "w") : stdout;
   if (!run->out)
     return nnrt_fail(error, "cannot write %s: %s", path, strerror(errno));
-  write_rows(run);
-  bool written = fflush(run->out) == 0 && !ferror(run->out);
+  bool filled = write_rows(run, error), written = fflush(run->out) == 0 && !ferror(run->out);
   int reason = errno;
   if (path && fclose(run->out) != 0 && written)
     written = false, reason = errno;
+  if (!filled)
+    return false;
   return written || nnrt_fail(error, "cannot write %s: %s", path ? path : "to standard output", strerror(reason));
 }
 

@@ -43,8 +43,27 @@ static bool check_output(Arena *arena, const char *path) {
   return !reason;
 }
 
-int session_build(Arena *arena, const Compilation *compilation, const BuildOptions *options) {
+// Whether the program reads image files, or has a model whose result is an image.
+static bool needs_images(const Program *program) {
+  for (int i = 0; i < program->data.count; i++)
+    if (!strcmp(program->data.data[i]->calls[0].name, "images"))
+      return true;
+  for (int i = 0; i < program->predicts.count; i++) {
+    const PredictBlock *predict = program->predicts.data[i];
+    for (int k = 0; k < predict->graph->outputs.count; k++) {
+      const Type *type = &predict->graph->outputs.data[k].value->type;
+      if (type->rank == 4 && predict->task == NNRT_VALUES && (type->dim[3] == 1 || type->dim[3] == 3))
+        return true;
+    }
+  }
+  return false;
+}
+
+int session_build(Arena *arena, const Compilation *compilation, const BuildOptions *asked) {
   const Program *program = compilation->program;
+  BuildOptions with_images = *asked;
+  with_images.cc.images = needs_images(program);
+  const BuildOptions *options = &with_images;
   if (!program->trains.count && !program->predicts.count) {
     fprintf(stderr, "nnc: %s has no train block and no model: there is nothing to build\n", program->file);
     return 1;
