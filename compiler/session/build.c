@@ -43,19 +43,11 @@ static bool check_output(Arena *arena, const char *path) {
   return !reason;
 }
 
-// Whether the program reads image files, or has a model whose result is an image.
+// Whether the program reads image files; only such a one writes any.
 static bool needs_images(const Program *program) {
   for (int i = 0; i < program->data.count; i++)
     if (!strcmp(program->data.data[i]->calls[0].name, "images"))
       return true;
-  for (int i = 0; i < program->predicts.count; i++) {
-    const PredictBlock *predict = program->predicts.data[i];
-    for (int k = 0; k < predict->graph->outputs.count; k++) {
-      const Type *type = &predict->graph->outputs.data[k].value->type;
-      if (type->rank == 4 && predict->task == NNRT_VALUES && (type->dim[3] == 1 || type->dim[3] == 3))
-        return true;
-    }
-  }
   return false;
 }
 

@@ -246,3 +246,14 @@ bool nnrt_data_batch(const NnrtDataset *set, NnrtPartKind part, const int64_t *o
   free(fill.scratch);
   return ok;
 }
+
+const char *nnrt_data_file_name(const NnrtDataset *set, int64_t i) {
+  return set->files && set->part[NNRT_PART_TEST] ? set->files->paths[set->part[NNRT_PART_TEST][i]] : NULL;
+}
+
+void nnrt_data_byte_scale(const NnrtDataset *set, double *center, double *scale) {
+  if (set->floats || (set->scale && !set->uniform))
+    return;
+  *center = set->scale ? (double)set->center[0] : 0;
+  *scale = set->scale ? (double)set->scale[0] : 1;
+}

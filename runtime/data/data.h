@@ -50,6 +50,12 @@ bool nnrt_data_fill(const NnrtDataset *data, const NnrtFill *fill, const int64_t
 // The same without augmentation, with scratch memory of its own. False also if there is none.
 bool nnrt_data_batch(const NnrtDataset *data, NnrtPartKind part, const int64_t *order, int64_t count, void *x, void *y);
 
+// The file that sample `i` of the test part is, for sets of image files to predict on; else NULL.
+const char *nnrt_data_file_name(const NnrtDataset *data, int64_t i);
+// How bytes came into x: (byte - center) * scale. Left as they are where elements differ, or x was never bytes.
+void nnrt_data_byte_scale(const NnrtDataset *data, double *center, double *scale);
+bool nnrt_is_folder(const char *path);
+
 // For predict: another file in the same format (same columns but for label or target, which may be missing), coded and scaled
 // as the training data was. Its samples are the part NNRT_PART_TEST. Needs `data` opened at FULL depth.
 NnrtDataset *nnrt_data_open_like(const NnrtDataset *data, const char *path, NnrtError *error);

@@ -143,7 +143,6 @@ int64_t nnrt_file_limit(const NnrtFile *file);
 int64_t nnrt_file_read(NnrtFile *file, void *to, int64_t count, char why[160]);
 // The whole file and a NUL after it; the caller frees it.
 char *nnrt_file_all(const char *path, size_t *length, char why[160]);
-bool nnrt_is_folder(const char *path);
 // `path` seen from the folder of the .nn file; the caller frees it.
 char *nnrt_data_path(const NnrtData *data, const char *path);
 
