@@ -19,4 +19,5 @@ need_packages() {
 }
 
 # What nnc is built from.
-build_packages=(gcc libc6-dev cmake ninja-build flex bison llvm-19-dev libjansson-dev zlib1g-dev libpng-dev libjpeg-dev)
+build_packages=(gcc libc6-dev cmake ninja-build flex bison llvm-19-dev libjansson-dev zlib1g-dev libpng-dev libjpeg-dev
+  libhdf5-dev)

@@ -100,7 +100,7 @@ static bool add_runtime(Arena *arena, Args *args, const char *folder, const CcOp
       return false;
     add(arena, args, arena_printf(arena, "%s/%s", folder, archives[i].name));
   }
-  add_words(arena, args, options->images ? "-Wl,-u,nnrt_codec -lz -lm -lpthread" : "-lz -lm -lpthread");
+  add_words(arena, args, options->images ? "-Wl,-u,nnrt_codec -lz -lm -lpthread -ldl" : "-lz -lm -lpthread -ldl");
   return true;
 }
 

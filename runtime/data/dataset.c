@@ -100,7 +100,7 @@ static bool apply(NnrtOpening *opening, NnrtDataset *set, const NnrtStage *stage
       const NnrtArg *args[NNRT_MAX_PARAMS] = {NULL};
       return (!stage->params || nnrt_bind(opening, stage->params, args)) && stage->apply(opening, set, args);
     }
-  static const char *const later[] = {"hdf5", "text", "series", "window"};
+  static const char *const later[] = {"text", "series", "window"};
   for (size_t i = 0; i < sizeof later / sizeof *later; i++)
     if (!strcmp(later[i], opening->call->name))
       return nnrt_fail_at(opening, NULL, "data %s `%s` is not built yet", what, later[i]);
