@@ -40,7 +40,8 @@ static const NnrtImageFormat *find_format(const uint8_t *bytes, size_t length) {
 
 bool nnrt_image_begins(const char *path) {
   uint8_t bytes[8];
-  FILE *file = fopen(path, "rb");
+  struct stat about;
+  FILE *file = !stat(path, &about) && S_ISREG(about.st_mode) ? fopen(path, "rb") : NULL; // a pipe can be read only once
   size_t got = file ? fread(bytes, 1, sizeof bytes, file) : 0;
   if (file)
     fclose(file);

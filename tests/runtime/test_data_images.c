@@ -93,6 +93,20 @@ Test(images, resized) {
   nnrt_data_close(set);
 }
 
+// What is learnt from the training images is the same, whether they are kept or decoded again.
+Test(images, standardized) {
+  two_classes();
+  float x[2][60];
+  for (int in_memory = 0; in_memory < 2; in_memory++) {
+    NnrtDataset *set =
+        OPEN(CALL("images", STR(in_root("set")), NAMED("in_memory", BOOL(in_memory))), BARE("standardize"));
+    sample(set, NNRT_PART_TRAIN, 0, x[in_memory], NULL);
+    nnrt_data_close(set);
+  }
+  cr_assert_arr_eq(x[0], x[1], sizeof x[0]);
+  cr_assert_float_eq(x[0][0], 1.224745, 1e-5); // 3 among 1, 2, 3
+}
+
 Test(images, masks) {
   write_png("in/one.png", 3, 4, 3, 0);
   write_png("in/two.png", 3, 4, 3, 5);
