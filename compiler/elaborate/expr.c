@@ -70,7 +70,7 @@ static Value *special_name(Elab *e, Name name) {
     if (clocks[i] && !strcmp(name.text, clocks[i]))
       return value_weak(e, tensor_cast(e, name.span, tensor_clock(e, name.span, i), F64));
   if (!strcmp(name.text, "training"))
-    return value_bool(e, e->builder->training);
+    return value_bool(e, e->builder->training && !call_frozen(e));
   if (!strcmp(name.text, "none")) {
     Value *none = value_none(e);
     none->as.integer = 1; // meant, unlike the value of a body that has none

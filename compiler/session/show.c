@@ -68,19 +68,6 @@ void show_stage(Arena *arena, const Compilation *compilation, const char *stage,
   fputs(text_string(&out), stdout);
 }
 
-// Multiply-adds of the products alone, as the field counts them.
-static int64_t multiply_adds(const Graph *graph) {
-  int64_t sum = 0;
-  for (int i = 0; i < graph->nodes.count; i++) {
-    const Node *node = graph->nodes.data[i];
-    if (node->op != OP_matmul)
-      continue;
-    const Type *left = &node->inputs[0]->type;
-    sum += type_count(&node->type, graph->batch) * dim_at(left->dim[left->rank - 1], graph->batch);
-  }
-  return sum;
-}
-
 static const char *grouped(Arena *arena, int64_t value) {
   char digits[32];
   int length = snprintf(digits, sizeof digits, "%lld", (long long)value);
@@ -96,7 +83,8 @@ void show_plan(Arena *arena, const Compilation *compilation) {
     const CompiledFunction *function = &compilation->functions.data[i];
     text_printf(&out, "%s (batch %lld)\n", function->entry, (long long)function->graph->batch);
     plan_print(&out, function->kernels);
-    text_printf(&out, "  multiply-adds of its products: %s\n\n", grouped(arena, multiply_adds(function->graph)));
+    text_printf(&out, "  multiply-adds of its products: %s\n\n",
+                grouped(arena, graph_multiply_adds(function->graph, function->graph->batch)));
   }
   int64_t kinds[3] = {0};
   for (int i = 0; i < compilation->program->slots.count; i++) {
@@ -107,5 +95,18 @@ void show_plan(Arena *arena, const Compilation *compilation) {
               grouped(arena, kinds[SLOT_STATE]), grouped(arena, kinds[SLOT_OPTIMIZER]));
   text_printf(&out, "state block %s bytes, arena %s bytes\n", grouped(arena, compilation->loops->state_bytes),
               grouped(arena, compilation->loops->arena_bytes));
+  fputs(text_string(&out), stdout);
+}
+
+void show_models(Arena *arena, const Program *program) {
+  Text out = text_new(arena);
+  text_printf(&out, "%-32s %14s %12s %18s\n", "model", "parameters", "states", "multiply-adds");
+  for (int i = 0; i < program->predicts.count; i++) {
+    const PredictBlock *predict = program->predicts.data[i];
+    text_printf(&out, "%-32s %14s %12s %18s\n", predict->model,
+                grouped(arena, program_numbers(program, predict->model, SLOT_PARAM)),
+                grouped(arena, program_numbers(program, predict->model, SLOT_STATE)),
+                grouped(arena, graph_multiply_adds(predict->graph, 1)));
+  }
   fputs(text_string(&out), stdout);
 }

@@ -23,6 +23,14 @@ bool nnrt_fail_memory(const NnrtOpening *opening) {
   return nnrt_fail_at(opening, NULL, "not enough memory for data `%s`", opening->data->name);
 }
 
+bool nnrt_fail_from(const NnrtOpening *opening, const NnrtArg *arg) {
+  if (!opening->error->line) {
+    opening->error->line = arg ? arg->line : opening->call->line;
+    opening->error->column = arg ? arg->column : opening->call->column;
+  }
+  return false;
+}
+
 // Insertions, deletions, substitutions and swaps of neighbours (Damerau 1964, optimal string alignment).
 static int distance(const char *a, const char *b) {
   enum { LONGEST = 40 };

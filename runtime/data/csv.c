@@ -530,10 +530,8 @@ bool nnrt_csv_open(NnrtOpening *opening, NnrtDataset *set, const NnrtArg *const 
     return false;
   Reading reading = {.opening = opening, .set = set, .csv = csv};
   bool ok = nnrt_csv_read(&reading.text, path, csv->separator, opening->error) && read_rows(&reading, args);
-  if (!ok && !opening->error->line) {
-    opening->error->line = args[PATH]->line;
-    opening->error->column = args[PATH]->column;
-  }
+  if (!ok)
+    nnrt_fail_from(opening, args[PATH]);
   nnrt_csv_free(&reading.text);
   free(reading.cells);
   free(reading.seen);

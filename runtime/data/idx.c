@@ -92,11 +92,10 @@ static bool open_idx(Idx *idx, const char *path, NnrtError *error) {
     return false;
   idx->type = (IdxType)magic[2];
   if (magic[0] || magic[1] || !type_size(idx->type))
-    return nnrt_fail(error, "%s: not an IDX file (it starts with bytes %02x %02x %02x %02x)", path, magic[0],
-                     magic[1], magic[2], magic[3]);
+    return nnrt_fail(error, "%s: not an IDX file (it starts with bytes %02x %02x %02x %02x)", path, magic[0], magic[1],
+                     magic[2], magic[3]);
   if (magic[3] < 1 || magic[3] > NNRT_MAX_RANK)
-    return nnrt_fail(error, "%s: an IDX file of %d dimensions; 1 to %d can be read", path, magic[3],
-                     NNRT_MAX_RANK);
+    return nnrt_fail(error, "%s: an IDX file of %d dimensions; 1 to %d can be read", path, magic[3], NNRT_MAX_RANK);
   return read_dimensions(idx, magic[3], error);
 }
 
@@ -146,8 +145,8 @@ static bool read_elements(Idx *idx, float *floats, int64_t *classes, NnrtError *
         return nnrt_fail(error, "%s: label %lld is %g; class numbers are whole, from 0 to %d", idx->path,
                          (long long)(done + i), value, MOST_CLASSES - 1);
       if (floats && !isfinite((float)value))
-        return nnrt_fail(error, "%s: element %lld is %g, no number an f32 can hold", idx->path,
-                         (long long)(done + i), value);
+        return nnrt_fail(error, "%s: element %lld is %g, no number an f32 can hold", idx->path, (long long)(done + i),
+                         value);
       if (classes)
         classes[done + i] = (int64_t)value;
       if (floats)
@@ -198,6 +197,19 @@ static bool read_labels(NnrtDataset *set, Idx files[4], NnrtError *error) {
   return true;
 }
 
+static bool idx_like(const NnrtDataset *model, NnrtDataset *set, const char *path, NnrtError *error) {
+  Idx idx;
+  bool ok = open_idx(&idx, path, error);
+  if (ok && (idx.width != model->width || (idx.type == IDX_U8) != (model->bytes != NULL)))
+    ok = nnrt_fail(error, "%s: its samples have %lld %s; those of training had %lld %s", path, (long long)idx.width,
+                   idx.type == IDX_U8 ? "bytes" : "numbers", (long long)model->width,
+                   model->bytes ? "bytes" : "numbers");
+  set->rows = idx.rows;
+  ok = ok && make_room(set, idx.type, error) && read_images(&idx, set, 0, error);
+  nnrt_file_close(idx.file);
+  return ok;
+}
+
 static bool same_samples(const Idx *a, const Idx *b) {
   return a->type == b->type && a->rank == b->rank && !memcmp(a->dim, b->dim, sizeof a->dim);
 }
@@ -208,11 +220,10 @@ static bool read_all(NnrtDataset *set, char *const path[4], Idx files[4], NnrtEr
       return false;
   const Idx *train = &files[IMAGES], *test = &files[TEST_IMAGES];
   if (test->file && !same_samples(train, test))
-    return nnrt_fail(error, "%s: its samples have another shape or type than those of %s", test->path,
-                     train->path);
+    return nnrt_fail(error, "%s: its samples have another shape or type than those of %s", test->path, train->path);
   nnrt_set_x(set, train->rank, train->dim);
   set->rows = train->rows + test->rows;
-  set->idx = true;
+  set->like = idx_like;
   if (!read_labels(set, files, error))
     return false;
   if (!nnrt_set_part(set, NNRT_PART_TRAIN, 0, train->rows) ||
@@ -272,26 +283,11 @@ bool nnrt_idx_open(NnrtOpening *opening, NnrtDataset *set, const NnrtArg *const 
   char *path[4] = {NULL};
   Idx files[4] = {{0}};
   bool ok = find_files(opening, args, path) && read_all(set, path, files, opening->error);
-  if (!ok && !opening->error->line) {
-    opening->error->line = args[IMAGES]->line;
-    opening->error->column = args[IMAGES]->column;
-  }
+  if (!ok)
+    nnrt_fail_from(opening, args[IMAGES]);
   for (int i = 0; i < 4; i++) {
     nnrt_file_close(files[i].file);
     free(path[i]);
   }
-  return ok;
-}
-
-bool nnrt_idx_like(const NnrtDataset *model, NnrtDataset *set, const char *path, NnrtError *error) {
-  Idx idx;
-  bool ok = open_idx(&idx, path, error);
-  if (ok && (idx.width != model->width || (idx.type == IDX_U8) != (model->bytes != NULL)))
-    ok = nnrt_fail(error, "%s: its samples have %lld %s; those of training had %lld %s", path,
-                   (long long)idx.width, idx.type == IDX_U8 ? "bytes" : "numbers", (long long)model->width,
-                   model->bytes ? "bytes" : "numbers");
-  set->rows = idx.rows;
-  ok = ok && make_room(set, idx.type, error) && read_images(&idx, set, 0, error);
-  nnrt_file_close(idx.file);
   return ok;
 }

@@ -4,7 +4,7 @@
 #include <math.h>
 #include <string.h>
 
-#include "data/dataset.h"
+#include "data/augment.h"
 #include "random.h"
 
 // A fraction of `total`, rounded down; a whole number from 1 on is that many samples.
@@ -108,6 +108,8 @@ static bool one_hot(NnrtOpening *opening, NnrtDataset *set, const NnrtArg *const
     return nnrt_fail_at(opening, NULL,
                         set->one_hot ? "the classes are one-hot already" : "`one_hot` needs a class: the data has %s",
                         set->info.y.rank < 0 ? "no target" : "real targets");
+  if (set->maps)
+    return nnrt_fail_at(opening, NULL, "`one_hot` takes one class a sample; these samples have a map of classes");
   set->one_hot = true;
   set->info.y = (NnrtValue){.name = "y", .type = NNRT_F32, .rank = 1, .dim = {set->info.class_count}};
   return true;
@@ -116,7 +118,7 @@ static bool one_hot(NnrtOpening *opening, NnrtDataset *set, const NnrtArg *const
 static bool flatten(NnrtOpening *opening, NnrtDataset *set, const NnrtArg *const *args) {
   (void)opening, (void)args;
   if (set->known)
-    nnrt_set_x(set, 1, (const int64_t[]){set->width});
+    nnrt_reshape_x(set, 1, (const int64_t[]){nnrt_value_elements(&set->info.x)});
   return true;
 }
 
@@ -141,14 +143,15 @@ static bool reshape(NnrtOpening *opening, NnrtDataset *set, const NnrtArg *const
   }
   if (!set->known)
     return true;
+  int64_t elements = nnrt_value_elements(&set->info.x);
   if (open >= 0) {
-    dim[open] = set->width / width;
+    dim[open] = elements / width;
     width *= dim[open];
   }
-  if (width != set->width)
+  if (width != elements)
     return nnrt_fail_at(opening, NULL, "`reshape` needs %lld elements, a sample has %lld", (long long)width,
-                        (long long)set->width);
-  nnrt_set_x(set, call->arg_count, dim);
+                        (long long)elements);
+  nnrt_reshape_x(set, call->arg_count, dim);
   return true;
 }
 
@@ -166,7 +169,10 @@ const NnrtStage nnrt_source_stages[] = {
     {"values", nnrt_values_params, nnrt_values_open}, {"xor", nnrt_toy_params, nnrt_toy_open},
     {"circle", nnrt_toy_params, nnrt_toy_open},       {"spiral", nnrt_toy_params, nnrt_toy_open},
     {"gauss", nnrt_toy_params, nnrt_toy_open},        {"moons", nnrt_toy_params, nnrt_toy_open},
-    {"sine", nnrt_toy_params, nnrt_toy_open},         {0}};
+    {"sine", nnrt_toy_params, nnrt_toy_open},         {"npy", nnrt_npy_params, nnrt_npy_open},
+    {"npz", nnrt_npz_params, nnrt_npz_open},          {"hdf5", nnrt_hdf5_params, nnrt_hdf5_open},
+    {"cifar10", nnrt_cifar_params, nnrt_cifar_open},  {"cifar100", nnrt_cifar_params, nnrt_cifar_open},
+    {"images", nnrt_images_params, nnrt_images_open}, {0}};
 
 const NnrtStage nnrt_transform_stages[] = {{"split", split_params, split},
                                            {"take", take_params, take},
@@ -176,16 +182,17 @@ const NnrtStage nnrt_transform_stages[] = {{"split", split_params, split},
                                            {"one_hot", no_params, one_hot},
                                            {"flatten", no_params, flatten},
                                            {"reshape", NULL, reshape},
+                                           {"flip", nnrt_flip_params, nnrt_augment_apply},
+                                           {"shift", nnrt_place_params, nnrt_augment_apply},
+                                           {"crop", nnrt_crop_params, nnrt_augment_apply},
+                                           {"rotate", nnrt_place_params, nnrt_augment_apply},
+                                           {"zoom", nnrt_place_params, nnrt_augment_apply},
+                                           {"shear", nnrt_place_params, nnrt_augment_apply},
+                                           {"brightness", nnrt_amount_params, nnrt_augment_apply},
+                                           {"contrast", nnrt_amount_params, nnrt_augment_apply},
+                                           {"saturation", nnrt_amount_params, nnrt_augment_apply},
+                                           {"hue", nnrt_amount_params, nnrt_augment_apply},
+                                           {"noise", nnrt_amount_params, nnrt_augment_apply},
+                                           {"cutout", nnrt_amount_params, nnrt_augment_apply},
+                                           {"mixup", nnrt_amount_params, nnrt_augment_apply},
                                            {0}};
-
-const char *const *nnrt_data_sources(void) {
-  static const char *const names[] = {"csv",    "idx",   "values", "xor",  "circle",
-                                      "spiral", "gauss", "moons",  "sine", NULL};
-  return names;
-}
-
-const char *const *nnrt_data_transforms(void) {
-  static const char *const names[] = {"split",   "take",    "shuffle", "scale", "standardize",
-                                      "one_hot", "flatten", "reshape", NULL};
-  return names;
-}

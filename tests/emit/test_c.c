@@ -428,8 +428,8 @@ Test(emit_c, integers_and_names) {
 // ---- the tables: printed, compiled, and read back by a main of the runtime's place.
 static Manifest *tables(const LoopModule *loops) {
   Manifest *manifest = arena_new_of(arena, Manifest);
-  static const NnrtTensor tensors[] = {{"a.w", NNRT_F32, 2, {3, 4}, NNRT_PARAM, 64, 48},
-                                       {"s", NNRT_I64, 0, {0}, NNRT_STATE, 0, 8}};
+  static const NnrtTensor tensors[] = {{"a.w", NNRT_F32, 2, {3, 4}, NNRT_PARAM, 64, 48, NULL},
+                                       {"s", NNRT_I64, 0, {0}, NNRT_STATE, 0, 8, NULL}};
   static const NnrtArg items[] = {{.kind = NNRT_ARG_STR, .text = "a\"b\?\?/\n"},
                                   {.kind = NNRT_ARG_INT, .integer = 5, .real = 5}};
   static const NnrtArg args[] = {
@@ -486,7 +486,7 @@ static const char reader[] =
     "  const NnrtArg *a = t->data->calls[0].args;\n"
     "  CHECK(t->data->call_count == 2 && !strcmp(a->name, \"columns\") && a->count == 2 && a->line == 3);\n"
     "  CHECK(!strcmp(a->items[0].text, \"a\\\"b?\" \"?/\\n\") && a->items[1].integer == 5 && a[1].real == 0.1);\n"
-    "  CHECK(!t->save_to && !t->load && !t->higher_is_better[0] && !m->init.run);\n"
+    "  CHECK(!t->save_to && !t->load_count && !t->higher_is_better[0] && !m->init.run);\n"
     "  return 0;\n}\n";
 
 Test(emit_c, manifest_reads_back) {

@@ -268,6 +268,44 @@ Test(train, resumes_within_an_epoch_to_the_same_bits) {
   linear_free(whole), linear_free(parts);
 }
 
+// The step of a later phase, which wants to be told from the first.
+static int64_t first_steps, first_epoch, second_steps, second_epoch;
+static NnrtRun *linear_step;
+static void in_first(const NnrtFrame *frame) {
+  first_steps++, first_epoch = frame->clock[1];
+  linear_step(frame);
+}
+static void in_second(const NnrtFrame *frame) {
+  second_steps++, second_epoch = frame->clock[1];
+  linear_step(frame);
+}
+
+Test(train, takes_another_step_after_so_many_epochs) {
+  Linear *whole = linear_new(), *parts = linear_new();
+  NnrtOptions options = linear_options();
+  linear_step = whole->train.train.run;
+  NnrtPhase phases[2] = {{1, whole->train.train}, {3, whole->train.train}};
+  phases[0].train.run = in_first, phases[1].train.run = in_second;
+  whole->train.phases = parts->train.phases = phases;
+  whole->train.phase_count = parts->train.phase_count = 2;
+  cr_assert_eq(nnrt_train(&whole->module, &options), 0);
+  cr_assert_eq(first_steps, 20);
+  cr_assert_eq(first_epoch, 2);
+  cr_assert_eq(second_steps, 10);
+  cr_assert_eq(second_epoch, 3);
+  redirect(stderr, linear_path(parts, "err"));
+  for (int64_t at = 5; at < 40; at += 10, options.resume = true) {
+    linear_signal_at = at;
+    cr_assert_eq(nnrt_train(&parts->module, &options), 130);
+  }
+  linear_signal_at = -1;
+  cr_assert_eq(nnrt_train(&parts->module, &options), 0);
+  cr_assert_eq(first_steps, 40);
+  cr_assert_eq(second_steps, 20);
+  cr_assert(same_files(whole->train.save_to, parts->train.save_to));
+  linear_free(whole), linear_free(parts);
+}
+
 static void kill_and_resume(Linear *whole, Linear *parts, unsigned seed, long step_us, double save_pause) {
   NnrtOptions options = linear_options();
   cr_assert_eq(nnrt_train(&whole->module, &options), 0);
@@ -505,12 +543,33 @@ Test(train, loads_weights_to_start_from) {
   Linear *linear = linear_new(), *next = linear_new();
   NnrtOptions options = linear_options();
   cr_assert_eq(nnrt_train(&linear->module, &options), 0);
-  next->train.load = linear->train.save_to;
+  NnrtWeights weights = {.path = linear->train.save_to};
+  next->train.loads = &weights, next->train.load_count = 1;
   next->train.log = linear_path(next, "log.csv");
   cr_assert_eq(nnrt_train(&next->module, &options), 0);
   double cells[8];
   cr_assert_eq(log_row(next->train.log, 1, cells), 7);
   cr_assert_lt(cells[2], 0.2); // 0.6 from the start
+  linear_free(linear), linear_free(next);
+}
+
+Test(train, what_saves_nothing_is_evaluated_with_what_it_loads) {
+  Linear *linear = linear_new(), *next = linear_new();
+  NnrtOptions options = linear_options();
+  cr_assert_eq(nnrt_train(&linear->module, &options), 0);
+  char *first = linear_path(linear, "first"), *second = linear_path(linear, "second");
+  redirect(stdout, first);
+  cr_assert_eq(nnrt_eval(&linear->module, &options), 0);
+  NnrtWeights weights = {.path = linear->train.save_to};
+  next->train.loads = &weights, next->train.load_count = 1;
+  next->train.save = NNRT_SAVE_NEVER, next->train.save_to = NULL;
+  redirect(stdout, second);
+  cr_assert_eq(nnrt_eval(&next->module, &options), 0);
+  cr_assert_str_eq(text_of(first), text_of(second));
+  weights.into = "line.w";
+  redirect(stderr, linear_path(linear, "err"));
+  cr_assert_eq(nnrt_eval(&next->module, &options), 1);
+  assert_has(text_of(linear_path(linear, "err")), "`load` of train block `train` leaves line.b as it is");
   linear_free(linear), linear_free(next);
 }
 
