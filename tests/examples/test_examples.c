@@ -215,6 +215,11 @@ Test(command_line, terminals_without_colours) {
   shell_close(shell);
 }
 
+Test(command_line, tests_need_no_data) {
+  must_say("printf 'test \"the model\" { expect shape(species(ones([5, 4]))) == [5, 3] }\\n' >> iris.nn; rm iris.csv; $NNC test iris.nn",
+           0, "1 passed, 0 failed");
+}
+
 Test(command_line, debuggers_find_the_lines_of_the_source) {
   must_say("$NNC build xor.nn -g -o x && objdump --dwarf=decodedline x | grep -c '^xor.nn  *5 '", 0, "");
   must_say("$NNC build xor.nn -o x && objdump --dwarf=decodedline x | grep -c xor.nn", 1, "0");

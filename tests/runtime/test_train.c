@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "linear.h"
+#include "state.h"
 
 // What goes to a standard stream from here on, in a file. Each test is a process of its own.
 static void redirect(FILE *stream, const char *path) {
@@ -626,6 +627,9 @@ Test(train, command_line) {
   assert_has(text_of(err), "--epochs: `x` is not a whole number of 1 or more");
   cr_assert_eq(MAIN("train", "tarin"), 1);
   assert_has(text_of(err), "line has no train block `tarin`; did you mean `train`?");
+  NnrtError error;
+  cr_assert_null(nnrt_find_train(&linear->module, "other", &error));
+  cr_assert_str_eq(error.text, "line has no train block `other`; its first is `train`");
   cr_assert_eq(MAIN("predict"), 2);
   assert_has(text_of(err), "which file?");
   cr_assert_eq(MAIN("eval"), 1);
