@@ -281,7 +281,7 @@ static bool read_tensors(const Loading *loading, uint8_t *state) {
 }
 
 static bool load_one(Loading *loading, uint8_t *state) {
-  char *path = nnrt_beside(loading->module->file, loading->weights->path);
+  char *path = nnrt_locate(loading->module->file, loading->weights->path);
   bool loaded = nnrt_tensors_open(&loading->file, path, loading->error) && give_names(loading) && match(loading) &&
                 read_tensors(loading, state);
   for (int i = 0; loading->made && loading->made[i]; i++)

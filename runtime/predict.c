@@ -239,11 +239,13 @@ static bool predict(Prediction *run, NnrtError *error) {
   if (!run->out)
     return nnrt_fail(error, "cannot write %s: %s", path, strerror(errno));
   write_rows(run);
+  if (!path) // whoever owns standard output looks after it
+    return true;
   bool written = fflush(run->out) == 0 && !ferror(run->out);
   int reason = errno;
-  if (path && fclose(run->out) != 0 && written)
+  if (fclose(run->out) != 0 && written)
     written = false, reason = errno;
-  return written || nnrt_fail(error, "cannot write %s: %s", path ? path : "to standard output", strerror(reason));
+  return written || nnrt_fail(error, "cannot write %s: %s", path, strerror(reason));
 }
 
 int nnrt_predict(const NnrtModule *module, const NnrtOptions *options) {

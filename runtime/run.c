@@ -202,7 +202,8 @@ static bool find_start(NnrtTraining *run, const char *path, bool *resumed, NnrtE
 static bool open_files(NnrtTraining *run, bool *resumed, NnrtError *error) {
   const NnrtTrain *train = run->train;
   const NnrtOptions *options = run->options;
-  char *path = nnrt_checkpoint_path(run->module, train, options->checkpoint);
+  char *path = options->resume ? nnrt_checkpoint_locate(run->module, train, options->checkpoint, true)
+                               : nnrt_checkpoint_path(run->module, train, options->checkpoint);
   bool saves = path && !options->no_save && (train->save != NNRT_SAVE_NEVER || options->checkpoint);
   bool fine = find_start(run, path, resumed, error);
   if (!saves) {
@@ -229,7 +230,7 @@ static void choose_saving(NnrtTraining *run) {
 static bool open_log(NnrtTraining *run, bool resumed, NnrtError *error) {
   if (!run->train->log)
     return true;
-  char *path = nnrt_beside(run->module->file, run->train->log);
+  char *path = nnrt_place(run->module->file, run->train->log);
   bool opened =
       nnrt_log_open(&run->log, path, &run->step, run->eval.function ? &run->eval : NULL, resumed, run->at.epoch, error);
   free(path);
@@ -268,20 +269,22 @@ void nnrt_training_end(NnrtTraining *run) {
   nnrt_state_free(&run->base);
 }
 
-static bool missing(const char *path, NnrtError *error) {
-  char *last = nnrt_last_path(path);
+static bool missing(const NnrtTrain *train, const NnrtOptions *options, const char *path, NnrtError *error) {
+  char *last = nnrt_last_path(path), *other = options->checkpoint ? NULL : nnrt_beside_program(train->save_to);
   if (access(last, F_OK) == 0)
     nnrt_fail(error, "there is no checkpoint %s yet; %s holds a run that was stopped: `train --resume` goes on with it",
               path, last);
   else
-    nnrt_fail(error, "there is no checkpoint %s: train first, or give --checkpoint FILE", path);
+    nnrt_fail(error, "there is no checkpoint %s%s%s: train first, or give --checkpoint FILE", path,
+              other ? ", nor " : "", other ? other : "");
   free(last);
+  free(other);
   return false;
 }
 
 bool nnrt_restore(const NnrtModule *module, const NnrtTrain *train, const NnrtOptions *options, uint8_t *state,
                   NnrtError *error) {
-  char *path = nnrt_checkpoint_path(module, train, options->checkpoint);
+  char *path = nnrt_checkpoint_locate(module, train, options->checkpoint, false);
   if (!path && train && train->load_count > 0)
     return nnrt_load(module, train, state, true, stderr, error);
   if (!path)
@@ -289,7 +292,7 @@ bool nnrt_restore(const NnrtModule *module, const NnrtTrain *train, const NnrtOp
   bool there = access(path, F_OK) == 0 || errno != ENOENT;
   bool restored = there ? nnrt_checkpoint_read(module, train ? train->name : "", state, NULL, path, NNRT_LOAD_WEIGHTS,
                                                stderr, error)
-                        : missing(path, error);
+                        : missing(train, options, path, error);
   free(path);
   return restored;
 }

@@ -6,6 +6,7 @@
 #include <inttypes.h>
 #include <math.h>
 #include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
 
 #include "check_nan.h"
@@ -195,9 +196,15 @@ static Outcome run_epochs(NnrtTraining *run) {
   return outcome;
 }
 
+// Whether a bar can be redrawn in its place.
+static bool redraws(void) {
+  const char *kind = getenv("TERM");
+  return isatty(STDOUT_FILENO) && kind && *kind && strcmp(kind, "dumb") != 0;
+}
+
 static void start_clocks(NnrtTraining *run, double began) {
   run->progress = (NnrtProgress){.quiet = run->options->quiet,
-                                 .terminal = isatty(STDOUT_FILENO),
+                                 .terminal = redraws(),
                                  .unit = run->data ? "epoch" : "part",
                                  .epochs = run->plan.epochs,
                                  .epoch_steps = run->plan.epoch_steps,

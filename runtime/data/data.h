@@ -34,6 +34,6 @@ void nnrt_data_order(const NnrtDataset *data, NnrtPartKind part, int64_t seed, i
 // Copies samples order[0 … count-1] of a part to x and y (NULL: not wanted), converted, scaled, standardised. No allocation.
 void nnrt_data_batch(const NnrtDataset *data, NnrtPartKind part, const int64_t *order, int64_t count, void *x, void *y);
 
-// For predict: another file in the same format (same columns but for label or target, which may be missing), coded and scaled
-// as the training data was. Its samples are the part NNRT_PART_TEST. Needs `data` opened at FULL depth.
+// For predict: another file in the same format (same columns but for label or target, which may be missing or anything),
+// coded and scaled as the training data was. It has no y. Its samples are the part NNRT_PART_TEST. Needs `data` opened at FULL depth.
 NnrtDataset *nnrt_data_open_like(const NnrtDataset *data, const char *path, NnrtError *error);

@@ -30,6 +30,7 @@ ERROR(misspelt_name, "const width = 3\nconst b = widht + 1", "2:11", "unknown na
 ERROR(unknown_layer, "model m(x: f32[4]) { x |> dense(3) |> reluu }", "1:39", "unknown layer `reluu`",
       "did you mean `relu`?")
 ERROR(python_word, "const a = np", "1:11", "unknown name `np`", "the functions of the language need no module: exp(x)")
+ERROR(pass, "model m(x: f32[2]) { if true { pass }; x }", "1:32", "unknown name `pass`", "an empty block is written `{ }`")
 ERROR(half, "const a = bf16", "1:11", "unknown name `bf16`", "bf16 is not built yet; use f32")
 ERROR(declared_twice, "const a = 1\nconst a = 2", "2:7", "`a` is declared twice", NULL)
 ERROR(argument_twice, "layer f(x, x) { x }", "1:12", "`f` has two arguments named `x`", NULL)

@@ -163,6 +163,63 @@ Test(command_line, outputs_that_cannot_be) {
   must_say("mkdir a; $NNC run xor.nn --checkpoint a", 1, "checkpoints cannot be written to a: it is a folder");
 }
 
+Test(command_line, a_full_device) {
+  static const char lost[] = "error: cannot write to standard output";
+  must_say("$NNC run xor.nn > /dev/full", 1, lost);
+  must_say("$NNC test backprop.nn > /dev/full", 1, lost);
+  must_say("$NNC emit c xor.nn > /dev/full", 1, lost);
+  must_say("$NNC plan xor.nn > /dev/full", 1, lost);
+  must_say("$NNC --help > /dev/full", 1, lost);
+  must_say("$NNC emit ast xor.nn >&-", 1, lost);
+  must_say("$NNC run xor.nn --quiet > /dev/full", 0, "");
+}
+
+Test(command_line, a_full_device_under_an_executable) {
+  static const char lost[] = "error: cannot write to standard output";
+  must_say("$NNC build xor.nn -o xor && ./xor train > /dev/full", 1, lost);
+  must_say("$NNC build iris.nn -o iris && ./iris train -q && ./iris eval > /dev/full", 1, lost);
+  must_say("$NNC build iris.nn -o iris && ./iris train -q && ./iris predict iris.csv > /dev/full", 1, lost);
+  must_say("$NNC build iris.nn -o iris && ./iris info > /dev/full", 1, lost);
+}
+
+// ---- executables away from where they were made
+Test(elsewhere, files_beside_the_executable_are_found) {
+  must_say("mkdir a b && mv iris.* a && $NNC build a/iris.nn -o a/iris && cd b && ../a/iris train --epochs 5", 0, "test  loss");
+  must_say("mkdir a b && mv iris.* a && cd a && $NNC run iris.nn -q && $NNC build iris.nn && cd ../b && cp ../a/iris.csv rows.csv &&"
+           " ../a/iris predict rows.csv && ../a/iris eval", 0, "test  loss");
+  must_say("mkdir a && mv iris.* a && cd a && $NNC run iris.nn -q --epochs 9 && $NNC build iris.nn && cd / &&"
+           " \"$OLDPWD/iris\" train --resume --epochs 12", 0, "epoch 10/12");
+}
+
+Test(elsewhere, files_that_are_nowhere_are_named) {
+  must_say("mkdir a && $NNC build iris.nn -o a/iris && rm iris.csv && a/iris train", 1,
+           "iris.nn:2:20: error: cannot open `iris.csv`, nor `/tmp/nnc-test-");
+  must_say("mkdir a && $NNC build iris.nn -o a/iris && a/iris eval", 1,
+           "error: there is no checkpoint iris.safetensors, nor /tmp/nnc-test-");
+  must_say("rm iris.csv; $NNC run iris.nn", 1, "iris.nn:2:20: error: cannot open `iris.csv`: No such file or directory");
+  must_say("mkdir a && mv iris.* a && $NNC build a/iris.nn -o a/iris && cp a/iris.csv a/rows.csv && a/iris train -q --checkpoint c &&"
+           " a/iris predict rows.csv --checkpoint c", 1, "error: rows.csv: cannot read it: No such file");
+}
+
+// `script` gives the command a terminal.
+Test(command_line, terminals_without_colours) {
+  static const char *const cases[] = {"TERM=xterm", "TERM=xterm NO_COLOR=", "TERM=xterm NO_COLOR=1", "TERM=dumb", "TERM="};
+  Shell *shell = shell_open();
+  for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+    shell_run(shell, "echo 'const a = b' > bad.nn; unset NO_COLOR; export %s;"
+                     "script -qec \"$NNC run bad.nn\" /dev/null | grep -c '\033'", cases[i]);
+    cr_expect_eq(shell->status, i < 2 ? 0 : 1, "%s: %s", cases[i], shell->output);
+    shell_run(shell, "export %s; script -qec \"$NNC run digits.nn --epochs 30\" /dev/null | grep -c '\033'", cases[i]);
+    cr_expect_eq(shell->status, i < 3 ? 0 : 1, "%s: %s", cases[i], shell->output);
+  }
+  shell_close(shell);
+}
+
+Test(command_line, debuggers_find_the_lines_of_the_source) {
+  must_say("$NNC build xor.nn -g -o x && objdump --dwarf=decodedline x | grep -c '^xor.nn  *5 '", 0, "");
+  must_say("$NNC build xor.nn -o x && objdump --dwarf=decodedline x | grep -c xor.nn", 1, "0");
+}
+
 Test(command_line, files_with_carriage_returns_and_blanks) {
   must_say("mkdir 'a b'; sed 's/$/\\r/' iris.csv > 'a b/iris.csv'; sed 's/$/\\r/' iris.nn > 'a b/my iris.nn'; "
            "cd /; $NNC run \"$OLDPWD/a b/my iris.nn\" --epochs 1",

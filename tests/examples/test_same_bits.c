@@ -26,6 +26,13 @@ Test(same_bits, on_one_thread) {
   shell_close(shell);
 }
 
+Test(same_bits, on_more_threads_than_processors) {
+  Shell *shell = reference();
+  cr_assert(shell_run(shell, "OMP_NUM_THREADS=$((4 * $(nproc))) $NNC " RUN " other.safetensors") == 0, "%s", shell->output);
+  must_match(shell, "many threads");
+  shell_close(shell);
+}
+
 static void executable(const char *flags) {
   Shell *shell = reference();
   cr_assert(shell_run(shell, "$NNC build wide.nn -o digits %s", flags) == 0, "%s", shell->output);
