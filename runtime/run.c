@@ -237,6 +237,16 @@ static bool open_log(NnrtTraining *run, bool resumed, NnrtError *error) {
   return opened;
 }
 
+static bool begin_feed(NnrtTraining *run, NnrtError *error) {
+  const NnrtPosition *at = &run->at;
+  NnrtFeed from = {.fill = {.training = true, .seed = at->seed},
+                   .batch = run->plan.batch,
+                   .epoch = at->epoch,
+                   .epoch_step = at->epoch_step};
+  int64_t steps = run->plan.steps - at->step;
+  return !run->data || steps <= 0 || nnrt_feed_begin(&run->feed, &run->step, &run->samples, &from, steps, error);
+}
+
 bool nnrt_training_begin(NnrtTraining *run, NnrtError *error) {
   const NnrtOptions *options = run->options;
   choose_saving(run);
@@ -252,10 +262,12 @@ bool nnrt_training_begin(NnrtTraining *run, NnrtError *error) {
   run->saver.share = options->save_pause > 0 ? 0 : 20;
   run->saver.next = nnrt_seconds() + run->saver.pause;
   bool resumed;
-  return initialise(run, error) && open_files(run, &resumed, error) && open_log(run, resumed, error);
+  return initialise(run, error) && open_files(run, &resumed, error) && open_log(run, resumed, error) &&
+         begin_feed(run, error);
 }
 
 void nnrt_training_end(NnrtTraining *run) {
+  nnrt_feed_end(&run->feed);
   nnrt_log_close(&run->log);
   nnrt_saver_free(&run->saver);
   if (run->eval.function)

@@ -1,5 +1,6 @@
 // One training run: its settings made definite, its data, memory, position and files.
 #pragma once
+#include "feed.h"
 #include "log.h"
 #include "progress.h"
 #include "saver.h"
@@ -30,6 +31,8 @@ typedef struct NnrtTraining {
   NnrtFrame base;
   NnrtDataset *data;
   NnrtPart samples, val;
+  NnrtFeed feed;        // of training samples
+  NnrtError unreadable; // why a batch could not be filled
   NnrtCall step, eval; // eval.function NULL: nothing is evaluated
   NnrtPlan plan;
   NnrtPosition at;

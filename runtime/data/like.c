@@ -7,7 +7,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "data/augment.h"
 #include "data/csv.h"
+#include "data/image.h"
 
 static bool same_name(const NnrtColumn *a, const NnrtColumn *b) {
   return !strcmp(a->name, b->name);
@@ -148,6 +150,15 @@ static bool copy_names(const NnrtDataset *model, NnrtDataset *set) {
   return names;
 }
 
+typedef bool Like(const NnrtDataset *model, NnrtDataset *set, const char *path, NnrtError *error);
+
+// Images are read for any model whose samples can be some; else the source reads its own format.
+static Like *reader(const NnrtDataset *model, const char *path) {
+  if (nnrt_is_folder(path) || nnrt_image_named(path) || nnrt_image_begins(path))
+    return nnrt_images_like;
+  return model->like ? model->like : nnrt_csv_like;
+}
+
 NnrtDataset *nnrt_data_open_like(const NnrtDataset *model, const char *path, NnrtError *error) {
   NnrtError unread;
   error = error ? error : &unread;
@@ -160,6 +171,7 @@ NnrtDataset *nnrt_data_open_like(const NnrtDataset *model, const char *path, Nnr
   set->depth = NNRT_DATA_FULL;
   set->known = true;
   set->width = model->width;
+  set->image = model->image;
   set->target_width = model->target_width;
   set->one_hot = model->one_hot;
   set->uniform = model->uniform;
@@ -171,9 +183,15 @@ NnrtDataset *nnrt_data_open_like(const NnrtDataset *model, const char *path, Nnr
   set->fill = copy_floats(set, model->fill, &ok);
   set->center = copy_floats(set, model->center, &ok);
   set->scale = copy_floats(set, model->scale, &ok);
+  if (model->augment) {
+    set->augment = nnrt_data_alloc(set, 1, sizeof *set->augment);
+    ok = ok && set->augment;
+    if (ok)
+      *set->augment = *model->augment;
+  }
   if (!ok)
     nnrt_fail(error, "not enough memory");
-  ok = ok && (model->like ? model->like : nnrt_csv_like)(model, set, path, error);
+  ok = ok && reader(model, path)(model, set, path, error);
   if (ok && !nnrt_set_part(set, NNRT_PART_TEST, 0, set->rows))
     ok = nnrt_fail(error, "%s: not enough memory", path);
   if (!ok) {
