@@ -479,7 +479,7 @@ int64_t setting_number(Elab *e, const Expr *value, const char *name, int64_t lea
 const char *string_of(Elab *e, const Expr *value, const char *what); // NULL after an error
 bool read_patterns(Elab *e, const char *setting, const Expr *value, Patterns *out);
 void read_unfreeze(Elab *e, TrainSetup *setup, const Expr *value);
-void check_parameters_named(Elab *e, const char *setting, const Patterns *patterns); // each names one at least
+void check_slots_named(Elab *e, const char *setting, const Patterns *patterns); // each names one at least
 void check_frozen(Elab *e, const TrainSetup *setup);
 bool slot_frozen(Elab *e, const char *name); // in the graph being built
 bool call_frozen(Elab *e);                   // the call whose body is being run
