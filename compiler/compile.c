@@ -97,7 +97,7 @@ Compilation *compile_source(Arena *arena, Diag *diag, const Source *source, cons
   ElaborateOptions elaborate_options = {.override_count = options->override_count,
                                         .overrides = options->overrides,
                                         .tests = options->tests,
-                                        .data = options->training || options->prediction,
+                                        .data = (options->training || options->prediction) && !options->models_only,
                                         .every_model = options->models_only,
                                         .model = options->prediction ? options->block : NULL};
   result->program = elaborate(arena, diag, prelude, result->file, &elaborate_options);

@@ -2,6 +2,7 @@
 // Elaboration is an abstract interpreter of the tree. A wrong expression is reported once and gives a poison value,
 // which silences everything that follows from it, so that the rest of the file is still checked.
 #pragma once
+#include "base/names.h"
 #include "elaborate/elaborate.h"
 
 typedef struct Elab Elab;
@@ -165,8 +166,7 @@ typedef enum BuilderKind { BUILD_TRAIN, BUILD_EVAL, BUILD_PREDICT, BUILD_INIT, B
 
 typedef struct SlotTable {
   VEC(Slot *) slots;
-  int *places; // by hash of the name: 1 + index into slots, 0 where free
-  int place_count; // a power of two, or 0
+  NameTable names; // indices of the slots
   Builder *init; // where initial values are computed
 } SlotTable;
 

@@ -3,40 +3,14 @@
 // that what else a model holds does not change them. A value read after an update is cut off from the one before.
 #include "elaborate/internal.h"
 
-static uint64_t fnv1a(uint64_t hash, const char *text) {
-  for (; *text; text++)
-    hash = (hash ^ (unsigned char)*text) * 0x100000001b3U;
-  return hash;
-}
-
-static const uint64_t fnv1a_basis = 0xcbf29ce484222325U;
-
-// Where the name stands, or the free place where it would.
-static int *place_of(const SlotTable *table, const char *name) {
-  size_t mask = (size_t)table->place_count - 1;
-  for (size_t at = fnv1a(fnv1a_basis, name);; at++) {
-    int *place = &table->places[at & mask];
-    if (!*place || !strcmp(table->slots.data[*place - 1]->name, name))
-      return place;
-  }
-}
-
 Slot *slot_find(const SlotTable *table, const char *name) {
-  int found = table->place_count ? *place_of(table, name) : 0;
-  return found ? table->slots.data[found - 1] : NULL;
+  const int *index = names_find(&table->names, name);
+  return index ? table->slots.data[*index] : NULL;
 }
 
-// At most half of the places are taken.
 void slot_add(Elab *e, SlotTable *table, Slot *slot) {
+  *names_at(e->arena, &table->names, slot->name) = table->slots.count;
   vec_push(e->arena, &table->slots, slot);
-  int first = table->slots.count - 1;
-  if (table->slots.count * 2 > table->place_count) {
-    table->place_count = table->place_count ? table->place_count * 2 : 64;
-    table->places = arena_array(e->arena, int, table->place_count);
-    first = 0;
-  }
-  for (int i = first; i < table->slots.count; i++)
-    *place_of(table, table->slots.data[i]->name) = i + 1;
 }
 
 static SlotValue *value_in(Elab *e, Builder *builder, const Slot *slot) {
@@ -77,6 +51,12 @@ void slot_write(Elab *e, Span span, Slot *slot, Node *node) {
 
 // ---- random streams
 
+static uint64_t fnv1a(uint64_t hash, const char *text) {
+  for (; *text; text++)
+    hash = (hash ^ (unsigned char)*text) * 0x100000001b3U;
+  return hash;
+}
+
 // FNV-1a of the path and the number of draws made there before (Fowler, Noll, Vo: 64-bit offset basis and prime).
 int64_t slot_stream(Elab *e) {
   const char *path = e->init_slot ? e->init_slot->name : e->frame->path;
@@ -90,7 +70,7 @@ int64_t slot_stream(Elab *e) {
     vec_push(e->arena, &e->builder->draws, (NameCount){path, 0});
     count = &e->builder->draws.data[e->builder->draws.count - 1].count;
   }
-  uint64_t hash = fnv1a(fnv1a_basis, e->init_slot ? "init " : "draw ");
+  uint64_t hash = fnv1a(0xcbf29ce484222325U, e->init_slot ? "init " : "draw ");
   hash = fnv1a(fnv1a(hash, path), arena_printf(e->arena, "#%d", (*count)++));
   return (int64_t)(hash >> 1);
 }

@@ -334,6 +334,13 @@ ERROR(no_meaning, DATA "train { data: d; model: m; step (x, y) { report a: 1 } }
 ERROR(two_trains, DATA "train { data: d; step (x, y) { report a: 1 } }\ntrain { data: d; step (x, y) { report a: 1 } }",
       "4:1", "there are two train blocks named `train`", NULL)
 
+// ---- counts
+ERROR(multiply_adds_of_a_part,
+      "model m(x: f32[2]) { x |> dense(3) }\ntest \"t\" { expect multiply_adds(m.dense_0) == 6 }", "2:33",
+      "`multiply_adds` needs a whole model, but `m.dense_0` is a part of one", NULL)
+ERROR(multiply_adds_of_a_layer, "test \"t\" { expect multiply_adds(relu) == 0 }", "1:33",
+      "`multiply_adds` needs a model, but this is the layer `relu`", NULL)
+
 // ---- files
 ERROR(data_source, "data d = cvs(\"a.csv\")", "1:10", "unknown data source `cvs`; did you mean `csv`?", NULL)
 ERROR(import_missing, "import \"nowhere.nn\"", "1:8",
