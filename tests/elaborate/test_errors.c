@@ -484,3 +484,7 @@ ERROR(first_flag, "test \"a\" { expect reduce_max([1.0], first: 1) == 1 }", "1:4
       "`first` must be a bool, but this is the int 1", NULL)
 ERROR(first_of_batches, "model m(x: f32[2]) -> f32[2] { a = x @ transpose(x)\n reduce_max(a, first: true) + x }", "2:2",
       "`reduce_max`: the first of equals is not known along 2 dimensions of the batch", NULL)
+ERROR(window_fill, "test \"a\" { expect window(cast([[[1]]], u8), 1, fill: 256) == 1 }", "1:54",
+      "`fill` must be a number of the tensor's type u8, but this is the int 256", NULL)
+ERROR(window_fill_kind, X4 "expect window(x, 1, fill: \"a\") == 1 }", "2:27",
+      "`fill` must be a number of the tensor's type f32, but this is the string \"a\"", NULL)
