@@ -152,6 +152,7 @@ struct Frame {
   Scope *scope;
   Value *returned;
   bool is_optimizer;
+  bool is_metric; // its states count along a part of the data
   bool has_dots;
   int dot_count; // what `...` stands for
   Dim dots[MAX_RANK];

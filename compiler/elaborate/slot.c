@@ -183,7 +183,9 @@ static const char *slot_name(Elab *e, const Stmt *stmt) {
   }
   const char *number = declared->count ? arena_printf(e->arena, "_%d", declared->count) : "";
   declared->count++;
-  return arena_printf(e->arena, "%s%s%s%s", frame->path, *frame->path ? "." : "", name, number);
+  const char *own = arena_printf(e->arena, "%s%s%s%s", frame->path, *frame->path ? "." : "", name, number);
+  const TrainSetup *train = frame->is_metric ? e->builder->train : NULL;
+  return train ? arena_printf(e->arena, "metrics.%s.%s", train->name, own) : own;
 }
 
 static Slot *make_slot(Elab *e, const Stmt *stmt, const char *name, Type type) {
@@ -191,7 +193,10 @@ static Slot *make_slot(Elab *e, const Stmt *stmt, const char *name, Type type) {
   Slot *slot = arena_new_of(e->arena, Slot);
   slot->name = name;
   slot->type = type;
-  slot->kind = e->frame->is_optimizer ? SLOT_OPTIMIZER : stmt->kind == STMT_PARAM ? SLOT_PARAM : SLOT_STATE;
+  slot->kind = e->frame->is_metric        ? SLOT_METRIC
+               : e->frame->is_optimizer   ? SLOT_OPTIMIZER
+               : stmt->kind == STMT_PARAM ? SLOT_PARAM
+                                          : SLOT_STATE;
   slot->index = table->slots.count;
   slot->span = elab_user_span(e, stmt->span);
   slot->layer = e->frame->module == e->prelude && !e->frame->is_optimizer ? e->frame->decl->name.text : NULL;
@@ -215,6 +220,12 @@ static bool slot_type(Elab *e, const Stmt *stmt, Type *type) {
                  type_text(e->arena, type));
       return false;
     }
+  if (e->frame->is_metric && (stmt->kind == STMT_PARAM || stmt->value)) {
+    elab_error(e, stmt->span,
+               stmt->kind == STMT_PARAM ? "a metric has no parameters" : "what a metric counts starts at zero");
+    diag_hint(e->diag, "write state %s: f64[…]", stmt->name.text);
+    return false;
+  }
   if (stmt->kind == STMT_PARAM && !elem_is_real(type->elem)) {
     elab_error(e, stmt->type->span, "a parameter must be f32 or f64 to be trained, not %s", elem_name(type->elem));
     diag_hint(e->diag, "`state` keeps values of any type");
@@ -320,7 +331,9 @@ void slot_assign(Elab *e, const Stmt *stmt) {
                type_text(e->arena, &slot->type), type_text(e->arena, &node->type));
     return;
   }
-  if ((e->builder->kind != BUILD_TRAIN && e->builder->kind != BUILD_TEST) || call_frozen(e))
+  BuilderKind kind = e->builder->kind;
+  bool counts = slot->kind == SLOT_METRIC && (kind == BUILD_TRAIN || kind == BUILD_EVAL);
+  if (!counts && ((kind != BUILD_TRAIN && kind != BUILD_TEST) || call_frozen(e)))
     return;
   tensor_stamp(e, stmt->span);
   slot_write(e, stmt->span, slot, graph_broadcast(e->builder->graph, node, &slot->type));
