@@ -151,7 +151,7 @@ Test(npy, bad_files) {
 }
 
 // ---- NPZ
-static void little(Bytes *to, unsigned value, int count) {
+static void little(Bytes *to, unsigned long long value, int count) {
   for (int i = 0; i < count; i++)
     add(to, &(unsigned char){(unsigned char)(value >> 8 * i)}, 1);
 }
