@@ -99,25 +99,33 @@ static void sample(const NnrtAugment *augment, const float *in, double y, double
   add_pixel(out, pixel(augment, in, top + 1, left + 1), channels, down * right);
 }
 
-static void copy(const NnrtAugment *augment, const float *in, int64_t y, int64_t x, float *out) {
-  const float *from = pixel(augment, in, y, x);
-  for (int64_t c = 0; c < augment->channels; c++)
-    out[c] = from ? from[c] : 0;
-}
-
 static double place(const double a[3], int64_t i, int64_t j) {
   return a[0] * (double)i + a[1] * (double)j + a[2];
 }
 
-void nnrt_move_image(const NnrtAugment *augment, const NnrtPlaces *places, const float *in, float *out) {
-  for (int64_t i = 0; i < augment->out_height; i++)
-    for (int64_t j = 0; j < augment->out_width; j++, out += augment->channels) {
-      double y = place(places->a[0], i, j), x = place(places->a[1], i, j);
-      if (places->whole)
-        copy(augment, in, (int64_t)y, (int64_t)x, out);
-      else
-        sample(augment, in, y, x, out);
+// Whole pixels: a row of the result lies in a row of the image, forwards or backwards.
+static void copy_rows(const NnrtAugment *augment, const NnrtPlaces *places, const float *in, float *out) {
+  int64_t channels = augment->channels, step = places->a[1][1] < 0 ? -1 : 1, first = (int64_t)places->a[1][2];
+  for (int64_t i = 0; i < augment->out_height; i++) {
+    int64_t y = inside((int64_t)place(places->a[0], i, 0), augment->height, augment->outside);
+    const float *row = y < 0 ? NULL : in + y * augment->width * channels;
+    for (int64_t j = 0; j < augment->out_width; j++, out += channels) {
+      int64_t x = inside(first + step * j, augment->width, augment->outside);
+      const float *from = row && x >= 0 ? row + x * channels : NULL;
+      for (int64_t c = 0; c < channels; c++)
+        out[c] = from ? from[c] : 0;
     }
+  }
+}
+
+void nnrt_move_image(const NnrtAugment *augment, const NnrtPlaces *places, const float *in, float *out) {
+  if (places->whole) {
+    copy_rows(augment, places, in, out);
+    return;
+  }
+  for (int64_t i = 0; i < augment->out_height; i++)
+    for (int64_t j = 0; j < augment->out_width; j++, out += augment->channels)
+      sample(augment, in, place(places->a[0], i, j), place(places->a[1], i, j), out);
 }
 
 void nnrt_move_map(const NnrtAugment *augment, const NnrtPlaces *places, const uint8_t *in, int64_t *out) {

@@ -58,8 +58,10 @@ Test(images, same_bits_in_the_background_resumed_and_built) {
   must_match(shell, "resumed");
   cr_assert(shell_run(shell, "$NNC build shades.nn -o shades && ./shades train --quiet") == 0, "%s", shell->output);
   must_match(shell, "built through C");
-  shell_run(shell, "! ldd shades | grep -vE 'libc\\.|libm\\.|libgomp|libomp|libz\\.|linux-vdso|ld-linux|san'");
+#ifndef NNC_SANITIZE
+  shell_run(shell, "! ldd shades | grep -vE 'libc\\.|libm\\.|libgomp|libomp|libz\\.|linux-vdso|ld-linux'");
   cr_assert(shell->status == 0, "%s", shell->output);
+#endif
   cr_assert(shell_run(shell, "$NNC build shades.nn -o shades --backend llvm && ./shades train --quiet") == 0, "%s",
             shell->output);
   must_match(shell, "built through LLVM");
@@ -83,7 +85,10 @@ Test(images, a_file_that_breaks_later_ends_the_run_with_its_place) {
 
 Test(images, interrupted_while_workers_are_busy) {
   Shell *shell = shades();
-  shell_run(shell, "timeout -s INT 1 $NNC run shades.nn --quiet --epochs 1000000 --threads 2");
+  shell_run(shell, "$NNC run shades.nn --quiet --epochs 1000000 --threads 2 & run=$!\n"
+                   "for i in $(seq 600); do [ -e m.last.safetensors ] && break; sleep 0.1; done\n"
+                   "kill -INT $run; wait $run");
+  cr_assert(shell->status == 130, "%d", shell->status);
   cr_assert(shell_printed(shell, "--resume goes on"), "%s", shell->output);
   shell_close(shell);
 }
