@@ -6,13 +6,14 @@
 
 #include "compile.h"
 #include "loops/schedule.h"
+#include "output.h"
 #include "session/session.h"
 #include "session/show.h"
 
 const char *argp_program_version = "nnc " NNC_VERSION;
 
 typedef enum Command { COMMAND_RUN, COMMAND_EVAL, COMMAND_PREDICT, COMMAND_TEST, COMMAND_BUILD, COMMAND_EMIT, COMMAND_PLAN,
-                       COMMAND_COUNT } Command;
+                       COMMAND_MODELS, COMMAND_COUNT } Command;
 
 static const struct {
   const char *name, *arguments;
@@ -20,14 +21,14 @@ static const struct {
 } commands[COMMAND_COUNT] = {
     [COMMAND_RUN] = {"run", "FILE [BLOCK]", 1, 2},       [COMMAND_EVAL] = {"eval", "FILE [BLOCK]", 1, 2},
     [COMMAND_PREDICT] = {"predict", "FILE INPUT", 2, 2}, [COMMAND_TEST] = {"test", "FILE", 1, 1},
-    [COMMAND_BUILD] = {"build", "FILE -o EXE", 1, 1},    [COMMAND_EMIT] = {"emit", "STAGE FILE", 2, 2},
-    [COMMAND_PLAN] = {"plan", "FILE", 1, 1}};
+    [COMMAND_BUILD] = {"build", "FILE -o EXE", 1, 1},    [COMMAND_EMIT] = {"emit", "STAGE FILE [NAME]", 2, 3},
+    [COMMAND_PLAN] = {"plan", "FILE [NAME]", 1, 2},      [COMMAND_MODELS] = {"models", "FILE", 1, 1}};
 
 typedef struct CommandLine {
   Arena *arena;
   Command command;
   int argument_count; // after the command's name; -1: the command is still to come
-  const char *arguments[2];
+  const char *arguments[3];
   VEC(ConstOverride) overrides;
   CompileOptions compile;
   BuildOptions build;
@@ -40,13 +41,13 @@ enum Key { KEY_SET = 256, KEY_DISABLE, KEY_CC, KEY_CPU, KEY_BACKEND, KEY_EMBED, 
 static const struct argp_option options[] = {
     {0, 0, 0, 0, "Compiling:", 1},
     {"set", KEY_SET, "NAME=VALUE", 0, "give the constant NAME another value", 0},
-    {"disable", KEY_DISABLE, "PASS", 0, "leave out fold, simplify, cse, dce, fuse, order or plan; results stay the same", 0},
+    {"disable", KEY_DISABLE, "PASS", 0, "leave out fold, simplify, cse, dce, fuse, order or plan, and results stay the same; or norm, which folds normalisation into the weights of convolutions that are not being trained", 0},
     {"target-cpu", KEY_CPU, "CPU", 0, "compile for this processor (default: native)", 0},
     {0, 0, 0, 0, "Building:", 2},
     {"output", 'o', "FILE", 0, "the executable of `build`, the file `predict` writes to", 0},
     {"cc", KEY_CC, "CC", 0, "the C compiler (default: $CC, else cc)", 0},
     {"backend", KEY_BACKEND, "c|llvm", 0, "by way of C (default), or straight to an object file", 0},
-    {"debug", 'g', 0, 0, "keep symbols, for a debugger", 0},
+    {"debug", 'g', 0, 0, "for a debugger: keep symbols, and in C the lines of the .nn file", 0},
     {"embed", KEY_EMBED, "DIR", 0, "write NAME.c and NAME.h for prediction alone, with the weights inside", 0},
     {"weights", KEY_WEIGHTS, "FILE", 0, "the checkpoint whose weights --embed takes", 0},
     {0, 0, 0, 0, "Running:", 3},
@@ -104,7 +105,7 @@ static void parse_command(struct argp_state *state, CommandLine *line, const cha
   const char *near = diag_nearest(name, names, COMMAND_COUNT);
   if (near)
     argp_error(state, "there is no command `%s`; did you mean `%s`?", name, near);
-  argp_error(state, "there is no command `%s`; the commands are run, eval, predict, test, build, emit and plan", name);
+  argp_error(state, "there is no command `%s`; the commands are run, eval, predict, test, build, emit, plan and models", name);
 }
 
 static void parse_argument(struct argp_state *state, CommandLine *line, const char *text) {
@@ -149,7 +150,7 @@ static error_t parse_option(int key, char *text, struct argp_state *state) {
   case ARGP_KEY_ARG: parse_argument(state, line, text); break;
   case ARGP_KEY_END:
     if (line->argument_count < 0)
-      argp_error(state, "which command? run, eval, predict, test, build, emit or plan");
+      argp_error(state, "which command? run, eval, predict, test, build, emit, plan or models");
     else if (line->argument_count < commands[line->command].least)
       argp_error(state, "nnc %s %s", commands[line->command].name, commands[line->command].arguments);
     break;
@@ -160,7 +161,7 @@ static error_t parse_option(int key, char *text, struct argp_state *state) {
 
 static const struct argp parser = {
     options, parse_option,
-    "run FILE [BLOCK]\neval FILE [BLOCK]\npredict FILE INPUT\ntest FILE\nbuild FILE -o EXE\nemit STAGE FILE\nplan FILE",
+    "run FILE [BLOCK]\neval FILE [BLOCK]\npredict FILE INPUT\ntest FILE\nbuild FILE -o EXE\nemit STAGE FILE [NAME]\nplan FILE [NAME]\nmodels FILE",
     "A compiler for neural networks.\v"
     "run      train at once\n"
     "eval     losses and metrics of the checkpoint on validation and test samples\n"
@@ -168,7 +169,9 @@ static const struct argp parser = {
     "test     run the `test` blocks on both backends\n"
     "build    make an executable that has train, eval and predict\n"
     "emit     print a stage: ast, graph, kernels, loops, c, llvm or asm\n"
-    "plan     the map of the arena, parameters and multiply-adds of a step",
+    "plan     the map of the arena, parameters and multiply-adds of a step\n"
+    "models   parameters, states and multiply-adds of each model\n"
+    "NAME is a train block or a model of the file; without it emit and plan show all that is compiled",
     0, 0, 0};
 
 static double monotonic(void) {
@@ -187,8 +190,9 @@ static int execute(CommandLine *line, const Compilation *compilation) {
   case COMMAND_PREDICT: return session_run(line->arena, compilation, SESSION_PREDICT, &line->run);
   case COMMAND_TEST: return session_test(line->arena, compilation, &line->build.cc);
   case COMMAND_BUILD: return session_build(line->arena, compilation, &line->build);
-  case COMMAND_EMIT: return show_stage(line->arena, compilation, line->arguments[0], line->compile.cpu);
-  case COMMAND_PLAN: return show_plan(line->arena, compilation);
+  case COMMAND_EMIT: show_stage(line->arena, compilation, line->arguments[0], &line->build.cc); return 0;
+  case COMMAND_PLAN: show_plan(line->arena, compilation); return 0;
+  case COMMAND_MODELS: show_models(line->arena, compilation->program); return 0;
   case COMMAND_COUNT: break;
   }
   return 1;
@@ -203,16 +207,34 @@ static void choose_entries(CommandLine *line) {
   compile->training = command != COMMAND_PREDICT && command != COMMAND_TEST && !line->build.embed;
   compile->prediction = command == COMMAND_PREDICT || command == COMMAND_BUILD || command == COMMAND_EMIT;
   compile->tests = command == COMMAND_TEST;
+  compile->no_init = compile->tests; // a test computes initial values itself
+  compile->models_only = command == COMMAND_MODELS;
   compile->single = line->build.embed != NULL;
   compile->syntax_only = command == COMMAND_EMIT && strcmp(line->arguments[0], "ast") == 0;
   if (command == COMMAND_RUN || command == COMMAND_EVAL)
     compile->block = line->run.block = line->arguments[1];
+  const char *shown = command == COMMAND_EMIT ? line->arguments[2] : command == COMMAND_PLAN ? line->arguments[1] : NULL;
+  if (shown) {
+    compile->block = shown;
+    compile->prediction = compile->no_init = true;
+  }
   if (command == COMMAND_PREDICT)
     line->run.input = line->arguments[1];
 }
 
+// What `emit` and `plan` are asked to show.
+static bool is_there(const CommandLine *line, const Compilation *compilation) {
+  bool names = line->compile.block && (line->command == COMMAND_EMIT || line->command == COMMAND_PLAN);
+  if (!names || line->compile.syntax_only || compilation->functions.count)
+    return true;
+  fprintf(stderr, "nnc: %s has no train block and no model with inputs named `%s`\n", compilation->program->file,
+          line->compile.block);
+  return false;
+}
+
 int main(int argc, char **argv) {
   begun = monotonic();
+  nnrt_watch_output();
   Arena *arena = arena_new();
   Diag *diag = diag_new(arena);
   CommandLine line = {.arena = arena, .argument_count = -1};
@@ -227,7 +249,7 @@ int main(int argc, char **argv) {
   const char *path = line.arguments[line.command == COMMAND_EMIT ? 1 : 0];
   const Compilation *compilation = compile(arena, diag, path, &line.compile);
   diag_print(diag, stderr);
-  int status = compilation ? execute(&line, compilation) : 1;
+  int status = compilation && is_there(&line, compilation) ? execute(&line, compilation) : 1;
   arena_free(arena);
   return status;
 }

@@ -4,6 +4,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "random.h"
+
 static bool fits(const NnrtValue *wanted, const NnrtValue *found) {
   if (wanted->type != found->type || wanted->rank != found->rank + 1 || wanted->dim[0] != -1)
     return false;
@@ -105,4 +107,12 @@ bool nnrt_part_new(NnrtPart *part, const NnrtDataset *data, NnrtPartKind kind, N
 void nnrt_part_free(NnrtPart *part) {
   free(part->order);
   part->order = NULL;
+}
+
+// The step stands still in a pass, so that a schedule reads one value; draws differ by their key.
+void nnrt_call_key(NnrtCall *call, int64_t seed, int64_t index) {
+  const uint64_t stream = (uint64_t)0xBA << 56;
+  uint32_t word[4];
+  nnrt_philox((uint64_t)seed, stream, (uint64_t)index, word);
+  call->frame.clock[2] = index ? (int64_t)((uint64_t)word[1] << 32 | word[0]) : seed;
 }

@@ -36,3 +36,7 @@ double nnrt_call_mean(const NnrtCall *call, int output);
 // The part in its order of epoch 0. False: no memory.
 bool nnrt_part_new(NnrtPart *part, const NnrtDataset *data, NnrtPartKind kind, NnrtError *error);
 void nnrt_part_free(NnrtPart *part);
+
+// Before batch `index` (from 0) of a pass that leaves the parameters alone: the frame's seed becomes the batch's own, drawn
+// from the run's `seed` (batch 0 has that itself), so that each batch sees other draws and a second pass the same ones.
+void nnrt_call_key(NnrtCall *call, int64_t seed, int64_t index);

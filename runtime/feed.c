@@ -249,7 +249,7 @@ NnrtPass nnrt_feed_part(NnrtCall *call, NnrtPart *part, int64_t batch, const vol
   NnrtFeed feed;
   NnrtPass pass = NNRT_PASS_DONE;
   nnrt_call_clear(call);
-  int64_t steps = (part->count + batch - 1) / batch;
+  int64_t steps = (part->count + batch - 1) / batch, seed = call->frame.clock[2];
   if (!nnrt_feed_begin(&feed, call, part, &(NnrtFeed){.batch = batch}, steps, error))
     return NNRT_PASS_FAILED;
   for (int64_t i = 0; i < steps && pass == NNRT_PASS_DONE; i++) {
@@ -257,11 +257,13 @@ NnrtPass nnrt_feed_part(NnrtCall *call, NnrtPart *part, int64_t batch, const vol
       pass = NNRT_PASS_FAILED;
       break;
     }
+    nnrt_call_key(call, seed, i);
     call->function->run(&call->frame);
     nnrt_call_add(call);
     if (stop && *stop)
       pass = NNRT_PASS_STOPPED;
   }
   nnrt_feed_end(&feed);
+  call->frame.clock[2] = seed;
   return pass;
 }

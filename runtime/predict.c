@@ -139,11 +139,13 @@ static bool write_rows(Prediction *run, NnrtError *error) {
     batch = asked;
   NnrtFeed feed;
   int64_t steps = (run->part.count + batch - 1) / batch;
+  int64_t seed = run->call.frame.clock[2];
   bool fine = nnrt_feed_begin(&feed, &run->call, &run->part, &(NnrtFeed){.batch = batch}, steps, error);
   for (int64_t step = 0; fine && step < steps; step++) {
     fine = nnrt_feed_next(&feed, error);
     if (!fine)
       break;
+    nnrt_call_key(&run->call, seed, step);
     run->call.function->run(&run->call.frame);
     for (int64_t i = 0; fine && i < run->call.frame.clock[4]; i++)
       if (images)
@@ -252,13 +254,16 @@ static bool predict(Prediction *run, NnrtError *error) {
   run->out = path ? fopen(path, "w") : stdout;
   if (!run->out)
     return nnrt_fail(error, "cannot write %s: %s", path, strerror(errno));
-  bool filled = write_rows(run, error), written = fflush(run->out) == 0 && !ferror(run->out);
+  bool filled = write_rows(run, error);
+  if (!path) // whoever owns standard output looks after it
+    return filled;
+  bool written = fflush(run->out) == 0 && !ferror(run->out);
   int reason = errno;
-  if (path && fclose(run->out) != 0 && written)
+  if (fclose(run->out) != 0 && written)
     written = false, reason = errno;
   if (!filled)
     return false;
-  return written || nnrt_fail(error, "cannot write %s: %s", path ? path : "to standard output", strerror(reason));
+  return written || nnrt_fail(error, "cannot write %s: %s", path, strerror(reason));
 }
 
 int nnrt_predict(const NnrtModule *module, const NnrtOptions *options) {

@@ -6,6 +6,7 @@
 #include <inttypes.h>
 #include <math.h>
 #include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
 
 #include "check_nan.h"
@@ -89,6 +90,14 @@ static Outcome spoilt(NnrtTraining *run) {
   return SPOILT;
 }
 
+// What is trained may have changed with the epoch.
+static void choose_step(NnrtTraining *run) {
+  const NnrtTrain *train = run->train;
+  run->step.function = &train->train;
+  for (int i = 0; i < train->phase_count && train->phases[i].epochs <= run->at.epoch; i++)
+    run->step.function = &train->phases[i].train;
+}
+
 // The steps of an epoch that are left. GOES_ON: all are done.
 static Outcome run_steps(NnrtTraining *run, Ticker *ticker) {
   NnrtPosition *at = &run->at;
@@ -97,6 +106,7 @@ static Outcome run_steps(NnrtTraining *run, Ticker *ticker) {
   int64_t *clock = step->frame.clock;
   bool reports = step->function->output_count > 0;
   clock[1] = at->epoch;
+  choose_step(run);
   while (at->epoch_step < plan->epoch_steps && at->step < plan->steps) {
     clock[0] = at->step;
     if (!run->data) {
@@ -186,9 +196,15 @@ static Outcome run_epochs(NnrtTraining *run) {
   return outcome;
 }
 
+// Whether a bar can be redrawn in its place.
+static bool redraws(void) {
+  const char *kind = getenv("TERM");
+  return isatty(STDOUT_FILENO) && kind && *kind && strcmp(kind, "dumb") != 0;
+}
+
 static void start_clocks(NnrtTraining *run, double began) {
   run->progress = (NnrtProgress){.quiet = run->options->quiet,
-                                 .terminal = isatty(STDOUT_FILENO),
+                                 .terminal = redraws(),
                                  .unit = run->data ? "epoch" : "part",
                                  .epochs = run->plan.epochs,
                                  .epoch_steps = run->plan.epoch_steps,

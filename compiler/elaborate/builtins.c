@@ -7,7 +7,8 @@ const Builtin *builtin_list(int family, int *count) {
     const int *count;
   } families[] = {{builtins_math, &builtins_math_count},
                   {builtins_shape, &builtins_shape_count},
-                  {builtins_value, &builtins_value_count}};
+                  {builtins_value, &builtins_value_count},
+                  {builtins_window, &builtins_window_count}};
   if (family >= (int)(sizeof families / sizeof *families))
     return NULL;
   *count = *families[family].count;
@@ -25,29 +26,8 @@ const Builtin *builtin_find(const char *name) {
 }
 
 bool builtin_later(const char *name) {
-  static const char *const later[] = {"attention",
-                                      "auc",
-                                      "avg_pool",
-                                      "batch_norm",
-                                      "bidirectional",
-                                      "conv1d",
-                                      "conv2d",
-                                      "embedding",
-                                      "f1",
-                                      "gradient",
-                                      "gru",
-                                      "global_avg_pool",
-                                      "global_max_pool",
-                                      "iou",
-                                      "layer_norm",
-                                      "lstm",
-                                      "max_pool",
-                                      "precision",
-                                      "recall",
-                                      "resize",
-                                      "rnn",
-                                      "upsample",
-                                      "conv2d_transpose"};
+  static const char *const later[] = {"attention", "auc", "bidirectional", "embedding", "f1",     "gradient",
+                                      "gru",       "iou", "lstm",          "precision", "recall", "rnn"};
   for (size_t i = 0; i < sizeof later / sizeof *later; i++)
     if (!strcmp(later[i], name))
       return true;

@@ -121,19 +121,19 @@ static Node *count_along(Elab *e, Span span, const Type *type, int axis_count, c
   return !batches ? fixed : count == 1 ? batches : tensor_binary(e, span, OP_mul, batches, fixed);
 }
 
-Value *reduce_value(Elab *e, Span span, Op op, bool mean, Node *x, int axis_count, const int *axes, bool keep) {
+Value *reduce_value(Elab *e, Span span, Reduce how, Node *x, int axis_count, const int *axes) {
   if (!x)
     return value_poison(e);
   Type kept = x->type;
   Node *result = x;
-  Attr attr = {.axis_count = axis_count};
+  Attr attr = {.axis_count = axis_count, .integer = how.first};
   for (int i = 0; i < axis_count; i++) {
     attr.axis[i] = axes[i];
     kept.dim[axes[i]] = 1;
   }
   if (axis_count)
-    result = tensor_op(e, span, op, 1, &x, &attr, NULL);
-  if (mean && result) {
+    result = tensor_op(e, span, how.op, 1, &x, &attr, NULL);
+  if (how.mean && result) {
     if (!elem_is_real(x->type.elem)) {
       elab_error(e, span, "the mean of a tensor of %s", elem_name(x->type.elem));
       diag_hint(e->diag, "write cast(x, f32)");
@@ -141,7 +141,7 @@ Value *reduce_value(Elab *e, Span span, Op op, bool mean, Node *x, int axis_coun
     }
     result = tensor_binary(e, span, OP_div, result, count_along(e, span, &x->type, axis_count, axes));
   }
-  if (keep && result && axis_count) {
+  if (how.keep && result && axis_count) {
     kept.elem = result->type.elem;
     result = tensor_op(e, span, OP_reshape, 1, &result, NULL, &kept);
   }
@@ -175,12 +175,12 @@ static bool axes_of(Elab *e, Span span, const Value *v, int rank, int *count, in
   return true;
 }
 
-static bool flag(Elab *e, const BuiltinCall *c, int at, bool *out) {
+static bool flag(Elab *e, const BuiltinCall *c, int at, const char *name, bool *out) {
   *out = false;
   if (!c->args[at])
     return true;
   if (c->args[at]->kind != V_BOOL) {
-    elab_error(e, c->spans[at], "`keep` must be a bool, but this is %s", value_kind(e, c->args[at]));
+    elab_error(e, c->spans[at], "`%s` must be a bool, but this is %s", name, value_kind(e, c->args[at]));
     return false;
   }
   *out = c->args[at]->as.integer != 0;
@@ -190,12 +190,15 @@ static bool flag(Elab *e, const BuiltinCall *c, int at, bool *out) {
 static Value *call_reduce(Elab *e, const BuiltinCall *c) {
   enum { MEAN = -1 };
   int count, axes[MAX_RANK];
-  bool keep;
+  bool keep, first;
   Node *x = tensor_of(e, c->spans[0], c->args[0], NULL);
-  if (!x || !axes_of(e, c->spans[1], c->args[1], x->type.rank, &count, axes) || !flag(e, c, 2, &keep))
+  if (!x || !axes_of(e, c->spans[1], c->args[1], x->type.rank, &count, axes) || !flag(e, c, 2, "keep", &keep) ||
+      !flag(e, c, 3, "first", &first))
     return value_poison(e);
-  bool mean = c->builtin->op == MEAN;
-  Value *v = reduce_value(e, c->span, mean ? OP_reduce_sum : (Op)c->builtin->op, mean, x, count, axes, keep);
+  Reduce how = {.op = (Op)c->builtin->op, .keep = keep, .first = first};
+  if (c->builtin->op == MEAN)
+    how = (Reduce){.op = OP_reduce_sum, .mean = true, .keep = keep};
+  Value *v = reduce_value(e, c->span, how, x, count, axes);
   return weak_if(v, c->args[0]->weak);
 }
 
@@ -221,7 +224,7 @@ Node *tensor_all(Elab *e, Span span, Node *x) {
   int axes[MAX_RANK];
   for (int i = 0; i < x->type.rank; i++)
     axes[i] = i;
-  Value *least = reduce_value(e, span, OP_reduce_min, false, tensor_cast(e, span, x, I32), x->type.rank, axes, false);
+  Value *least = reduce_value(e, span, (Reduce){.op = OP_reduce_min}, tensor_cast(e, span, x, I32), x->type.rank, axes);
   return least->kind == V_TENSOR ? tensor_binary(e, span, OP_ne, least->as.node, tensor_scalar(e, span, I32, 0)) : NULL;
 }
 
@@ -274,8 +277,8 @@ const Builtin builtins_math[] = {
     {"where", "condition a b", call_where, 0},
     {"cast", "x type", call_cast, 0},
     {"reduce_sum", "x axis? keep?", call_reduce, OP_reduce_sum},
-    {"reduce_max", "x axis? keep?", call_reduce, OP_reduce_max},
-    {"reduce_min", "x axis? keep?", call_reduce, OP_reduce_min},
+    {"reduce_max", "x axis? keep? first?", call_reduce, OP_reduce_max},
+    {"reduce_min", "x axis? keep? first?", call_reduce, OP_reduce_min},
     {"reduce_mean", "x axis? keep?", call_reduce, -1},
     {"argmax", "x axis?", call_argmax, 0},
     {"close", "a b tolerance?", call_close, 0},

@@ -149,15 +149,26 @@ static bool model_slots(Elab *e, const BuiltinCall *c) {
   return model_ensure(e, v->as.model.global, c->span);
 }
 
-static Value *call_parameters(Elab *e, const BuiltinCall *c) {
+// parameters(m) and states(m): how many numbers are trained, and how many are kept beside them.
+static Value *call_slot_size(Elab *e, const BuiltinCall *c) {
   if (!model_slots(e, c))
     return value_poison(e);
   const SlotTable *table = e->builder->table;
   int64_t count = 0;
   for (int i = 0; i < table->slots.count; i++)
-    if (table->slots.data[i]->kind == SLOT_PARAM && path_within(table->slots.data[i]->name, c->args[0]->as.model.path))
+    if (table->slots.data[i]->kind == (SlotKind)c->builtin->op &&
+        path_within(table->slots.data[i]->name, c->args[0]->as.model.path))
       count += type_count(&table->slots.data[i]->type, 0);
   return value_int(e, count);
+}
+
+// multiply_adds(m): of one sample through the whole model.
+static Value *call_multiply_adds(Elab *e, const BuiltinCall *c) {
+  const Value *v = c->args[0];
+  if (v->kind != V_MODEL || strcmp(v->as.model.path, v->as.model.global->decl->name.text) != 0)
+    return elab_fail(e, c->spans[0], "`multiply_adds` needs a whole model, but this is %s", value_kind(e, v));
+  const Graph *graph = model_graph(e, v->as.model.global, c->span);
+  return graph ? value_int(e, graph_multiply_adds(graph, 1)) : value_poison(e);
 }
 
 static Value *call_weights(Elab *e, const BuiltinCall *c) {
@@ -184,7 +195,9 @@ const Builtin builtins_value[] = {
     {"str", "x", call_str, 0},
     {"bool", "x", call_bool, 0},
     {"error", "message", call_error, 0},
-    {"parameters", "model", call_parameters, 0},
+    {"parameters", "model", call_slot_size, SLOT_PARAM},
+    {"states", "model", call_slot_size, SLOT_STATE},
+    {"multiply_adds", "model", call_multiply_adds, 0},
     {"weights", "model", call_weights, 0},
     {"partial", "layer", NULL, 0},
 };

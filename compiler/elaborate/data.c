@@ -181,7 +181,7 @@ const DataFacts *data_facts(Elab *e, Global *global, bool counts) {
   if (global->facts && (!counts || global->facts->count >= 0))
     return global->facts;
   DataFacts *facts = arena_new_of(e->arena, DataFacts);
-  facts->count = -1;
+  facts->count = facts->val_count = -1;
   if (!e->options->data)
     return global->facts = facts;
   NnrtError error = {0};
@@ -199,6 +199,21 @@ const DataFacts *data_facts(Elab *e, Global *global, bool counts) {
     facts->y = batch_type(&info->y);
   facts->class_count = info->class_count;
   facts->count = info->count[NNRT_PART_TRAIN];
+  facts->val_count = info->count[NNRT_PART_VAL];
   nnrt_data_close(set);
   return global->facts = facts;
+}
+
+bool data_sample_fits(const Type *batch, const Type *wanted) {
+  int have = 1, want = 0;
+  for (;;) {
+    while (have < batch->rank && batch->dim[have] == 1)
+      have++;
+    while (want < wanted->rank && wanted->dim[want] == 1)
+      want++;
+    if (have == batch->rank || want == wanted->rank)
+      return have == batch->rank && want == wanted->rank;
+    if (batch->dim[have++] != wanted->dim[want++])
+      return false;
+  }
 }

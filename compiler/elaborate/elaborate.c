@@ -51,12 +51,26 @@ static bool has_inputs(const Decl *decl) {
   return false;
 }
 
+static bool declares(const Elab *e, DeclKind kind) {
+  for (int i = 0; i < e->main->file->decls.count; i++)
+    if (e->main->file->decls.data[i]->kind == kind)
+      return true;
+  return false;
+}
+
+static Global *own_model(const Elab *e, const char *name) {
+  for (int i = 0; name && i < e->main->globals.count; i++) {
+    const Decl *decl = e->main->globals.data[i]->decl;
+    if (decl->kind == DECL_MODEL && !strcmp(decl->name.text, name))
+      return e->main->globals.data[i];
+  }
+  return NULL;
+}
+
 // A predict block for each model that was trained; for each of the file's models if none was.
 static void predictions(Elab *e) {
-  bool trains = false;
-  for (int i = 0; i < e->main->file->decls.count; i++)
-    trains = trains || e->main->file->decls.data[i]->kind == DECL_TRAIN;
-  for (int i = 0; !trains && i < e->main->globals.count; i++)
+  bool every = e->options->every_model || !declares(e, DECL_TRAIN);
+  for (int i = 0; every && i < e->main->globals.count; i++)
     if (e->main->globals.data[i]->decl->kind == DECL_MODEL)
       model_use(e, e->main->globals.data[i]);
   for (int i = 0; i < e->uses.count; i++) {
@@ -89,6 +103,22 @@ static void check_unused(Elab *e) {
   }
 }
 
+static void one_model(Elab *e, Global *model) {
+  PredictBlock *block = model_predict(e, model_use(e, model), &e->table, BUILD_PREDICT);
+  if (block)
+    vec_push(e->arena, &e->program->predicts, block);
+}
+
+static void whole_file(Elab *e) {
+  each(e, DECL_RUN, run_declaration);
+  each(e, DECL_TRAIN, train_declaration);
+  if (!diag_errors(e->diag))
+    predictions(e);
+  check_unused(e);
+  if (e->options->tests)
+    each(e, DECL_TEST, test_declaration);
+}
+
 Program *elaborate(Arena *arena, Diag *diag, const File *prelude, const File *file, const ElaborateOptions *options) {
   Elab *e = arena_new_of(arena, Elab);
   Program *program = arena_new_of(arena, Program);
@@ -102,15 +132,21 @@ Program *elaborate(Arena *arena, Diag *diag, const File *prelude, const File *fi
   e->main = module_load(e, file, program->file, false);
   constants(e);
   data_sets(e);
-  each(e, DECL_RUN, run_declaration);
-  each(e, DECL_TRAIN, train_declaration);
-  if (!diag_errors(diag))
-    predictions(e);
-  check_unused(e);
-  if (options->tests)
-    each(e, DECL_TEST, test_declaration);
+  Global *alone = own_model(e, options->model);
+  if (alone)
+    one_model(e, alone);
+  else
+    whole_file(e);
   program->init = e->table.init->graph;
   for (int i = 0; i < e->table.slots.count; i++)
     vec_push(arena, &program->slots, e->table.slots.data[i]);
   return diag_errors(diag) ? NULL : program;
+}
+
+int64_t program_numbers(const Program *program, const char *path, SlotKind kind) {
+  int64_t count = 0;
+  for (int i = 0; i < program->slots.count; i++)
+    if (program->slots.data[i]->kind == kind && path_within(program->slots.data[i]->name, path))
+      count += type_count(&program->slots.data[i]->type, 0);
+  return count;
 }

@@ -13,7 +13,12 @@ typedef struct ElaborateOptions {
   const ConstOverride *overrides;
   bool tests; // elaborate `test` blocks
   bool data;  // open data files, to learn and check shapes (off: only parse their descriptions)
+  bool every_model; // a predict block for each of the file's models, also for those that no train block uses
+  const char *model; // if the file has this model: a predict block for it, and nothing else
 } ElaborateOptions;
 
 // NULL if there were errors, which are in `diag`. `prelude` is the parsed built-in file; imports are read and parsed here.
 Program *elaborate(Arena *arena, Diag *diag, const File *prelude, const File *file, const ElaborateOptions *options);
+
+// How many numbers of a kind a model, or a part of one, has.
+int64_t program_numbers(const Program *program, const char *path, SlotKind kind);

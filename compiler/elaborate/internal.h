@@ -19,7 +19,7 @@ enum {
   MAX_NODES = 1 << 22,  // of one graph
   MAX_NESTING = 64,     // of lists in lists
   MAX_TEXT = 1 << 20,   // bytes of a string
-  MAX_BUILTIN_ARGS = 6
+  MAX_BUILTIN_ARGS = 8
 };
 #define MAX_ELEMENTS ((int64_t)1 << 40) // of one tensor
 
@@ -165,6 +165,8 @@ typedef enum BuilderKind { BUILD_TRAIN, BUILD_EVAL, BUILD_PREDICT, BUILD_INIT, B
 
 typedef struct SlotTable {
   VEC(Slot *) slots;
+  int *places; // by hash of the name: 1 + index into slots, 0 where free
+  int place_count; // a power of two, or 0
   Builder *init; // where initial values are computed
 } SlotTable;
 
@@ -209,6 +211,8 @@ struct Builder {
   VEC(bool) higher;     // for each output
   bool full;            // too many nodes: said once
   struct TrainSetup *train;
+  int phase;  // TRAIN: how many of its block's `unfreeze` are past
+  int thawed; // while an optimizer runs: the phase since which it trains this slot, and counts its steps; 0: all along
 };
 
 // What training learns about a model, for its predict block.
@@ -353,6 +357,8 @@ void fold_after(Elab *e, Global *layer, const CallArg *given, Value *result);
 // ---- models (model.c)
 Value *model_call(Elab *e, Value *callee, const CallArgs *args, Span span);
 bool model_ensure(Elab *e, Global *model, Span span); // its parameters exist in the table
+// The graph of one call of it alone, in the table of the builder at work. NULL after an error.
+const Graph *model_graph(Elab *e, Global *model, Span span);
 Value *model_field(Elab *e, Value *model, Name field, Span span);
 Slot *model_slot(Elab *e, const Expr *target); // of m.w, for `:=`; NULL after an error
 bool model_input_type(Elab *e, Global *model, const Formal *formal, Type *type); // without the batch
@@ -373,7 +379,10 @@ void slot_assign(Elab *e, const Stmt *stmt);
 Node *slot_read(Elab *e, Span span, Slot *slot);
 void slot_write(Elab *e, Span span, Slot *slot, Node *value);
 Slot *slot_find(const SlotTable *table, const char *name);
+void slot_add(Elab *e, SlotTable *table, Slot *slot);
 SlotValue *slot_value(Elab *e, const Slot *slot);
+Slot *slot_counter(Elab *e, int phase); // steps since a phase began
+void slot_count(Elab *e);               // one more, where they are read
 int64_t slot_stream(Elab *e); // of the next random draw
 
 // ---- builtin functions (builtins.c and its families)
@@ -393,12 +402,18 @@ struct Builtin {
 const Builtin *builtin_find(const char *name);
 const Builtin *builtin_list(int family, int *count); // families from 0, NULL after the last
 bool builtin_later(const char *name);                // known, but not built yet
-extern const Builtin builtins_math[], builtins_shape[], builtins_value[];
-extern const int builtins_math_count, builtins_shape_count, builtins_value_count;
+extern const Builtin builtins_math[], builtins_shape[], builtins_value[], builtins_window[];
+extern const int builtins_math_count, builtins_shape_count, builtins_value_count, builtins_window_count;
 Value *builtin_random(Elab *e, Span span, Type type);
 Value *tensor_close(Elab *e, Span span, Value *a, Value *b, const Value *tolerance);
 Node *tensor_all(Elab *e, Span span, Node *x);
-Value *reduce_value(Elab *e, Span span, Op op, bool mean, Node *x, int axis_count, const int *axes, bool keep);
+
+typedef struct Reduce {
+  Op op;
+  bool mean, keep;
+  bool first; // of equal extremes the first has the gradient
+} Reduce;
+Value *reduce_value(Elab *e, Span span, Reduce how, Node *x, int axis_count, const int *axes);
 
 // ---- builders, and facts about nodes (fold.c)
 Builder *builder_new(Elab *e, BuilderKind kind, const char *name, int64_t batch, SlotTable *table);
@@ -407,11 +422,20 @@ void fact_add(Elab *e, FactKind kind, const Node *node, Node *other, Global *mod
 const Fact *fact_find(const Builder *builder, FactKind kind, const Node *node);
 ModelUse *model_use(Elab *e, Global *model);
 
-// ---- training (minimize.c, train.c, step.c, data.c, test.c)
-typedef struct FrozenPattern {
+// ---- training (freeze.c, load.c, save.c, minimize.c, train.c, step.c, data.c, test.c)
+// A parameter's name, a part of a model, or either with `*` for any characters.
+typedef struct Pattern {
   const char *text;
   Span span;
-} FrozenPattern;
+} Pattern;
+typedef VEC(Pattern) Patterns;
+
+// unfreeze: after(epochs, patterns)
+typedef struct Thaw {
+  int64_t epochs;
+  Patterns patterns; // none: everything
+  Span span;
+} Thaw;
 
 typedef struct TrainSetup {
   const Decl *decl;
@@ -420,7 +444,10 @@ typedef struct TrainSetup {
   Global *model, *data;
   Span model_span;
   const Expr *loss, *optimizer, *metrics;
-  VEC(FrozenPattern) frozen;
+  Patterns frozen;
+  VEC(Thaw) thaws; // by epochs
+  VEC(NnrtWeights) loads;
+  Patterns loaded; // what `load` fills, where it says so
   bool has_clip;
   double clip_norm;
   const Expr *save_value, *patience_value; // that must be reported
@@ -433,7 +460,7 @@ typedef struct DataFacts {
   Type x, y; // with the batch in front
   bool has_y;
   int class_count;
-  int64_t count; // training samples, -1: unknown
+  int64_t count, val_count; // samples of the training and the validation part, -1: unknown
 } DataFacts;
 
 void minimize_statement(Elab *e, const Stmt *stmt);
@@ -442,9 +469,25 @@ void minimize_loss(Elab *e, Span span, const Stmt *key, Value *loss, Span loss_s
 void report_value(Elab *e, Name name, Value *value, Span span);
 void report_statement(Elab *e, const Stmt *stmt);
 void train_declaration(Elab *e, Module *module, const Decl *decl);
+void read_save(Elab *e, TrainSetup *setup, const Expr *value);
+void read_early_stop(Elab *e, TrainSetup *setup, const Expr *value);
+// The value that a setting names, `text` for short: it is reported, and there are samples for it.
+void check_watched(Elab *e, const TrainSetup *setup, const TrainBlock *block, const Expr *expr, const char *text);
+void read_load(Elab *e, TrainSetup *setup, const Expr *value);
+bool is_word(const Expr *value, const char *word);
+int64_t setting_number(Elab *e, const Expr *value, const char *name, int64_t least, int64_t most); // `least` after an error
+const char *string_of(Elab *e, const Expr *value, const char *what); // NULL after an error
+bool read_patterns(Elab *e, const char *setting, const Expr *value, Patterns *out);
+void read_unfreeze(Elab *e, TrainSetup *setup, const Expr *value);
+void check_parameters_named(Elab *e, const char *setting, const Patterns *patterns); // each names one at least
 void check_frozen(Elab *e, const TrainSetup *setup);
+bool slot_frozen(Elab *e, const char *name); // in the graph being built
+bool call_frozen(Elab *e);                   // the call whose body is being run
+int slot_thawed(Elab *e, const char *name);  // the phase that first trains a slot frozen before; 0: never frozen, or always
 bool step_graphs(Elab *e, TrainSetup *setup, TrainBlock *block);
 bool data_declare(Elab *e, Global *global);
+// Are a batch's samples of the shape that a model takes? Dimensions of one, as of grey images, do not count.
+bool data_sample_fits(const Type *batch, const Type *wanted);
 const DataFacts *data_facts(Elab *e, Global *global, bool counts);
 void test_declaration(Elab *e, Module *module, const Decl *decl);
 void expect_statement(Elab *e, const Stmt *stmt);

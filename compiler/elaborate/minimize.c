@@ -62,60 +62,6 @@ static bool check_stale(Elab *e, const Reach *reach, const Node *loss, Span span
 
 // ---- what is trained
 
-static bool glob(const char *pattern, const char *text) {
-  for (; *pattern; pattern++, text++) {
-    if (*pattern == '*') {
-      while (*text && !glob(pattern + 1, text))
-        text++;
-      return glob(pattern + 1, text);
-    }
-    if (*pattern != *text)
-      return false;
-  }
-  return !*text;
-}
-
-// The pattern names the parameter itself, or a part of the model that it belongs to.
-static bool matches(Elab *e, const char *pattern, const char *name) {
-  if (glob(pattern, name) || (!strchr(pattern, '*') && path_within(name, pattern)))
-    return true;
-  for (const char *dot = strchr(name, '.'); dot; dot = strchr(dot + 1, '.'))
-    if (*pattern && glob(pattern, arena_strndup(e->arena, name, (size_t)(dot - name))))
-      return true;
-  return false;
-}
-
-static bool is_frozen(Elab *e, const char *name) {
-  const TrainSetup *setup = e->builder->train;
-  for (int i = 0; setup && i < setup->frozen.count; i++) {
-    if (matches(e, setup->frozen.data[i].text, name))
-      return true;
-  }
-  return false;
-}
-
-// A pattern to freeze that nothing is named by.
-void check_frozen(Elab *e, const TrainSetup *setup) {
-  const SlotTable *table = &e->table;
-  for (int i = 0; i < setup->frozen.count; i++) {
-    FrozenPattern pattern = setup->frozen.data[i];
-    bool found = false;
-    VEC(const char *) names = {0};
-    for (int k = 0; k < table->slots.count && !found; k++)
-      if (table->slots.data[k]->kind == SLOT_PARAM) {
-        found = matches(e, pattern.text, table->slots.data[k]->name);
-        vec_push(e->arena, &names, table->slots.data[k]->name);
-      }
-    if (found)
-      continue;
-    elab_error(e, pattern.span, "`freeze`: no parameter is named `%s`", pattern.text);
-    if (diag_nearest(pattern.text, names.data, names.count))
-      elab_suggest(e, pattern.text, names.data, names.count);
-    else if (names.count)
-      diag_hint(e->diag, "the first parameter is %s", names.data[0]);
-  }
-}
-
 static bool is_over(const Value *over, const char *name) {
   if (!over)
     return true;
@@ -144,20 +90,29 @@ static bool check_over(Elab *e, const Value *over, Span span) {
 
 typedef VEC(Slot *) SlotList;
 
-static bool any_reached(Elab *e, const Reach *reach, const Node *loss, const Value *over, SlotList *out) {
+// The parameters that a loss depends on, among those it is minimized over.
+typedef struct Reached {
+  SlotList slots; // to be trained now
+  bool any;       // there are some, perhaps frozen
+  bool later;     // some are frozen, but not for ever
+} Reached;
+
+static Reached reached_slots(Elab *e, const Reach *reach, const Node *loss, const Value *over) {
   Builder *builder = e->builder;
-  bool any = false;
+  Reached found = {0};
   for (int i = 0; i < builder->values.count; i++) {
     Slot *slot = builder->table->slots.data[i];
     const Node *current = builder->values.data[i].current;
     if (slot->kind != SLOT_PARAM || !current || current->id > loss->id || !reach->seen[current->id] ||
         !is_over(over, slot->name))
       continue;
-    any = true;
-    if (!is_frozen(e, slot->name))
-      vec_push(e->arena, out, slot);
+    found.any = true;
+    if (!slot_frozen(e, slot->name))
+      vec_push(e->arena, &found.slots, slot);
+    else if (slot_thawed(e, slot->name))
+      found.later = true;
   }
-  return any;
+  return found;
 }
 
 static bool check_each_reached(Elab *e, const Reach *reach, const Node *loss, const Value *over, Span span) {
@@ -167,8 +122,7 @@ static bool check_each_reached(Elab *e, const Reach *reach, const Node *loss, co
         return false;
     return true;
   }
-  SlotList found = {0};
-  if (any_reached(e, reach, loss, over, &found))
+  if (reached_slots(e, reach, loss, over).any)
     return true;
   if (over) {
     elab_error(e, span, "the loss does not depend on `%s`", over->as.model.path);
@@ -189,7 +143,7 @@ static void clip_gradients(Elab *e, Span span, double limit, int count, Node **g
     axes[i] = i;
   for (int i = 0; i < count; i++) {
     Node *square = tensor_binary(e, span, OP_mul, grads[i], grads[i]);
-    Value *sum = square ? reduce_value(e, span, OP_reduce_sum, false, square, square->type.rank, axes, false) : NULL;
+    Value *sum = square ? reduce_value(e, span, (Reduce){.op = OP_reduce_sum}, square, square->type.rank, axes) : NULL;
     Node *part = sum && sum->kind == V_TENSOR ? tensor_cast(e, span, sum->as.node, F64) : NULL;
     total = total ? tensor_binary(e, span, OP_add, total, part) : part;
   }
@@ -229,7 +183,9 @@ static void update_slot(Elab *e, Span statement, Span span, Value *optimizer, co
   call_arg(e, &args, value_tensor(e, slot_read(e, span, slot)), span);
   call_arg(e, &args, value_tensor(e, gradient), span);
   const char *path = arena_printf(e->arena, "%s.%s", prefix, slot->name);
+  e->builder->thawed = slot_thawed(e, slot->name);
   Value *v = call_optimizer(e, optimizer, &args, span, path);
+  e->builder->thawed = 0;
   if (v->kind == V_POISON)
     return;
   Node *node = tensor_of(e, span, v, &slot->type.elem);
@@ -322,11 +278,12 @@ void minimize_loss(Elab *e, Span span, const Stmt *key, Value *value, Span loss_
   if (e->builder->kind == BUILD_EVAL || !check_over(e, over, over_span))
     return;
   Reach reach = reach_from(e, loss);
-  SlotList slots = {0};
   if (!check_stale(e, &reach, loss, loss_span) || !check_each_reached(e, &reach, loss, over, over_span))
     return;
-  any_reached(e, &reach, loss, over, &slots);
-  if (!slots.count) {
+  Reached found = reached_slots(e, &reach, loss, over);
+  if (!found.slots.count) {
+    if (found.later)
+      return;
     elab_error(e, loss_span, "nothing is left to train: `freeze` names every parameter of this loss");
     return;
   }
@@ -335,7 +292,7 @@ void minimize_loss(Elab *e, Span span, const Stmt *key, Value *value, Span loss_
     diag_hint(e->diag, "write minimize … using adam(lr: 1e-3)");
     return;
   }
-  train_slots(e, span, key, loss, &slots, optimizer);
+  train_slots(e, span, key, loss, &found.slots, optimizer);
 }
 
 void minimize_statement(Elab *e, const Stmt *stmt) {

@@ -103,19 +103,24 @@ static Value *run_alone(Elab *e, Global *model) {
   return v;
 }
 
+const Graph *model_graph(Elab *e, Global *model, Span span) {
+  if (!call_enter(e, model->decl, span))
+    return NULL;
+  Builder *outer = e->builder;
+  int64_t batch = outer->graph->batch ? outer->graph->batch : 1;
+  Builder *alone = e->builder = builder_new(e, BUILD_CHECK, model->decl->name.text, batch, outer->table);
+  Value *v = run_alone(e, model);
+  e->builder = outer;
+  return v->kind == V_POISON ? NULL : alone->graph;
+}
+
 bool model_ensure(Elab *e, Global *model, Span span) {
-  SlotTable *table = e->builder->table;
+  const SlotTable *table = e->builder->table;
   const char *name = model->decl->name.text;
   for (int i = 0; i < table->slots.count; i++)
     if (table->slots.data[i]->kind != SLOT_OPTIMIZER && path_within(table->slots.data[i]->name, name))
       return true;
-  if (!call_enter(e, model->decl, span))
-    return false;
-  Builder *outer = e->builder;
-  e->builder = builder_new(e, BUILD_CHECK, name, outer->graph->batch ? outer->graph->batch : 1, table);
-  Value *v = run_alone(e, model);
-  e->builder = outer;
-  return v->kind != V_POISON;
+  return model_graph(e, model, span) != NULL;
 }
 
 // ---- parts

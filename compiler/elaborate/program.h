@@ -20,12 +20,19 @@ typedef struct TestBlock {
   VEC(Expectation) expectations;
 } TestBlock;
 
+// The step of a train block once so many epochs are done: `unfreeze`.
+typedef struct TrainPhase {
+  int64_t epochs;
+  Graph *train;
+} TrainPhase;
+
 typedef struct TrainBlock {
   const char *name;
   Span span;
   NnrtTrain settings; // all but the functions, data and predict
   const NnrtData *data;
   Graph *train, *eval; // eval NULL never: the same step with training off
+  VEC(TrainPhase) phases; // by epochs; inputs and outputs are those of `train`
   bool *higher_is_better; // for each output of `eval`, whose outputs are those of `train`
   int predict; // index in Program.predicts, -1
 } TrainBlock;

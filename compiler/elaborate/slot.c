@@ -3,11 +3,40 @@
 // that what else a model holds does not change them. A value read after an update is cut off from the one before.
 #include "elaborate/internal.h"
 
+static uint64_t fnv1a(uint64_t hash, const char *text) {
+  for (; *text; text++)
+    hash = (hash ^ (unsigned char)*text) * 0x100000001b3U;
+  return hash;
+}
+
+static const uint64_t fnv1a_basis = 0xcbf29ce484222325U;
+
+// Where the name stands, or the free place where it would.
+static int *place_of(const SlotTable *table, const char *name) {
+  size_t mask = (size_t)table->place_count - 1;
+  for (size_t at = fnv1a(fnv1a_basis, name);; at++) {
+    int *place = &table->places[at & mask];
+    if (!*place || !strcmp(table->slots.data[*place - 1]->name, name))
+      return place;
+  }
+}
+
 Slot *slot_find(const SlotTable *table, const char *name) {
-  for (int i = 0; i < table->slots.count; i++)
-    if (!strcmp(table->slots.data[i]->name, name))
-      return table->slots.data[i];
-  return NULL;
+  int found = table->place_count ? *place_of(table, name) : 0;
+  return found ? table->slots.data[found - 1] : NULL;
+}
+
+// At most half of the places are taken.
+void slot_add(Elab *e, SlotTable *table, Slot *slot) {
+  vec_push(e->arena, &table->slots, slot);
+  int first = table->slots.count - 1;
+  if (table->slots.count * 2 > table->place_count) {
+    table->place_count = table->place_count ? table->place_count * 2 : 64;
+    table->places = arena_array(e->arena, int, table->place_count);
+    first = 0;
+  }
+  for (int i = first; i < table->slots.count; i++)
+    *place_of(table, table->slots.data[i]->name) = i + 1;
 }
 
 static SlotValue *value_in(Elab *e, Builder *builder, const Slot *slot) {
@@ -48,12 +77,6 @@ void slot_write(Elab *e, Span span, Slot *slot, Node *node) {
 
 // ---- random streams
 
-static uint64_t fnv1a(uint64_t hash, const char *text) {
-  for (; *text; text++)
-    hash = (hash ^ (unsigned char)*text) * 0x100000001b3U;
-  return hash;
-}
-
 // FNV-1a of the path and the number of draws made there before (Fowler, Noll, Vo: 64-bit offset basis and prime).
 int64_t slot_stream(Elab *e) {
   const char *path = e->init_slot ? e->init_slot->name : e->frame->path;
@@ -67,7 +90,7 @@ int64_t slot_stream(Elab *e) {
     vec_push(e->arena, &e->builder->draws, (NameCount){path, 0});
     count = &e->builder->draws.data[e->builder->draws.count - 1].count;
   }
-  uint64_t hash = fnv1a(0xcbf29ce484222325U, e->init_slot ? "init " : "draw ");
+  uint64_t hash = fnv1a(fnv1a_basis, e->init_slot ? "init " : "draw ");
   hash = fnv1a(fnv1a(hash, path), arena_printf(e->arena, "#%d", (*count)++));
   return (int64_t)(hash >> 1);
 }
@@ -191,7 +214,8 @@ static Slot *make_slot(Elab *e, const Stmt *stmt, const char *name, Type type) {
   slot->kind = e->frame->is_optimizer ? SLOT_OPTIMIZER : stmt->kind == STMT_PARAM ? SLOT_PARAM : SLOT_STATE;
   slot->index = table->slots.count;
   slot->span = elab_user_span(e, stmt->span);
-  vec_push(e->arena, &table->slots, slot);
+  slot->layer = e->frame->module == e->prelude && !e->frame->is_optimizer ? e->frame->decl->name.text : NULL;
+  slot_add(e, table, slot);
   initialise(e, slot, stmt->value, stmt->value ? stmt->value->span : stmt->span);
   return slot;
 }
@@ -240,6 +264,41 @@ void slot_declare(Elab *e, const Stmt *stmt) {
   scope_bind_slot(e, stmt->name.text, slot);
 }
 
+// ---- steps since an `unfreeze`
+
+// No name of a program has a part that begins with a digit.
+static const char *counter_name(Elab *e, int phase) {
+  return arena_printf(e->arena, "unfreeze.%d.step", phase);
+}
+
+Slot *slot_counter(Elab *e, int phase) {
+  SlotTable *table = e->builder->table;
+  const char *name = counter_name(e, phase);
+  Slot *slot = slot_find(table, name);
+  if (slot)
+    return slot;
+  slot = arena_new_of(e->arena, Slot);
+  *slot = (Slot){.name = name,
+                 .type = type_scalar(I64),
+                 .kind = SLOT_OPTIMIZER,
+                 .index = table->slots.count,
+                 .span = e->builder->train->thaws.data[phase - 1].span};
+  slot_add(e, table, slot);
+  return slot;
+}
+
+void slot_count(Elab *e) {
+  for (int phase = 1; phase <= e->builder->phase; phase++) {
+    Slot *slot = slot_find(e->builder->table, counter_name(e, phase));
+    Attr one = {.integer = 1};
+    Type type = type_scalar(I64);
+    if (slot && slot_value(e, slot)->current)
+      slot_write(e, slot->span, slot,
+                 tensor_binary(e, slot->span, OP_add, slot_read(e, slot->span, slot),
+                               tensor_op(e, slot->span, OP_constant, 0, NULL, &one, &type)));
+  }
+}
+
 // ---- w := value
 
 static Slot *assigned_slot(Elab *e, const Expr *target) {
@@ -281,7 +340,7 @@ void slot_assign(Elab *e, const Stmt *stmt) {
                type_text(e->arena, &slot->type), type_text(e->arena, &node->type));
     return;
   }
-  if (e->builder->kind != BUILD_TRAIN && e->builder->kind != BUILD_TEST)
+  if ((e->builder->kind != BUILD_TRAIN && e->builder->kind != BUILD_TEST) || call_frozen(e))
     return;
   tensor_stamp(e, stmt->span);
   slot_write(e, stmt->span, slot, graph_broadcast(e->builder->graph, node, &slot->type));

@@ -65,10 +65,7 @@ static bool check_samples(Elab *e, TrainSetup *s, const Formal **formal, Type *w
   if (!(*formal)->type || (*formal)->type->kind != TYPE_TENSOR || !model_input_type(e, s->model, *formal, wanted))
     return false;
   const Type *have = &s->data->facts->x;
-  bool same = wanted->rank == have->rank - 1;
-  for (int i = 0; same && i < wanted->rank; i++)
-    same = wanted->dim[i] == have->dim[i + 1];
-  if (same)
+  if (data_sample_fits(have, wanted))
     return true;
   Type sample = *have;
   sample.rank--;
@@ -114,6 +111,14 @@ static void report_metrics(Elab *e, const Expr *metrics, Value *prediction, Valu
   }
 }
 
+// The batch in the type that the model takes: [28, 28] becomes [28, 28, 1].
+static Node *fit_samples(Elab *e, Span span, Node *x, const Type *wanted) {
+  Type type = {.elem = x->type.elem, .rank = wanted->rank + 1, .dim = {x->type.dim[0]}};
+  memcpy(type.dim + 1, wanted->dim, sizeof *wanted->dim * (size_t)wanted->rank);
+  Node *shaped = type_same_shape(&type, &x->type) ? x : tensor_op(e, span, OP_reshape, 1, &x, NULL, &type);
+  return shaped ? tensor_cast(e, span, shaped, wanted->elem) : NULL;
+}
+
 static void run_settings(Elab *e, TrainSetup *s) {
   const Formal *formal = NULL;
   Type wanted;
@@ -132,7 +137,7 @@ static void run_settings(Elab *e, TrainSetup *s) {
     return;
   }
   Value *model = value_model(e, s->model, s->model->decl->name.text);
-  Value *fed = value_tensor(e, tensor_cast(e, span, x->as.node, wanted.elem));
+  Value *fed = value_tensor(e, fit_samples(e, span, x->as.node, &wanted));
   Value *prediction = call_with(e, model, fed, NULL, span);
   if (prediction->kind == V_POISON)
     return;
@@ -144,20 +149,37 @@ static void run_settings(Elab *e, TrainSetup *s) {
 
 // ---- both graphs
 
-static Builder *build(Elab *e, TrainSetup *s, BuilderKind kind, int64_t batch) {
+// `before`: the phase before this one, whose optimizer slots it goes on with; NULL: none.
+static Builder *build(Elab *e, TrainSetup *s, BuilderKind kind, int64_t batch, const Builder *before) {
   Builder *outer = e->builder;
   Builder *builder = builder_new(e, kind, kind == BUILD_TRAIN ? "train" : "eval", batch, &e->table);
   builder->train = s;
+  if (before) {
+    builder->phase = before->phase + 1;
+    builder->minimized = before->minimized;
+  }
   e->builder = builder;
   frame_push(e, s->module, NULL, s->decl->span, "");
   if (!s->decl->step)
     run_settings(e, s);
   else
     run_step(e, s, kind == BUILD_EVAL && s->decl->eval ? s->decl->eval : s->decl->step);
+  slot_count(e);
   builder_finish(e, builder);
   frame_pop(e);
   e->builder = outer;
   return builder;
+}
+
+// The step after each `unfreeze`. False after an error.
+static bool build_phases(Elab *e, TrainSetup *s, TrainBlock *block, const Builder *first) {
+  int errors = diag_errors(e->diag);
+  const Builder *phase = first;
+  for (int i = 0; i < s->thaws.count && errors == diag_errors(e->diag); i++) {
+    phase = build(e, s, BUILD_TRAIN, first->graph->batch, phase);
+    vec_push(e->arena, &block->phases, (TrainPhase){s->thaws.data[i].epochs, phase->graph});
+  }
+  return errors == diag_errors(e->diag);
 }
 
 static bool same_outputs(Elab *e, const TrainSetup *s, const Graph *train, const Graph *eval) {
@@ -187,7 +209,7 @@ bool step_graphs(Elab *e, TrainSetup *s, TrainBlock *block) {
     elab_error(e, s->decl->span, "`batch: all` without `data`");
     return false;
   }
-  Builder *train = build(e, s, BUILD_TRAIN, batch);
+  Builder *train = build(e, s, BUILD_TRAIN, batch, NULL);
   if (errors != diag_errors(e->diag))
     return false;
   if (train->graph->outputs.count == 0) {
@@ -197,8 +219,8 @@ bool step_graphs(Elab *e, TrainSetup *s, TrainBlock *block) {
     diag_hint(e->diag, "write `report error: …` to see how it goes");
     return false;
   }
-  Builder *eval = build(e, s, BUILD_EVAL, batch);
-  if (errors != diag_errors(e->diag) || !same_outputs(e, s, train->graph, eval->graph))
+  Builder *eval = build_phases(e, s, block, train) ? build(e, s, BUILD_EVAL, batch, NULL) : NULL;
+  if (!eval || errors != diag_errors(e->diag) || !same_outputs(e, s, train->graph, eval->graph))
     return false;
   s->built = train;
   block->train = train->graph;

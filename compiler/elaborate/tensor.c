@@ -104,6 +104,8 @@ Node *tensor_clock(Elab *e, Span span, int index) {
     Type wanted = type_scalar(I64);
     return tensor_op(e, span, OP_constant, 0, NULL, &attr, &wanted);
   }
+  if (index == 0 && e->builder->thawed)
+    return slot_read(e, span, slot_counter(e, e->builder->thawed));
   if (!e->builder->clocks[index]) {
     tensor_stamp(e, span);
     e->builder->clocks[index] = graph_clock(e->builder->graph, index);

@@ -7,6 +7,10 @@ const char *manifest_entry_name(Arena *arena, const char *block, const char *par
   return arena_printf(arena, "%s_%s", block, part);
 }
 
+const char *manifest_phase_name(Arena *arena, const char *block, int phase) {
+  return arena_printf(arena, "%s_step_%d", block, phase + 1);
+}
+
 static const LEntry *find_entry(const LoopModule *loops, const char *name) {
   for (int i = 0; i < loops->entries.count; i++)
     if (strcmp(loops->entries.data[i]->name, name) == 0)
@@ -52,7 +56,8 @@ static NnrtTensor *tensors_of(Arena *arena, const Program *program, uint64_t *fi
                            .rank = slot->type.rank,
                            .kind = (NnrtTensorKind)slot->kind,
                            .offset = slot->offset,
-                           .bytes = type_count(&slot->type, 0) * elem_bytes(slot->type.elem)};
+                           .bytes = type_count(&slot->type, 0) * elem_bytes(slot->type.elem),
+                           .layer = slot->layer};
     for (int d = 0; d < slot->type.rank; d++)
       tensor->dim[d] = slot->type.dim[d];
     *fingerprint = hash_bytes(*fingerprint, slot->name, strlen(slot->name) + 1);
@@ -105,6 +110,17 @@ static NnrtKernel *kernels_of(Arena *arena, const LoopModule *loops) {
   return kernels;
 }
 
+static void add_phases(Arena *arena, Manifest *manifest, const LoopModule *loops, const TrainBlock *block,
+                       NnrtTrain *train) {
+  NnrtPhase *phases = arena_array(arena, NnrtPhase, block->phases.count + 1);
+  for (int i = 0; i < block->phases.count; i++) {
+    phases[i] = (NnrtPhase){block->phases.data[i].epochs, function_of(arena, block->phases.data[i].train)};
+    add_entry(arena, manifest, loops, &phases[i].train, manifest_phase_name(arena, block->name, i));
+  }
+  train->phase_count = block->phases.count;
+  train->phases = phases;
+}
+
 Manifest *manifest_build(Arena *arena, const Program *program, const LoopModule *loops) {
   Manifest *manifest = arena_new_of(arena, Manifest);
   NnrtTrain *trains = trains_of(arena, program);
@@ -127,6 +143,7 @@ Manifest *manifest_build(Arena *arena, const Program *program, const LoopModule 
   add_entry(arena, manifest, loops, &module->init, "init");
   for (int i = 0; i < program->trains.count; i++) {
     add_entry(arena, manifest, loops, &trains[i].train, manifest_entry_name(arena, trains[i].name, "step"));
+    add_phases(arena, manifest, loops, program->trains.data[i], &trains[i]);
     if (program->trains.data[i]->eval)
       add_entry(arena, manifest, loops, &trains[i].eval, manifest_entry_name(arena, trains[i].name, "eval"));
   }

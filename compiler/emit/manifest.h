@@ -16,5 +16,8 @@ typedef struct Manifest {
 // The name of a function's entry: ("train", "step") is train_step.
 const char *manifest_entry_name(Arena *arena, const char *block, const char *part);
 
+// train_step_1, after the first `unfreeze` (phase 0).
+const char *manifest_phase_name(Arena *arena, const char *block, int phase);
+
 // Functions whose entry `loops` lacks (they were not asked for) keep entry NULL.
 Manifest *manifest_build(Arena *arena, const Program *program, const LoopModule *loops);

@@ -52,16 +52,28 @@ typedef struct Slot {
   int index; // in Program.slots
   int64_t offset; // bytes, in the state block; compile places the slots
   Span span;
+  const char *layer; // of the prelude that declares it; NULL: none, or an optimizer
 } Slot;
+
+// How a window moves along one dimension of space: output p and tap r meet input (p * stride + r * dilation - before) /
+// spread, where that is whole and inside.
+typedef struct Window {
+  int64_t size; // taps
+  int64_t stride, dilation, before, spread;
+} Window;
+enum { MAX_SPACE = 3 };
 
 typedef struct Attr {
   int axis_count;
   int axis[MAX_RANK]; // axes of a reduction or reverse (ascending), permutation of a transpose, or the one axis
   int64_t start[MAX_RANK], step[MAX_RANK];
-  int64_t integer; // constant of an integer or bool type, fill, stream
+  int64_t integer; // constant of an integer or bool type, fill, stream; of an extreme: the first of equals has the gradient
   double real;     // constant of a real type, fill
   const void *data; // dense constant: type_count elements of the node's type; NULL for a splat
   int index;        // input, clock
+  int space;        // dimensions that windows move along
+  Window window[MAX_SPACE];
+  int64_t groups; // of channels
   const Slot *slot;
 } Attr;
 
@@ -132,10 +144,15 @@ Node *graph_reshape(Graph *graph, Node *x, const Type *shape);
 Node *graph_transpose(Graph *graph, Node *x, const int *permutation);
 Node *graph_reduce(Graph *graph, Op op, Node *x, int axis_count, const int *axes, bool keep);
 Node *graph_matmul(Graph *graph, Node *a, Node *b); // NumPy's @ for ranks >= 2: leading dimensions broadcast
+// Cross-correlation with windows as in attr; `shape`: the result's, its space chosen by the caller.
+Node *graph_conv(Graph *graph, Node *x, Node *w, const Attr *attr, const Type *shape);
 Node *graph_slice(Graph *graph, Node *x, const int64_t *start, const int64_t *step, const Type *shape);
 Node *graph_pad(Graph *graph, Node *x, const int64_t *before, const Type *shape, double fill);
 Node *graph_concat(Graph *graph, int count, Node *const *parts, int axis);
 Node *graph_random(Graph *graph, Type type, int64_t stream);
+
+// Multiply-adds of its products (matrix products and convolutions, depthwise ones too) for a batch of that size.
+int64_t graph_multiply_adds(const Graph *graph, int64_t batch);
 
 // The shape both broadcast to, in *shape (element type of a). False if they do not.
 bool type_broadcast(const Type *a, const Type *b, Type *shape);

@@ -1,5 +1,6 @@
 // The graph as text, a line a node, stable enough to be compared:
 //   %3: f32[n, 128] = matmul(%1, %2)   # digits.nn:5 classifier.dense_0
+#include <stddef.h>
 #include <string.h>
 
 #include "graph/rules.h"
@@ -65,6 +66,32 @@ static void print_constant(Text *out, const Node *node) {
   text_add(out, count > DENSE_SHOWN ? ", …]" : "]");
 }
 
+// One field of every window, where some window has another value than the usual one.
+static void print_field(Text *out, const Attr *attr, const char *name, size_t field, int64_t usual) {
+  bool told = false;
+  int64_t values[MAX_SPACE];
+  for (int i = 0; i < attr->space; i++) {
+    values[i] = *(const int64_t *)((const char *)&attr->window[i] + field);
+    told = told || values[i] != usual;
+  }
+  if (!told)
+    return;
+  text_printf(out, ", %s: [", name);
+  for (int i = 0; i < attr->space; i++)
+    text_printf(out, i ? ", %lld" : "%lld", (long long)values[i]);
+  text_add(out, "]");
+}
+
+static void print_windows(Text *out, const Attr *attr) {
+  print_field(out, attr, "size", offsetof(Window, size), 0);
+  print_field(out, attr, "stride", offsetof(Window, stride), 1);
+  print_field(out, attr, "dilation", offsetof(Window, dilation), 1);
+  print_field(out, attr, "before", offsetof(Window, before), 0);
+  print_field(out, attr, "spread", offsetof(Window, spread), 1);
+  if (attr->groups > 1)
+    text_printf(out, ", groups: %lld", (long long)attr->groups);
+}
+
 static bool steps(const Node *node) {
   for (int i = 0; i < node->type.rank; i++)
     if (node->attr.step[i] != 1)
@@ -103,6 +130,8 @@ static void print_attr(Text *out, const Graph *graph, const Node *node) {
   case OP_reduce_min:
   case OP_reverse:
     print_axes(out, ", axes: ", attr->axis_count, attr->axis);
+    if (attr->integer)
+      text_add(out, ", first");
     break;
   case OP_transpose:
     print_axes(out, ", ", attr->axis_count, attr->axis);
@@ -111,6 +140,16 @@ static void print_attr(Text *out, const Graph *graph, const Node *node) {
     print_dims(out, ", start: ", node->type.rank, attr->start);
     if (steps(node))
       print_dims(out, ", step: ", node->type.rank, attr->step);
+    break;
+  case OP_window:
+    print_windows(out, attr);
+    text_add(out, ", fill: ");
+    print_number(out, node->type.elem, attr);
+    break;
+  case OP_slide:
+  case OP_conv:
+  case OP_conv_weight:
+    print_windows(out, attr);
     break;
   case OP_pad:
     print_dims(out, ", before: ", node->type.rank, attr->start);

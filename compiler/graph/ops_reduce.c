@@ -10,16 +10,20 @@ static const char *reduced(Arena *arena, const char *what, Node *x, const Attr *
   if (wrong)
     return wrong;
   Type shape = {.elem = type->elem};
-  int next = 0;
+  int next = 0, batches = 0;
   for (int i = 0; i < type->rank; i++) {
     bool gone = next < attr->axis_count && attr->axis[next] == i;
     if (gone && type->dim[i] == 0 && !empty_allowed)
       return arena_printf(arena, "`%s` over no elements: dimension %d of %s", what, i, type_text(arena, type));
+    batches += gone && type->dim[i] < 0;
     if (gone)
       next++;
     else
       shape.dim[shape.rank++] = type->dim[i];
   }
+  if (attr->integer && batches > 1)
+    return arena_printf(arena, "`%s`: the first of equals is not known along %d dimensions of the batch", what,
+                        batches);
   *result = shape;
   return NULL;
 }
@@ -36,16 +40,39 @@ void grad_reduce_sum(Graph *graph, Node *node, Node *upstream, Node **out) {
 }
 LOWER_ROOT(reduce_sum)
 
-// Equal extremes share the gradient evenly, so that the result does not depend on which of them comes first.
+// Of the true elements along the axes the first, in row-major order.
+static Node *first_true(Graph *graph, Node *mask, int count, const int *axes) {
+  const Type *full = &mask->type;
+  Type row = {.elem = I64, .rank = 1, .dim = {1}}, aligned = {.rank = full->rank};
+  for (int i = 0; i < full->rank; i++)
+    aligned.dim[i] = 1;
+  for (int i = 0; i < count; i++) {
+    aligned.dim[axes[i]] = full->dim[axes[i]];
+    row.dim[0] *= full->dim[axes[i]];
+  }
+  bool narrow = row.dim[0] > 0 && row.dim[0] < INT32_MAX;
+  Node *order = graph_cast(graph, graph_iota(graph, row, 0), narrow ? I32 : I64);
+  order = graph_broadcast(graph, graph_reshape(graph, order, &aligned), full);
+  Node *none = graph_constant(graph, order->type, narrow ? INT32_MAX : 0x1p62);
+  Node *first = graph_reduce(graph, OP_reduce_min, graph_select(graph, mask, order, none), count, axes, false);
+  return graph_binary(graph, OP_eq, order, rule_expand(graph, first, full, count, axes));
+}
+
+// Equal extremes share the gradient evenly, so that the result does not depend on which of them comes first; with
+// attr.integer the first of them has it all.
 static void grad_extreme(Graph *graph, Node *node, Node *upstream, Node **out) {
   if (!out[0])
     return;
-  Node *x = node->inputs[0];
+  Node *x = node->inputs[0], *share = upstream;
   int count = node->attr.axis_count;
   const int *axes = node->attr.axis;
   Node *mask = graph_binary(graph, OP_eq, x, rule_expand(graph, node, &x->type, count, axes));
-  Node *equals = graph_reduce(graph, OP_reduce_sum, graph_cast(graph, mask, x->type.elem), count, axes, false);
-  Node *share = graph_binary(graph, OP_div, upstream, equals);
+  if (node->attr.integer) {
+    mask = first_true(graph, mask, count, axes);
+  } else {
+    Node *equals = graph_reduce(graph, OP_reduce_sum, graph_cast(graph, mask, x->type.elem), count, axes, false);
+    share = graph_binary(graph, OP_div, upstream, equals);
+  }
   out[0] = graph_select(graph, mask, rule_expand(graph, share, &x->type, count, axes), rule_zeros(graph, &x->type));
 }
 

@@ -25,6 +25,9 @@ const char *rule_mismatch(Arena *arena, const Type *a, const Type *b);
 // NULL if all `count` axes are ascending dimensions of `type`.
 const char *rule_axes(Arena *arena, const char *what, const Type *type, int count, const int *axes);
 
+// NULL if attr's windows have sizes in range. `what`: the operation.
+const char *rule_windows(Arena *arena, const char *what, const Attr *attr);
+
 // ---- constants
 // The constant that x repeats in every element, or NULL.
 const Node *rule_splat(const Node *x);

@@ -210,6 +210,22 @@ int nest_piece(int64_t left) {
   return (int)left;
 }
 
+int nest_tile_most(const Lower *lower) {
+  const Target *target = lower->target;
+  return target->vector_bytes < 32 ? 4 : target->vector_registers >= 32 ? 14 : 6;
+}
+
+// Low tiles are wider: enough independent sums to hide what an fma takes.
+void nest_tile_size(const Lower *lower, LType type, int64_t rows, int64_t cols, int *mr, int *nr) {
+  int most = nest_tile_most(lower), lanes = lower->target->vector_bytes / ltype_bytes(type);
+  int64_t tiles = (rows + most - 1) / most;
+  *mr = (int)((rows + tiles - 1) / tiles);
+  int vectors = *mr == 1 ? 8 : *mr <= 6 && most > 6 ? 4 : 2;
+  *nr = (lanes > 0 ? lanes : 1) * vectors;
+  if (cols < *nr)
+    *nr = nest_piece(cols);
+}
+
 // ---- work
 static int64_t op_work(const Node *node) {
   switch (node->op) {
@@ -241,6 +257,13 @@ int64_t nest_cost(const Lower *lower, const Node *node) {
   return sum;
 }
 
+static int64_t node_depth(const Node *node, int64_t batch) {
+  const Type *a = &node->inputs[0]->type, *b = &node->inputs[1]->type;
+  if (node->op == OP_matmul)
+    return dim_at(a->dim[a->rank - 1], batch);
+  return type_count(b, batch) / dim_at(b->dim[b->rank - 1], batch);
+}
+
 int64_t nest_work(const Lower *lower) {
   int64_t sum = 0, batch = lower->graph->graph->batch;
   for (int i = 0; i < lower->kernel->nodes.count; i++) {
@@ -251,7 +274,7 @@ int64_t nest_work(const Lower *lower) {
     if (class == REDUCE)
       count = type_count(in, batch);
     if (class == CONTRACT)
-      each = dim_at(in->dim[in->rank - 1], batch) / 4 + 1;
+      each = node_depth(node, batch) / 4 + 1;
     if (class == SCATTER)
       count += type_count(&node->inputs[2]->type, batch);
     sum += count * each;

@@ -89,6 +89,9 @@ LBuffer *nest_scratch(Lower *lower, const char *name, LType type, int64_t length
 // The columns of the next tile where `left` are left: whole vectors by powers of two, 64 at most, then what remains.
 // Vectors of other lengths are taken apart by compilers, at a hundred times the cost.
 int nest_piece(int64_t left);
+// The most rows a register tile of two vectors has, and a tile of even rows for `rows` by `cols` outputs.
+int nest_tile_most(const Lower *lower);
+void nest_tile_size(const Lower *lower, LType type, int64_t rows, int64_t cols, int *mr, int *nr);
 LExpr *nest_add(Lower *lower, LExpr *a, LExpr *b);
 LExpr *nest_mul(Lower *lower, LExpr *a, LExpr *b);
 LExpr *nest_div(Lower *lower, LExpr *a, LExpr *b);
@@ -121,6 +124,8 @@ void nest_map(Lower *lower);
 int64_t nest_row(Lower *lower, int64_t scratch);
 int64_t nest_reduce(Lower *lower, int64_t scratch);
 int64_t nest_matmul(Lower *lower, int64_t scratch);
+int64_t nest_conv(Lower *lower, int64_t scratch);
+int64_t nest_conv_weight(Lower *lower, int64_t scratch);
 void nest_scatter(Lower *lower);
 // One loop over the elements of the last dimensions (from `first` on) of the nodes [from, to), which have one shape.
 void nest_elements(Lower *lower, int first, LExpr **index, int from, int to, bool shared);

@@ -69,7 +69,19 @@ typedef struct Schedule {
   const int *readers;
   int64_t scratch, arena_bytes;
   LEntry *entry;
+  VEC(const char *) texts; // of module->kernels, to find equal ones; NULL: not printed yet
 } Schedule;
+
+static int64_t nest_contraction(Lower *lower, int64_t scratch) {
+  switch (lower->kernel->root->op) {
+  case OP_conv:
+    return nest_conv(lower, scratch);
+  case OP_conv_weight:
+    return nest_conv_weight(lower, scratch);
+  default:
+    return nest_matmul(lower, scratch);
+  }
+}
 
 // Gives the bytes of scratch memory that the kernel takes.
 static int64_t lower_body(Lower *lower, int64_t scratch) {
@@ -81,8 +93,8 @@ static int64_t lower_body(Lower *lower, int64_t scratch) {
     return nest_row(lower, scratch);
   case KERNEL_REDUCE:
     return nest_reduce(lower, scratch);
-  case KERNEL_MATMUL:
-    return nest_matmul(lower, scratch);
+  case KERNEL_CONTRACT:
+    return nest_contraction(lower, scratch);
   default:
     nest_scatter(lower);
     return 0;
@@ -127,7 +139,8 @@ static const char *kernel_text(Arena *arena, const LKernel *kernel) {
   return text_string(&text);
 }
 
-static LKernel *find_equal(const LoopModule *module, int before, const LKernel *kernel) {
+static LKernel *find_equal(Schedule *schedule, int before, const LKernel *kernel) {
+  const LoopModule *module = schedule->module;
   const char *text = NULL;
   for (int i = 0; i < before; i++) {
     LKernel *other = module->kernels.data[i];
@@ -135,7 +148,11 @@ static LKernel *find_equal(const LoopModule *module, int before, const LKernel *
         other->barrier_inside != kernel->barrier_inside)
       continue;
     text = text ? text : kernel_text(module->arena, kernel);
-    if (strcmp(text, kernel_text(module->arena, other)) == 0)
+    while (schedule->texts.count <= i)
+      vec_push(module->arena, &schedule->texts, NULL);
+    if (!schedule->texts.data[i])
+      schedule->texts.data[i] = kernel_text(module->arena, other);
+    if (strcmp(text, schedule->texts.data[i]) == 0)
       return other;
   }
   return NULL;
@@ -148,8 +165,12 @@ static bool name_taken(const LoopModule *module, const char *name) {
   return false;
 }
 
-static LKernel *add_kernel(LoopModule *module, int before, LKernel *kernel) {
-  LKernel *known = find_equal(module, before, kernel);
+// Large kernels are shared within an entry too: the blocks of a deep network repeat, and code takes time to compile.
+static LKernel *add_kernel(Schedule *schedule, int before, LKernel *kernel) {
+  LoopModule *module = schedule->module;
+  LKernel *known = find_equal(schedule, kernel->work >= SHARED_WORK ? module->kernels.count : before, kernel);
+  if (known && strstr(known->comment, kernel->comment) == NULL)
+    known->comment = arena_printf(module->arena, "%s%s", known->comment, kernel->comment);
   if (known)
     return known;
   const char *base = kernel->name;
@@ -223,11 +244,24 @@ static const int *count_readers(Arena *arena, const KernelGraph *graph) {
   return readers;
 }
 
+// The first byte above all that is alive while each kernel runs: there its scratch memory may lie.
+static const int64_t *scratch_places(Arena *arena, const KernelGraph *graph) {
+  int64_t *places = arena_array(arena, int64_t, graph->kernels.count + 1);
+  const Life *lives = plan_lives(graph);
+  for (int i = 0; i < graph->nodes.count; i++) {
+    const Buffer *buffer = &graph->buffers[i];
+    int64_t end = lives[i].first < 0 ? 0 : (buffer->place.offset + buffer->bytes + ALIGN - 1) / ALIGN * ALIGN;
+    for (int at = lives[i].first; end && at <= lives[i].last; at++)
+      places[at] = end > places[at] ? end : places[at];
+  }
+  return places;
+}
+
 void schedule(LoopModule *module, const KernelGraph *kernels, const char *entry, const Target *target) {
   Arena *arena = module->arena;
   Schedule state = {.module = module, .graph = kernels, .target = target};
   state.readers = count_readers(arena, kernels);
-  state.scratch = (kernels->arena_bytes + ALIGN - 1) / ALIGN * ALIGN;
+  const int64_t *scratch = scratch_places(arena, kernels);
   state.arena_bytes = kernels->arena_bytes;
   state.entry = arena_new_of(arena, LEntry);
   state.entry->name = entry;
@@ -236,8 +270,9 @@ void schedule(LoopModule *module, const KernelGraph *kernels, const char *entry,
   int before = module->kernels.count;
   for (int i = 0; i < kernels->kernels.count; i++) {
     LPlace *places = NULL;
+    state.scratch = scratch[i];
     LKernel *kernel = lower_kernel(&state, kernels->kernels.data[i], &places);
-    kernel = add_kernel(module, before, kernel);
+    kernel = add_kernel(&state, before, kernel);
     work += on_one_thread(kernel) ? 0 : kernel->work;
     add_call(&state, kernel, places, &since);
   }

@@ -140,6 +140,29 @@ static Access through_matmul(const Node *node, int input, const Access *access) 
   return result;
 }
 
+// The dimensions before space, channels, and, of a slide, taps; `in` and `out` end in the same ones.
+static Access through_window(const Node *node, const Access *access) {
+  const Type *in = &node->inputs[0]->type;
+  int space = node->attr.space, taps = node->op == OP_slide ? space : 0, lead = in->rank - space - taps - 1;
+  Access result = other(in);
+  for (int i = 0; i < lead; i++)
+    result.dim[i] = access->dim[i];
+  for (int i = 1; i <= taps + 1; i++)
+    result.dim[in->rank - i] = access->dim[node->type.rank - i];
+  return result;
+}
+
+// What comes first and stays, and the outputs' channels.
+static Access through_conv(const Node *node, int input, const Access *access) {
+  const Type *in = &node->inputs[input]->type;
+  Access result = other(in);
+  for (int i = 0; node->op == OP_conv && input == 0 && i < in->rank - node->attr.space - 1; i++)
+    result.dim[i] = access->dim[i];
+  if (input == 1)
+    result.dim[in->rank - 1] = access->dim[node->type.rank - 1];
+  return result;
+}
+
 Access access_through(const Node *node, int input, const Access *access) {
   switch (node->op) {
   case OP_broadcast:
@@ -162,6 +185,12 @@ Access access_through(const Node *node, int input, const Access *access) {
     return through_reduce(node, access);
   case OP_matmul:
     return through_matmul(node, input, access);
+  case OP_window:
+  case OP_slide:
+    return through_window(node, access);
+  case OP_conv:
+  case OP_conv_weight:
+    return through_conv(node, input, access);
   case OP_scatter_add:
   case OP_random:
     return other(&node->inputs[input]->type);

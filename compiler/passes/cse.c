@@ -37,16 +37,30 @@ static uint64_t hash_node(const Node *node) {
     hash = mix(mix(hash, (uint64_t)attr->start[i]), (uint64_t)attr->step[i]);
   hash = mix(mix(hash, (uint64_t)attr->integer), bits_of(attr->real));
   hash = mix(mix(hash, (uint64_t)attr->index), (uint64_t)(uintptr_t)attr->slot);
+  for (int i = 0; i < attr->space; i++)
+    hash = mix(mix(hash, (uint64_t)attr->window[i].stride), (uint64_t)attr->window[i].before);
   const unsigned char *data = attr->data;
   for (size_t i = 0; data && i < dense_bytes(node); i++)
     hash = mix(hash, data[i]);
   return hash ^ hash >> 32;
 }
 
+static bool equal_windows(const Attr *a, const Attr *b) {
+  if (a->space != b->space || a->groups != b->groups)
+    return false;
+  for (int i = 0; i < a->space; i++) {
+    const Window *x = &a->window[i], *y = &b->window[i];
+    if (x->size != y->size || x->stride != y->stride || x->dilation != y->dilation || x->before != y->before ||
+        x->spread != y->spread)
+      return false;
+  }
+  return true;
+}
+
 static bool equal_attr(const Node *a, const Node *b) {
   const Attr *x = &a->attr, *y = &b->attr;
   if (x->axis_count != y->axis_count || x->integer != y->integer || bits_of(x->real) != bits_of(y->real) ||
-      x->index != y->index || x->slot != y->slot || !x->data != !y->data)
+      x->index != y->index || x->slot != y->slot || !x->data != !y->data || !equal_windows(x, y))
     return false;
   for (int i = 0; i < x->axis_count; i++)
     if (x->axis[i] != y->axis[i])

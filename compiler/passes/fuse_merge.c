@@ -16,7 +16,7 @@ static Group *group_new(Fusion *fusion, const Node *node) {
   Group *group = arena_new_of(fusion->arena, Group);
   group->root = node;
   OpClass class = op_info[node->op].class;
-  group->kind = class == CONTRACT ? KERNEL_MATMUL : class == SCATTER ? KERNEL_SCATTER : KERNEL_MAP;
+  group->kind = class == CONTRACT ? KERNEL_CONTRACT : class == SCATTER ? KERNEL_SCATTER : KERNEL_MAP;
   if (class == REDUCE) {
     int rank = node->inputs[0]->type.rank, count = node->attr.axis_count;
     bool trailing = count == 0 || node->attr.axis[0] == rank - count;
@@ -91,7 +91,7 @@ static bool kind_of_both(const Groups *groups, const Group *a, const Group *b, G
   case KERNEL_ROW:
     return row_takes(groups, a, b);
   case KERNEL_REDUCE:
-  case KERNEL_MATMUL:
+  case KERNEL_CONTRACT:
     return type_same_shape(&a->root->type, map_shape(b));
   default:
     return false;

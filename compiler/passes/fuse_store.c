@@ -43,6 +43,8 @@ static int op_cost(Op op) {
     return 4;
   case OP_gather:
   case OP_pad:
+  case OP_window:
+  case OP_slide:
   case OP_concat:
     return 3;
   case OP_constant:
@@ -126,6 +128,8 @@ static bool store_for_reader(const Node *node, const Node *reader, int cost) {
   case OP_pad:
   case OP_concat:
     return cost > CHEAP;
+  case OP_window: // each element is read once a tap
+    return cost > 1;
   default:
     return false;
   }
@@ -139,7 +143,8 @@ static void decide(Fusion *fusion, const Node *node, const int *readers, int *co
   for (int i = 0; i < node->input_count; i++)
     if (store_for_reader(node->inputs[i], node, cost[node->inputs[i]->id]))
       force(fusion, node->inputs[i]);
-  bool worth = !is_view(node) && readers[id] > 1 && cost[id] > CHEAP;
+  bool windows = node->op == OP_window || node->op == OP_slide; // larger than what they show
+  bool worth = !is_view(node) && !windows && readers[id] > 1 && cost[id] > CHEAP;
   if (worth || cost[id] > LONG)
     fusion->stored[id] = true;
   cost[id] = inline_cost(fusion, cost, node);
@@ -148,10 +153,10 @@ static void decide(Fusion *fusion, const Node *node, const int *readers, int *co
 static void store_required(Fusion *fusion, const Node *node) {
   if (is_root(node) || fusion->destination[node->id].index != NO_DESTINATION)
     fusion->stored[node->id] = true;
-  if (node->op == OP_matmul) {
+  if (op_info[node->op].class == CONTRACT)
     force_operand(fusion, node->inputs[0]);
+  if (op_info[node->op].class == CONTRACT && node->op != OP_conv) // whose weights are packed, each read once
     force_operand(fusion, node->inputs[1]);
-  }
   if (node->op == OP_scatter_add)
     force_operand(fusion, node->inputs[1]);
 }

@@ -8,7 +8,7 @@ typedef enum KernelKind {
   KERNEL_MAP, // every node has one and the same shape: element by element
   KERNEL_ROW, // a task owns rows of some leading dimensions: reductions along rows, maps over rows and their elements
   KERNEL_REDUCE, // any other reduction, then maps over its result
-  KERNEL_MATMUL, // a product, then maps over its result
+  KERNEL_CONTRACT, // a product or convolution, then maps over its result
   KERNEL_SCATTER // a scatter_add alone
 } KernelKind;
 

@@ -69,7 +69,7 @@ int session_build(Arena *arena, const Compilation *compilation, const BuildOptio
     return build_object(arena, compilation, options, output);
   NnrtError error = {0};
   Text text = text_new(arena);
-  emit_c(&text, compilation->loops, compilation->manifest);
+  (options->cc.debug ? emit_c_debug : emit_c)(&text, compilation->loops, compilation->manifest);
   bool good = cc_compile(arena, text_string(&text), compilation->program->name, &options->cc, output, &error);
   return good ? 0 : report(&error);
 }

@@ -10,6 +10,9 @@
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
+#ifdef __GLIBC__
+#include <malloc.h>
+#endif
 
 #include "emit/llvm_unit.h"
 
@@ -81,10 +84,11 @@ typedef struct Symbol {
   { #function, (uint64_t)(uintptr_t)(function) }
 
 static LLVMErrorRef define_symbols(Jit *jit) {
-  const Symbol symbols[] = {SYMBOL(nnrt_parallel), SYMBOL(nnrt_barrier), SYMBOL(nnrt_check), {"nnrt_constants", (uintptr_t)jit->constants},
-                            SYMBOL(memcpy),        SYMBOL(memset),       SYMBOL(memmove),
-                            SYMBOL(fma),           SYMBOL(fmaf),         SYMBOL(floor),
-                            SYMBOL(floorf),        SYMBOL(sqrt),         SYMBOL(sqrtf)};
+  const Symbol symbols[] = {
+      SYMBOL(nnrt_parallel), SYMBOL(nnrt_barrier), SYMBOL(nnrt_check), {"nnrt_constants", (uintptr_t)jit->constants},
+      SYMBOL(memcpy),        SYMBOL(memset),       SYMBOL(memmove),    SYMBOL(fma),
+      SYMBOL(fmaf),          SYMBOL(floor),        SYMBOL(floorf),     SYMBOL(sqrt),
+      SYMBOL(sqrtf)};
   enum { COUNT = sizeof symbols / sizeof *symbols };
   LLVMOrcCSymbolMapPair pairs[COUNT];
   for (size_t i = 0; i < COUNT; i++) {
@@ -144,6 +148,9 @@ Jit *jit_compile(const LoopModule *module, char **error) {
       LLVMDisposeMemoryBuffer(parts[i].object);
     arena_free(parts[i].arena);
   }
+#ifdef __GLIBC__
+  malloc_trim(0); // what compiling took is not needed again, and a run's memory comes on top
+#endif
   if (!problem)
     return jit;
   *error = problem;

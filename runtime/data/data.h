@@ -56,6 +56,6 @@ const char *nnrt_data_file_name(const NnrtDataset *data, int64_t i);
 void nnrt_data_byte_scale(const NnrtDataset *data, double *center, double *scale);
 bool nnrt_is_folder(const char *path);
 
-// For predict: another file in the same format (same columns but for label or target, which may be missing), coded and scaled
-// as the training data was. Its samples are the part NNRT_PART_TEST. Needs `data` opened at FULL depth.
+// For predict: another file in the same format (same columns but for label or target, which may be missing or anything),
+// coded and scaled as the training data was. It has no y. Its samples are the part NNRT_PART_TEST. Needs `data` opened at FULL depth.
 NnrtDataset *nnrt_data_open_like(const NnrtDataset *data, const char *path, NnrtError *error);

@@ -1,6 +1,7 @@
 // The `images` source: folders of PNG and JPEG files, a folder a class, or with masks. Sets whose pixels fit into
 // 256 MiB are decoded at opening; of others every header is looked at, and files are decoded when a batch needs them.
 #include "data/images.h"
+#include "paths.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -225,8 +226,8 @@ bool nnrt_images_open(NnrtOpening *opening, NnrtDataset *set, const NnrtArg *con
   if (opening->depth == NNRT_DATA_CHECK)
     return true;
   NnrtImageList list = {0};
-  char *folder = nnrt_data_path(opening->data, args[FOLDER]->text);
-  char *masks = args[MASKS] ? nnrt_data_path(opening->data, args[MASKS]->text) : NULL;
+  char *folder = nnrt_locate(opening->data->file, args[FOLDER]->text);
+  char *masks = args[MASKS] ? nnrt_locate(opening->data->file, args[MASKS]->text) : NULL;
   bool ok = folder && (masks || !args[MASKS]) ? nnrt_images_list(folder, masks, &list, opening->error)
                                               : nnrt_fail_memory(opening);
   ok = ok && (keep_list(set, files, &list) || nnrt_fail_memory(opening));

@@ -92,18 +92,22 @@ static NnrtRun *through_c(Arena *arena, const char *cc, const char *text, const 
   return run;
 }
 
-int bench_backends(Arena *arena, const LoopModule *loops, const char *entry, Backend *backends, int room) {
+int bench_backends(Arena *arena, const LoopModule *loops, const char *entry, const char *only, Backend *backends,
+                   int room) {
   static const char *const compilers[] = {"gcc", "clang-19", "clang"};
   int count = 0;
   char *error = NULL;
-  Jit *jit = jit_compile(loops, &error);
+  bool wanted = !only || strcmp(only, "llvm") == 0;
+  Jit *jit = wanted ? jit_compile(loops, &error) : NULL;
   if (jit)
     backends[count++] = (Backend){"llvm", jit_entry(jit, entry)};
-  else
+  else if (wanted)
     fprintf(stderr, "llvm: left out: %s\n", error);
   Text text = text_new(arena);
   emit_c(&text, loops, NULL);
   for (int i = 0; i < 3 && count < room; i++) {
+    if (only && strcmp(only, compilers[i]) != 0)
+      continue;
     if (system(arena_printf(arena, "command -v %s >/dev/null", compilers[i])) != 0)
       continue;
     NnrtRun *run = through_c(arena, compilers[i], text_string(&text), entry);

@@ -14,5 +14,7 @@ typedef struct Backend {
   NnrtRun *run;
 } Backend;
 
-// The entry of that name on the JIT and through each C compiler that is installed. How many were made.
-int bench_backends(Arena *arena, const LoopModule *loops, const char *entry, Backend *backends, int room);
+// The entry of that name on the JIT and through each C compiler that is installed, or through `only` one ("llvm", "gcc" …,
+// NULL: all). How many were made.
+int bench_backends(Arena *arena, const LoopModule *loops, const char *entry, const char *only, Backend *backends,
+                   int room);

@@ -36,7 +36,7 @@ static void measure(int64_t size) {
   void *outputs[] = {memory[2]};
   uint8_t *scratch = aligned_alloc(64, (size_t)(loops->arena_bytes + 127) / 64 * 64);
   Backend backends[4];
-  int count = bench_backends(arena, loops, "product", backends, 4);
+  int count = bench_backends(arena, loops, "product", NULL, backends, 4);
   for (int threads = 1; threads <= 2; threads++)
     for (int i = 0; i < count; i++) {
       NnrtFrame frame = {.arena = scratch, .inputs = inputs, .outputs = outputs, .threads = threads};

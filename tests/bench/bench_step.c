@@ -17,10 +17,17 @@ static uint8_t *zeroed(int64_t bytes) {
 static void fill(const NnrtValue *value, int64_t count, void *data) {
   for (int64_t i = 0; i < count; i++)
     switch (value->type) {
-    case NNRT_F32: ((float *)data)[i] = (float)rand() / ((float)RAND_MAX + 1); break;
-    case NNRT_F64: ((double *)data)[i] = (double)rand() / ((double)RAND_MAX + 1); break;
-    case NNRT_I64: ((int64_t *)data)[i] = rand() % 2; break;
-    default: break;
+    case NNRT_F32:
+      ((float *)data)[i] = (float)rand() / ((float)RAND_MAX + 1);
+      break;
+    case NNRT_F64:
+      ((double *)data)[i] = (double)rand() / ((double)RAND_MAX + 1);
+      break;
+    case NNRT_I64:
+      ((int64_t *)data)[i] = rand() % 2;
+      break;
+    default:
+      break;
     }
 }
 
@@ -62,8 +69,8 @@ int main(int argc, char **argv) {
                      .clock = {0, 0, 1, 0, batch},
                      .threads = argc > 2 ? atoi(argv[2]) : 2};
   Backend backends[4], init[4];
-  int count = bench_backends(arena, compilation->loops, entry, backends, 4);
-  bench_backends(arena, compilation->loops, "init", init, 1);
+  int count = bench_backends(arena, compilation->loops, entry, NULL, backends, 4);
+  bench_backends(arena, compilation->loops, "init", "llvm", init, 1);
   for (int i = 0; i < count; i++) {
     init[0].run(&frame);
     double seconds = bench_time(backends[i].run, &frame, 7, 0.2);

@@ -96,7 +96,7 @@ static double by_libm(Op op, double a, double b) {
 }
 
 static void reduce(const Node *node, const Tensor *x, Tensor *result) {
-  bool first[4096];
+  bool first[4096], real = elem_is_real(x->type.elem);
   memset(first, true, sizeof first);
   for (int64_t at = 0; at < x->count; at++) {
     int64_t place[MAX_RANK], kept[MAX_RANK];
@@ -108,12 +108,12 @@ static void reduce(const Node *node, const Tensor *x, Tensor *result) {
       else
         kept[rank++] = place[i];
     int64_t to = ravel(&result->type, kept);
-    double value = x->real[at], *best = &result->real[to];
+    double value = real ? x->real[at] : (double)x->whole[at], *best = &result->real[to];
     if (node->op == OP_reduce_sum)
       *best += value;
     else if (first[to] || (node->op == OP_reduce_min ? value < *best : value > *best)) {
       *best = value;
-      result->whole[to] = place[node->attr.axis[0]];
+      result->whole[to] = node->op == OP_argmax ? place[node->attr.axis[0]] : x->whole[at];
     }
     first[to] = false;
   }
@@ -127,6 +127,37 @@ static void matmul(const Tensor *a, const Tensor *b, Tensor *result) {
     for (int64_t l = 0; l < k; l++)
       result->real[at] += a->real[(batch * m + i) * k + l] * b->real[(batch * k + l) * n + j];
   }
+}
+
+// y = conv(x, w) or, of x and y, the gradient of w: every output with every weight, at the input where they meet.
+static void convolve(const Node *node, const Tensor *a, const Tensor *b, Tensor *result) {
+  const Attr *attr = &node->attr;
+  bool forward = node->op == OP_conv;
+  const Type *x = &a->type, *w = forward ? &b->type : &result->type, *y = forward ? &result->type : &b->type;
+  int space = attr->space, lead = x->rank - space - 1;
+  int64_t outputs = y->dim[y->rank - 1] / attr->groups, channels = w->dim[space];
+  for (int64_t to = 0; to < type_count(y, 0); to++)
+    for (int64_t from = 0; from < type_count(w, 0); from++) {
+      int64_t out[MAX_RANK], tap[MAX_RANK], in[MAX_RANK];
+      unravel(y, to, out);
+      unravel(w, from, tap);
+      bool inside = tap[space + 1] == out[y->rank - 1];
+      memcpy(in, out, sizeof in);
+      for (int i = 0; i < space; i++) {
+        const Window *v = &attr->window[i];
+        int64_t at = out[lead + i] * v->stride + tap[i] * v->dilation - v->before;
+        in[lead + i] = at / v->spread;
+        inside = inside && at >= 0 && at % v->spread == 0 && in[lead + i] < x->dim[lead + i];
+      }
+      in[x->rank - 1] = out[y->rank - 1] / outputs * channels + tap[space];
+      if (!inside)
+        continue;
+      int64_t x_at = ravel(x, in);
+      if (forward)
+        result->real[to] += a->real[x_at] * b->real[from];
+      else
+        result->real[from] += a->real[x_at] * b->real[to];
+    }
 }
 
 static void scatter_add(const Node *node, const Tensor *base, const Tensor *indices, const Tensor *updates,
@@ -176,6 +207,10 @@ static void compute(Interpreter *in, const Node *node, const Tensor *inputs, Ten
     return;
   case OP_matmul:
     matmul(v[0], v[1], result);
+    return;
+  case OP_conv:
+  case OP_conv_weight:
+    convolve(node, v[0], v[1], result);
     return;
   case OP_scatter_add:
     scatter_add(node, v[0], v[1], v[2], result);

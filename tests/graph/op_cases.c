@@ -160,6 +160,9 @@ static Node *build_reduce_max(Graph *g, Node **in) {
 static Node *build_reduce_min(Graph *g, Node **in) {
   return graph_reduce(g, OP_reduce_min, in[0], 2, (int[]){1, 2}, true);
 }
+static Node *build_reduce_first(Graph *g, Node **in) {
+  return graph_node(g, OP_reduce_max, 1, in, &(Attr){.axis_count = 2, .axis = {1, 2}, .integer = 1}, NULL);
+}
 static Node *build_argmax(Graph *g, Node **in) {
   return graph_reduce(g, OP_argmax, in[0], 1, (int[]){1}, false);
 }
@@ -172,6 +175,8 @@ static Node *build_scatter(Graph *g, Node **in) {
 static Node *build_scatter_middle(Graph *g, Node **in) {
   return graph_node(g, OP_scatter_add, 3, in, &(Attr){.axis_count = 1, .axis = {1}}, NULL);
 }
+
+#include "graph/op_cases_window.h"
 
 #define ONE(name, ...)                                                                                                 \
   { #name, OP_##name, 1, {T(N, 3) }, build_##name, __VA_ARGS__ }
@@ -261,6 +266,7 @@ const OpCase op_cases[] = {
     {"reduce_sum of all", OP_reduce_sum, 1, {T(N, 2, 19)}, build_sum_all, .differentiable = 1},
     {"reduce_max", OP_reduce_max, 1, {T(N, 4, 2)}, build_reduce_max, .differentiable = 1},
     {"reduce_min", OP_reduce_min, 1, {T(N, 4, 2)}, build_reduce_min, .differentiable = 1},
+    {"reduce_max, the first", OP_reduce_max, 1, {T(N, 4, 2)}, build_reduce_first, .differentiable = 1},
     {"argmax", OP_argmax, 1, {T(N, 4)}, build_argmax, .differentiable = 0},
     {"matmul", OP_matmul, 2, {T(N, 3), T(3, 2)}, build_matmul, .differentiable = 3},
     {"matmul over the batch", OP_matmul, 2, {T(2, N), T(N, 3)}, build_matmul, .differentiable = 3},
@@ -282,6 +288,46 @@ const OpCase op_cases[] = {
      build_scatter_middle,
      .differentiable = 5,
      .below = 3},
+    {"window", OP_window, 1, {T(N, 5, 2)}, build_window, .differentiable = 1},
+    {"window with gaps", OP_window, 1, {T(N, 5, 4, 1)}, build_window_gaps, .differentiable = 1},
+    {"window in three dimensions", OP_window, 1, {T(2, 3, 2, 3, 1)}, build_window_volume, .differentiable = 1},
+    {"window, spread", OP_window, 1, {T(N, 3, 2)}, build_window_spread, .differentiable = 1},
+    {"slide", OP_slide, 1, {T(N, 3, 3, 2)}, build_slide, .differentiable = 1},
+    {"slide with gaps", OP_slide, 1, {T(N, 5, 2, 2, 3, 1)}, build_slide_gaps, .differentiable = 1},
+    {"slide, spread", OP_slide, 1, {T(N, 6, 3, 2)}, build_slide_spread, .differentiable = 1},
+    {"slide backwards", OP_slide, 1, {T(N, 5, 3, 2)}, build_slide_back, .differentiable = 1},
+    {"slide in three dimensions", OP_slide, 1, {T(1, 2, 2, 2, 2, 1, 2, 1)}, build_slide_volume, .differentiable = 1},
+    {"conv along a line", OP_conv, 2, {T(N, 5, 3), T(3, 3, 2)}, build_conv_line, .differentiable = 3},
+    {"conv with gaps", OP_conv, 2, {T(N, 3, 4, 2), T(2, 3, 2, 3)}, build_conv_plane, .differentiable = 3},
+    {"conv in groups", OP_conv, 2, {T(N, 3, 3, 4), T(2, 2, 2, 4)}, build_conv_groups, .differentiable = 3},
+    {"conv in three dimensions",
+     OP_conv,
+     2,
+     {T(N, 2, 2, 3, 2), T(2, 1, 2, 2, 2)},
+     build_conv_volume,
+     .differentiable = 3},
+    {"conv, spread", OP_conv, 2, {T(N, 3, 2, 2), T(3, 2, 2, 1)}, build_conv_spread, .differentiable = 3},
+    {"conv of a batch of rows", OP_conv, 2, {T(N, 2, 3, 1), T(2, 1, 2)}, build_conv_leads, .differentiable = 3},
+    {"conv_weight along a line", OP_conv_weight, 2, {T(N, 5, 3), T(N, 3, 2)}, build_conv_weight_line, .differentiable = 3},
+    {"conv_weight with gaps",
+     OP_conv_weight,
+     2,
+     {T(N, 3, 4, 2), T(N, 2, 4, 3)},
+     build_conv_weight_plane,
+     .differentiable = 3},
+    {"conv_weight in groups",
+     OP_conv_weight,
+     2,
+     {T(N, 3, 3, 4), T(N, 2, 2, 4)},
+     build_conv_weight_groups,
+     .differentiable = 3},
+    {"conv_weight in three dimensions",
+     OP_conv_weight,
+     2,
+     {T(N, 2, 2, 3, 2), T(N, 1, 2, 2, 2)},
+     build_conv_weight_volume,
+     .differentiable = 3},
+    {"conv_weight, spread", OP_conv_weight, 2, {T(N, 3, 2), T(N, 5, 1)}, build_conv_weight_spread, .differentiable = 3},
 };
 const int op_case_count = sizeof op_cases / sizeof *op_cases;
 

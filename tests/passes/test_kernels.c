@@ -63,7 +63,7 @@ Test(kernels, layer_is_one_kernel) {
   output(graph, graph_unary(graph, OP_tanh, graph_binary(graph, OP_add, graph_matmul(graph, x, w), b)));
   KernelGraph *kernels = kernels_of(graph);
   cr_expect_eq(kernels->kernels.count, 1);
-  cr_expect_eq(kernels->kernels.data[0]->kind, KERNEL_MATMUL);
+  cr_expect_eq(kernels->kernels.data[0]->kind, KERNEL_CONTRACT);
   cr_expect_eq(kernels->arena_bytes, 0);
   arena_free(arena);
 }

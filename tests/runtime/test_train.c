@@ -141,6 +141,61 @@ Test(train, takes_batch_steps_and_epochs_from_the_options) {
   linear_free(linear);
 }
 
+// ---- draws: what a batch draws is a function of step and seed, so each batch has a pair of its own
+static int64_t draws[256][2];
+static int drawn;
+static void watch_draws(const NnrtFrame *frame) {
+  cr_assert_lt(drawn, 256);
+  draws[drawn][0] = frame->clock[0];
+  draws[drawn++][1] = frame->clock[2];
+  *(float *)frame->outputs[0] = 1, *(double *)frame->outputs[1] = 1;
+}
+
+Test(train, each_batch_of_validation_draws_anew) {
+  enum { EPOCHS = 4, BATCHES = 4, ALL = EPOCHS * BATCHES + BATCHES }; // of 32: 100 samples of val, 100 of test
+  Linear *linear = linear_new();
+  linear->train.eval.run = watch_draws;
+  NnrtOptions options = linear_options();
+  cr_assert_eq(nnrt_train(&linear->module, &options), 0);
+  cr_assert_eq(drawn, ALL);
+  for (int i = 0; i < ALL - BATCHES; i++)
+    for (int j = 0; j < i; j++)
+      cr_expect(draws[i][0] != draws[j][0] || draws[i][1] != draws[j][1], "batches %d and %d", i, j);
+  cr_expect_eq(draws[0][0], 10);
+  cr_expect_eq(draws[BATCHES - 1][0], 10, "a schedule sees one step in a pass");
+  options.epochs = 2;
+  cr_assert_eq(nnrt_train(&linear->module, &options), 0);
+  options.epochs = 4, options.resume = true;
+  drawn = ALL;
+  cr_assert_eq(nnrt_train(&linear->module, &options), 0);
+  cr_assert_eq(drawn, ALL + 3 * BATCHES);
+  cr_expect_arr_eq(draws[ALL], draws[2 * BATCHES], 3 * BATCHES * sizeof draws[0], "resumed");
+  linear_free(linear);
+}
+
+static int64_t keys[8];
+static void watch_keys(const NnrtFrame *frame) {
+  keys[drawn++ % 8] = frame->clock[2];
+  memset(frame->outputs[0], 0, (size_t)frame->clock[4] * sizeof(float));
+}
+
+Test(train, each_batch_of_a_prediction_draws_anew) {
+  Linear *linear = linear_new();
+  NnrtOptions options = linear_options();
+  options.epochs = 1;
+  cr_assert_eq(nnrt_train(&linear->module, &options), 0);
+  linear->predict.function.run = watch_keys;
+  options.input = linear_path(linear, "rows.csv"), options.output = linear_path(linear, "out.csv");
+  FILE *rows = fopen(options.input, "w");
+  for (int i = 0; i < 70; i++)
+    fprintf(rows, "%d,1\n", i);
+  fclose(rows);
+  cr_assert_eq(nnrt_predict(&linear->module, &options), 0);
+  cr_assert_eq(drawn, 3);
+  cr_expect(keys[0] == 0 && keys[1] != keys[0] && keys[2] != keys[0] && keys[2] != keys[1]);
+  linear_free(linear);
+}
+
 static void count_step(const NnrtFrame *frame) {
   *(float *)frame->state += 1;
   *(float *)frame->outputs[0] = (float)frame->clock[0];
@@ -162,6 +217,10 @@ Test(train, runs_without_data) {
   cr_assert_eq(log_row(linear->train.log, 10, cells), 5);
   cr_assert_eq(cells[1], 95);
   cr_assert_float_eq(cells[2], 92, 1e-9);
+  redirect(stderr, linear_path(linear, "err"));
+  options.epochs = 7;
+  cr_assert_eq(nnrt_train(&linear->module, &options), 1);
+  assert_has(text_of(linear_path(linear, "err")), "--epochs: without data there are no epochs; give --steps 7");
   linear_free(linear);
 }
 
@@ -205,6 +264,44 @@ Test(train, resumes_within_an_epoch_to_the_same_bits) {
   char *text = text_of(linear_path(parts, "err"));
   assert_has(text, "stopped after step 4 (epoch 1); ");
   assert_has(text, "model.last.safetensors holds the run, --resume goes on\n");
+  linear_free(whole), linear_free(parts);
+}
+
+// The step of a later phase, which wants to be told from the first.
+static int64_t first_steps, first_epoch, second_steps, second_epoch;
+static NnrtRun *linear_step;
+static void in_first(const NnrtFrame *frame) {
+  first_steps++, first_epoch = frame->clock[1];
+  linear_step(frame);
+}
+static void in_second(const NnrtFrame *frame) {
+  second_steps++, second_epoch = frame->clock[1];
+  linear_step(frame);
+}
+
+Test(train, takes_another_step_after_so_many_epochs) {
+  Linear *whole = linear_new(), *parts = linear_new();
+  NnrtOptions options = linear_options();
+  linear_step = whole->train.train.run;
+  NnrtPhase phases[2] = {{1, whole->train.train}, {3, whole->train.train}};
+  phases[0].train.run = in_first, phases[1].train.run = in_second;
+  whole->train.phases = parts->train.phases = phases;
+  whole->train.phase_count = parts->train.phase_count = 2;
+  cr_assert_eq(nnrt_train(&whole->module, &options), 0);
+  cr_assert_eq(first_steps, 20);
+  cr_assert_eq(first_epoch, 2);
+  cr_assert_eq(second_steps, 10);
+  cr_assert_eq(second_epoch, 3);
+  redirect(stderr, linear_path(parts, "err"));
+  for (int64_t at = 5; at < 40; at += 10, options.resume = true) {
+    linear_signal_at = at;
+    cr_assert_eq(nnrt_train(&parts->module, &options), 130);
+  }
+  linear_signal_at = -1;
+  cr_assert_eq(nnrt_train(&parts->module, &options), 0);
+  cr_assert_eq(first_steps, 40);
+  cr_assert_eq(second_steps, 20);
+  cr_assert(same_files(whole->train.save_to, parts->train.save_to));
   linear_free(whole), linear_free(parts);
 }
 
@@ -445,12 +542,33 @@ Test(train, loads_weights_to_start_from) {
   Linear *linear = linear_new(), *next = linear_new();
   NnrtOptions options = linear_options();
   cr_assert_eq(nnrt_train(&linear->module, &options), 0);
-  next->train.load = linear->train.save_to;
+  NnrtWeights weights = {.path = linear->train.save_to};
+  next->train.loads = &weights, next->train.load_count = 1;
   next->train.log = linear_path(next, "log.csv");
   cr_assert_eq(nnrt_train(&next->module, &options), 0);
   double cells[8];
   cr_assert_eq(log_row(next->train.log, 1, cells), 7);
   cr_assert_lt(cells[2], 0.2); // 0.6 from the start
+  linear_free(linear), linear_free(next);
+}
+
+Test(train, what_saves_nothing_is_evaluated_with_what_it_loads) {
+  Linear *linear = linear_new(), *next = linear_new();
+  NnrtOptions options = linear_options();
+  cr_assert_eq(nnrt_train(&linear->module, &options), 0);
+  char *first = linear_path(linear, "first"), *second = linear_path(linear, "second");
+  redirect(stdout, first);
+  cr_assert_eq(nnrt_eval(&linear->module, &options), 0);
+  NnrtWeights weights = {.path = linear->train.save_to};
+  next->train.loads = &weights, next->train.load_count = 1;
+  next->train.save = NNRT_SAVE_NEVER, next->train.save_to = NULL;
+  redirect(stdout, second);
+  cr_assert_eq(nnrt_eval(&next->module, &options), 0);
+  cr_assert_str_eq(text_of(first), text_of(second));
+  weights.into = "line.w";
+  redirect(stderr, linear_path(linear, "err"));
+  cr_assert_eq(nnrt_eval(&next->module, &options), 1);
+  assert_has(text_of(linear_path(linear, "err")), "`load` of train block `train` leaves line.b as it is");
   linear_free(linear), linear_free(next);
 }
 

@@ -1,0 +1,56 @@
+// How many multiply-adds a graph's products take, as the field counts them: dense layers, convolutions, matrix products;
+// what is added, normalised, pooled or scaled beside them is not counted.
+#include "graph/graph.h"
+
+static int64_t matmul_depth(const Node *node, int64_t batch) {
+  const Type *left = &node->inputs[0]->type;
+  return dim_at(left->dim[left->rank - 1], batch);
+}
+
+// Each output meets the weights of its channel; where inputs are spread (the transpose of a strided convolution), each
+// input does, and the zeros between them cost nothing.
+static int64_t of_conv(const Node *node, int64_t batch) {
+  const Type *x = &node->inputs[0]->type, *w = &node->inputs[1]->type;
+  bool spread = false;
+  for (int i = 0; i < node->attr.space; i++)
+    spread = spread || node->attr.window[i].spread > 1;
+  int64_t weights = type_count(w, batch);
+  return spread ? type_count(x, batch) * (weights / x->dim[x->rank - 1])
+                : type_count(&node->type, batch) * (weights / w->dim[w->rank - 1]);
+}
+
+static int64_t of_conv_weight(const Node *node, int64_t batch) {
+  const Type *y = &node->inputs[1]->type;
+  return type_count(&node->type, batch) * (type_count(y, batch) / y->dim[y->rank - 1]);
+}
+
+// A depthwise convolution is a sum of products with a window.
+static int64_t of_sum(const Node *node, int64_t batch) {
+  const Node *product = node->inputs[0];
+  bool windows = product->op == OP_mul && (product->inputs[0]->op == OP_window || product->inputs[1]->op == OP_window);
+  return windows ? type_count(&product->type, batch) : 0;
+}
+
+int64_t graph_multiply_adds(const Graph *graph, int64_t batch) {
+  int64_t sum = 0;
+  for (int i = 0; i < graph->nodes.count; i++) {
+    const Node *node = graph->nodes.data[i];
+    switch (node->op) {
+    case OP_matmul:
+      sum += type_count(&node->type, batch) * matmul_depth(node, batch);
+      break;
+    case OP_conv:
+      sum += of_conv(node, batch);
+      break;
+    case OP_conv_weight:
+      sum += of_conv_weight(node, batch);
+      break;
+    case OP_reduce_sum:
+      sum += of_sum(node, batch);
+      break;
+    default:
+      break;
+    }
+  }
+  return sum;
+}

@@ -1,0 +1,204 @@
+// The image that a convolution's windows move over. Where they leave x, or find places between its elements, x is copied
+// once into scratch memory with zeros there, so that the tile loops need no conditions. Takes a convolution, gives
+// expressions for the elements under a window.
+#include "loops/nest_conv.h"
+
+static LExpr *and_(Lower *lower, LExpr *a, LExpr *b) {
+  return lx_binary(lower->arena, LX_AND, a, b);
+}
+
+int64_t conv_taps(const Conv *conv, int from) {
+  int64_t taps = 1;
+  for (int i = from; i < conv->space; i++)
+    taps *= conv->attr->window[i].size;
+  return taps;
+}
+
+// How far windows reach, counted from the first one's first tap.
+static int64_t reach(const Conv *conv, int i) {
+  const Window *w = &conv->attr->window[i];
+  return (conv->outputs[i] - 1) * w->stride + (w->size - 1) * w->dilation + 1;
+}
+
+static bool inside(const Conv *conv) {
+  for (int i = 0; i < conv->space; i++) {
+    const Window *w = &conv->attr->window[i];
+    if (w->before != 0 || w->spread != 1 || reach(conv, i) > conv->x->type.dim[conv->lead + i])
+      return false;
+  }
+  return true;
+}
+
+Conv conv_of(Lower *lower, const Node *node, const Type *y) {
+  const Node *x = node->inputs[0];
+  const Attr *attr = &node->attr;
+  int space = attr->space;
+  Conv conv = {.node = node,
+               .x = x,
+               .attr = attr,
+               .space = space,
+               .lead = x->type.rank - space - 1,
+               .groups = attr->groups,
+               .in = x->type.dim[x->type.rank - 1] / attr->groups,
+               .out = y->dim[y->rank - 1] / attr->groups,
+               .type = ltype_of(node->type.elem)};
+  conv.outputs = y->dim + conv.lead;
+  bool whole = inside(&conv);
+  for (int i = 0; i < space; i++)
+    conv.extent[i] = whole ? x->type.dim[conv.lead + i] : reach(&conv, i);
+  conv.folded = attr->groups == 1 && attr->window[space - 1].dilation == 1 && (!whole || nest_in_memory(lower, x));
+  return conv;
+}
+
+LExpr *conv_place(Lower *lower, const Conv *conv, int dim, LExpr *output, LExpr *tap) {
+  const Window *w = &conv->attr->window[dim];
+  return nest_add(lower, nest_mul(lower, output, nest_i64(lower, w->stride)),
+                  nest_mul(lower, tap, nest_i64(lower, w->dilation)));
+}
+
+static LExpr *number_of(Lower *lower, const Conv *conv, LExpr *const *lead, LExpr *const *place, int dims) {
+  LExpr *number = nest_i64(lower, 0);
+  for (int i = 0; i < conv->lead; i++)
+    number = nest_add(lower, nest_mul(lower, number, lower_dim(lower, conv->x->type.dim[i])), lead[i]);
+  for (int i = 0; i < dims; i++)
+    number = nest_add(lower, nest_mul(lower, number, nest_i64(lower, conv->extent[i])), place[i]);
+  return number;
+}
+
+LExpr *conv_x(Lower *lower, const Conv *conv, LExpr *const *lead, LExpr *const *place, LExpr *channel) {
+  LExpr *channels = nest_i64(lower, conv->in * conv->groups);
+  if (conv->image) {
+    LExpr *at = nest_mul(lower, number_of(lower, conv, lead, place, conv->space), channels);
+    return lx_load(lower->arena, conv->image, nest_add(lower, at, channel));
+  }
+  LExpr *index[MAX_RANK];
+  for (int i = 0; i < conv->lead; i++)
+    index[i] = lead[i];
+  for (int i = 0; i < conv->space; i++)
+    index[conv->lead + i] = place[i];
+  int last = conv->lead + conv->space - 1;
+  index[last + 1] = channel;
+  if (conv->folded) {
+    index[last] = nest_add(lower, nest_mul(lower, place[conv->space - 1], channels), channel);
+    lower->flat = last;
+  }
+  lower->operands = true;
+  LExpr *value = lower_value(lower, conv->x, index);
+  lower->operands = false;
+  lower->flat = -1;
+  return value;
+}
+
+// ---- the copy
+static void store(Lower *lower, const Conv *conv, LExpr *at, LExpr *value) {
+  LStmt *stmt = nest_stmt(lower, LS_STORE);
+  stmt->buffer = conv->image;
+  stmt->index[0] = at;
+  stmt->value = value;
+  nest_push(lower, stmt);
+}
+
+// The place of x at image place e of one dimension; ANDs into *there whether it is one.
+static LExpr *source_place(Lower *lower, const Conv *conv, int dim, LExpr *e, LExpr **there) {
+  const Window *w = &conv->attr->window[dim];
+  int64_t size = conv->x->type.dim[conv->lead + dim];
+  LExpr *at = lx_binary(lower->arena, LX_SUB, e, nest_i64(lower, w->before)), *place = at;
+  LExpr *zero = nest_i64(lower, 0);
+  if (w->before > 0)
+    *there = and_(lower, *there, lx_binary(lower->arena, LX_GE, at, zero));
+  if (w->spread > 1) {
+    LExpr *spread = nest_i64(lower, w->spread);
+    *there = and_(lower, *there, lx_binary(lower->arena, LX_EQ, lx_binary(lower->arena, LX_MOD, at, spread), zero));
+    place = nest_div(lower, at, spread);
+  }
+  if ((conv->extent[dim] - 1 - w->before) / w->spread >= size) {
+    *there = and_(lower, *there, lx_binary(lower->arena, LX_LT, place, nest_i64(lower, size)));
+    place = nest_min(lower, place, nest_i64(lower, size - 1));
+  }
+  return w->before > 0 ? lx_binary(lower->arena, LX_MAX, place, zero) : place;
+}
+
+static LExpr *or_zero(Lower *lower, const Conv *conv, LExpr *there, LExpr *value) {
+  return there->op == LX_CONST ? value : lx_select(lower->arena, there, value, lx_real(lower->arena, conv->type, 0));
+}
+
+static void fill_zeros(Lower *lower, const Conv *conv, LExpr *row, int64_t from, int64_t to) {
+  if (from >= to)
+    return;
+  LExpr *f = nest_loop(lower, LS_SIMD, "f", nest_i64(lower, from), nest_i64(lower, to), 1);
+  store(lower, conv, nest_add(lower, row, f), lx_real(lower->arena, conv->type, 0));
+  nest_close(lower);
+}
+
+// A row whose elements lie side by side: zeros, a piece of x, zeros.
+static void copy_row(Lower *lower, const Conv *conv, LExpr *row, LExpr **index, LExpr *there) {
+  int last = conv->space - 1, axis = conv->lead + last;
+  const Window *w = &conv->attr->window[last];
+  int64_t channels = conv->in * conv->groups, extent = conv->extent[last], size = conv->x->type.dim[axis];
+  int64_t before = w->before > 0 ? w->before : 0, skipped = w->before < 0 ? -w->before : 0;
+  before = before < extent ? before : extent;
+  int64_t count = size - skipped < extent - before ? size - skipped : extent - before;
+  count = count > 0 ? count : 0;
+  fill_zeros(lower, conv, row, 0, before * channels);
+  if (count > 0) {
+    LExpr *f = nest_loop(lower, LS_SIMD, "f", nest_i64(lower, 0), nest_i64(lower, count * channels), 1);
+    index[axis] = nest_add(lower, f, nest_i64(lower, skipped * channels));
+    lower->flat = axis;
+    LExpr *value = lower_value(lower, conv->x, index);
+    lower->flat = -1;
+    LExpr *at = nest_add(lower, row, nest_add(lower, f, nest_i64(lower, before * channels)));
+    store(lower, conv, at, or_zero(lower, conv, there, value));
+    nest_close(lower);
+  }
+  fill_zeros(lower, conv, row, (before + count) * channels, extent * channels);
+}
+
+// A row with zeros between the elements.
+static void spread_row(Lower *lower, const Conv *conv, LExpr *row, LExpr **index, LExpr *there) {
+  int last = conv->space - 1;
+  LExpr *zero = nest_i64(lower, 0), *channels = nest_i64(lower, conv->in * conv->groups);
+  LExpr *e = nest_loop(lower, LS_FOR, "e", zero, nest_i64(lower, conv->extent[last]), 1);
+  index[conv->lead + last] = nest_let(lower, "place", source_place(lower, conv, last, e, &there));
+  there = nest_let(lower, "there", there);
+  LExpr *at = nest_let(lower, "at", nest_add(lower, row, nest_mul(lower, e, channels)));
+  LExpr *c = nest_loop(lower, LS_SIMD, "c", zero, channels, 1);
+  index[conv->lead + last + 1] = c;
+  store(lower, conv, nest_add(lower, at, c), or_zero(lower, conv, there, lower_value(lower, conv->x, index)));
+  nest_close(lower);
+  nest_close(lower);
+}
+
+int64_t conv_image(Lower *lower, Conv *conv, int64_t scratch, bool shared) {
+  if (inside(conv))
+    return 0;
+  Dim dims[MAX_RANK], rows = conv->lead + conv->space - 1;
+  int64_t length = conv->in * conv->groups;
+  for (int i = 0; i < conv->lead; i++)
+    dims[i] = conv->x->type.dim[i];
+  for (int i = 0; i < conv->space; i++) {
+    dims[conv->lead + i] = conv->extent[i];
+    length *= conv->extent[i];
+  }
+  length *= nest_capacity(lower, dims, conv->lead);
+  conv->image = nest_scratch(lower, "image", conv->type, length, scratch);
+  LExpr *index[MAX_RANK], *there = lx_int(lower->arena, L_BOOL, 1);
+  int at[MAX_RANK];
+  for (int i = 0; i < MAX_RANK; i++)
+    at[i] = i;
+  LExpr *task =
+      nest_loop(lower, shared ? LS_PARALLEL : LS_FOR, "row", nest_i64(lower, 0), nest_count(lower, dims, (int)rows), 1);
+  nest_unravel(lower, task, dims, at, (int)rows, index);
+  for (int i = 0; i < conv->space - 1; i++) {
+    LExpr *e = nest_let(lower, "e", index[conv->lead + i]);
+    index[conv->lead + i] = nest_let(lower, "place", source_place(lower, conv, i, e, &there));
+  }
+  there = nest_let(lower, "there", there);
+  int64_t row_length = conv->extent[conv->space - 1] * conv->in * conv->groups;
+  LExpr *row = nest_let(lower, "start", nest_mul(lower, task, nest_i64(lower, row_length)));
+  if (conv->attr->window[conv->space - 1].spread == 1)
+    copy_row(lower, conv, row, index, there);
+  else
+    spread_row(lower, conv, row, index, there);
+  nest_close(lower);
+  return (length * ltype_bytes(conv->type) + 63) / 64 * 64;
+}

@@ -1,0 +1,26 @@
+// What the nests of convolutions share: sizes, and x with all that windows reach beyond it. Private to nest_conv*.c.
+#pragma once
+#include "loops/nest.h"
+
+// y[p, o] = sum over taps r and channels c of x[p * stride + r * dilation - before, c] * w[r, c, o], space channels last.
+typedef struct Conv {
+  const Node *node, *x;
+  const Attr *attr;
+  const Dim *outputs;      // sizes of space on the side of y
+  int space, lead;         // dimensions of space, and before it
+  int64_t groups, in, out; // groups, channels of one, outputs of one
+  LType type;
+  LBuffer *image;            // x and zeros around and between it, or NULL: x itself will do
+  int64_t extent[MAX_SPACE]; // of space on the side of x, as it is read
+  bool folded;               // the last tap and the channel count as one number: neighbours in memory
+  int mr, nr;                // the register tile
+} Conv;
+
+Conv conv_of(Lower *lower, const Node *node, const Type *y);
+// Copies x into a scratch image where windows leave it; the bytes it takes.
+int64_t conv_image(Lower *lower, Conv *conv, int64_t scratch, bool shared);
+// x under a window. place: of the window's tap, one a dimension of space; the last is a count of channels too if `folded`.
+LExpr *conv_x(Lower *lower, const Conv *conv, LExpr *const *lead, LExpr *const *place, LExpr *channel);
+int64_t conv_taps(const Conv *conv, int from); // the product of window sizes of dimensions `from` on
+// What a dimension of output p and tap r reads: p * stride + r * dilation.
+LExpr *conv_place(Lower *lower, const Conv *conv, int dim, LExpr *output, LExpr *tap);

@@ -1,0 +1,47 @@
+// The zoo: every file's tests, which hold the counts of its networks, and the table of them all.
+#include <criterion/criterion.h>
+#include <glob.h>
+
+#include "shell.h"
+
+Test(zoo, every_file_passes_its_tests) {
+  Shell *shell = shell_open();
+  glob_t files;
+  cr_assert_eq(glob(NNC_SOURCE_DIR "/examples/zoo/*.nn", 0, NULL, &files), 0);
+  cr_expect(files.gl_pathc > 20, "only %zu files", files.gl_pathc);
+  for (size_t i = 0; i < files.gl_pathc; i++)
+    cr_expect(shell_run(shell, "$NNC test %s", files.gl_pathv[i]) == 0, "%s\n%s", files.gl_pathv[i], shell->output);
+  globfree(&files);
+  shell_close(shell);
+}
+
+Test(zoo, the_table_agrees_with_the_tests) {
+  Shell *shell = shell_open();
+  shell_run(shell, "NNC=$NNC %s/examples/zoo/table.sh", NNC_SOURCE_DIR);
+  cr_expect_eq(shell->status, 0, "%s", shell->output);
+  cr_expect(shell_printed(shell, "densenet121                           7,978,856       83,648      2,834,161,664      "
+                                 " 7,978,856      +8,062,504"),
+            "%s", shell->output);
+  shell_close(shell);
+}
+
+// A count that does not hold is said, and ends the run with an error.
+Test(zoo, a_wrong_count_is_told) {
+  Shell *shell = shell_open();
+  shell_run(shell,
+            "cp -r %s/examples/zoo . && sed -i 's/== 61_706/== 61_707/' zoo/lenet.nn && "
+            "{ $NNC test zoo/lenet.nn; NNC=$NNC zoo/table.sh; }",
+            NNC_SOURCE_DIR);
+  cr_expect_eq(shell->status, 1, "%s", shell->output);
+  cr_expect(shell_printed(shell, "found 61706 == 61707"), "%s", shell->output);
+  cr_expect(shell_printed(shell, "61,707 WRONG"), "%s", shell->output);
+  shell_close(shell);
+}
+
+Test(zoo, a_listing_is_trained) {
+  Shell *shell = shell_open();
+  shell_run(shell, "cp -r %s/examples/zoo . && $NNC run zoo/lectures.nn small --epochs 2 --no-save", NNC_SOURCE_DIR);
+  cr_expect_eq(shell->status, 0, "%s", shell->output);
+  cr_expect(shell_printed(shell, "val.accuracy"), "%s", shell->output);
+  shell_close(shell);
+}
