@@ -87,16 +87,26 @@ static void add_pixel(float *out, const float *in, int64_t channels, float weigh
     out[c] += weight * in[c];
 }
 
+// floor, without a call where the processor has no instruction for it.
+static int64_t below(double value) {
+  int64_t whole = (int64_t)value;
+  return whole - ((double)whole > value);
+}
+
 static void sample(const NnrtAugment *augment, const float *in, double y, double x, float *out) {
-  double y0 = floor(y), x0 = floor(x);
-  int64_t top = (int64_t)y0, left = (int64_t)x0, channels = augment->channels;
-  float down = (float)(y - y0), right = (float)(x - x0);
+  int64_t top = below(y), left = below(x), channels = augment->channels, row = augment->width * channels;
+  float down = (float)(y - (double)top), right = (float)(x - (double)left);
+  const float weights[4] = {(1 - down) * (1 - right), (1 - down) * right, down * (1 - right), down * right};
+  if (top >= 0 && left >= 0 && top + 1 < augment->height && left + 1 < augment->width) {
+    const float *a = in + top * row + left * channels, *b = a + row;
+    for (int64_t c = 0; c < channels; c++)
+      out[c] = weights[0] * a[c] + weights[1] * a[c + channels] + weights[2] * b[c] + weights[3] * b[c + channels];
+    return;
+  }
   for (int64_t c = 0; c < channels; c++)
     out[c] = 0;
-  add_pixel(out, pixel(augment, in, top, left), channels, (1 - down) * (1 - right));
-  add_pixel(out, pixel(augment, in, top, left + 1), channels, (1 - down) * right);
-  add_pixel(out, pixel(augment, in, top + 1, left), channels, down * (1 - right));
-  add_pixel(out, pixel(augment, in, top + 1, left + 1), channels, down * right);
+  for (int k = 0; k < 4; k++)
+    add_pixel(out, pixel(augment, in, top + k / 2, left + k % 2), channels, weights[k]);
 }
 
 static double place(const double a[3], int64_t i, int64_t j) {

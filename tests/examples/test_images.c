@@ -93,6 +93,15 @@ Test(images, interrupted_while_workers_are_busy) {
   shell_close(shell);
 }
 
+Test(images, a_loss_that_is_not_finite_ends_the_run_and_its_workers) {
+  Shell *shell = shades();
+  shell_run(shell,
+            "sed -i 's/adam(lr: 1e-3)/sgd(lr: 1e30)/' shades.nn && timeout 60 $NNC run shades.nn --quiet --threads 2");
+  cr_assert(shell->status == 1, "%s", shell->output);
+  cr_assert(shell_printed(shell, "loss became"), "%s", shell->output);
+  shell_close(shell);
+}
+
 Test(images, predicted_classes) {
   Shell *shell = shades();
   cr_assert(shell_run(shell, "$NNC run shades.nn --quiet --epochs 60 && $NNC predict shades.nn set/light/01.png") == 0,
