@@ -11,7 +11,7 @@ static const NnrtSampleInfo *trained_on(const Prediction *run) {
   return run->data ? nnrt_data_info(run->data) : NULL;
 }
 
-static void write_text(FILE *out, const char *text) {
+void nnrt_write_text(FILE *out, const char *text) {
   if (!strpbrk(text, ",\"\n\r")) {
     fputs(text, out);
     return;
@@ -26,11 +26,11 @@ static void write_text(FILE *out, const char *text) {
 }
 
 // The sample a row of the table is of: its file's name, or its number.
-static void write_row_name(const Prediction *run, int64_t row) {
+void nnrt_write_row_name(const Prediction *run, int64_t row) {
   const char *path = nnrt_data_file_name(run->rows, row);
   const char *slash = path ? strrchr(path, '/') : NULL;
   if (path)
-    write_text(run->out, slash ? slash + 1 : path);
+    nnrt_write_text(run->out, slash ? slash + 1 : path);
   else
     fprintf(run->out, "%" PRId64, row + 1);
 }
@@ -38,7 +38,7 @@ static void write_row_name(const Prediction *run, int64_t row) {
 void nnrt_write_class(const Prediction *run, int64_t number) {
   const NnrtSampleInfo *info = trained_on(run);
   if (info && info->class_names && number < info->class_count)
-    write_text(run->out, info->class_names[number]);
+    nnrt_write_text(run->out, info->class_names[number]);
   else
     fprintf(run->out, "%" PRId64, number);
 }
@@ -73,7 +73,7 @@ static void write_classes(const Prediction *run, int64_t row, int64_t index) {
     for (int64_t i = 1; i < width; i++)
       if (nnrt_element(output->type, data, begin + i) > nnrt_element(output->type, data, begin + best))
         best = i;
-    write_row_name(run, row);
+    nnrt_write_row_name(run, row);
     fputc(',', run->out);
     if (count > 1)
       fprintf(run->out, "%" PRId64 ",", position + 1);
@@ -87,7 +87,7 @@ static void write_binary(const Prediction *run, int64_t row, int64_t index) {
   int64_t count = positions(output, 1);
   for (int64_t position = 0; position < count; position++) {
     double probability = nnrt_element(output->type, run->call.outputs[0], index * count + position);
-    write_row_name(run, row);
+    nnrt_write_row_name(run, row);
     fputc(',', run->out);
     if (count > 1)
       fprintf(run->out, "%" PRId64 ",", position + 1);
@@ -97,7 +97,7 @@ static void write_binary(const Prediction *run, int64_t row, int64_t index) {
 }
 
 static void write_values(const Prediction *run, int64_t row, int64_t index) {
-  write_row_name(run, row);
+  nnrt_write_row_name(run, row);
   for (int i = 0; i < run->model->function.output_count; i++) {
     const NnrtValue *output = &run->model->function.outputs[i];
     int64_t elements = nnrt_elements(output->rank, output->dim);
@@ -128,18 +128,37 @@ static void write_header(const Prediction *run) {
   fputc('\n', run->out);
 }
 
-static bool write_rows(Prediction *run, NnrtError *error) {
+// How the result of one sample is written; the header first, by a row of -1.
+typedef bool WriteRow(const Prediction *run, int64_t row, int64_t index, NnrtError *error);
+
+static bool write_table(const Prediction *run, int64_t row, int64_t index, NnrtError *error) {
   static void (*const tables[])(const Prediction *, int64_t, int64_t) = {
       [NNRT_VALUES] = write_values, [NNRT_CLASSES] = write_classes, [NNRT_BINARY] = write_binary};
-  bool images = nnrt_predicts_images(run), one = !images && nnrt_predicts_one_image(run);
-  if (!images && !one)
+  (void)error;
+  if (row < 0)
     write_header(run);
-  int64_t batch = run->model->batch, asked = run->options->batch, seed = run->call.frame.clock[2];
+  else
+    tables[run->model->task](run, row, index);
+  return true;
+}
+
+static WriteRow *choose_form(const Prediction *run) {
+  if (nnrt_predicts_boxes(run))
+    return nnrt_write_boxes;
+  if (nnrt_predicts_images(run))
+    return nnrt_write_image;
+  return nnrt_predicts_one_image(run) ? nnrt_write_probabilities : write_table;
+}
+
+static bool write_rows(Prediction *run, NnrtError *error) {
+  WriteRow *write = choose_form(run);
+  int64_t batch = run->model->batch, asked = run->options->batch;
   if (asked > 0 && asked < batch)
     batch = asked;
   NnrtFeed feed;
-  int64_t steps = (run->part.count + batch - 1) / batch;
-  bool fine = nnrt_feed_begin(&feed, &run->call, &run->part, &(NnrtFeed){.batch = batch}, steps, error);
+  int64_t steps = (run->part.count + batch - 1) / batch, seed = run->call.frame.clock[2];
+  bool fine = nnrt_feed_begin(&feed, &run->call, &run->part, &(NnrtFeed){.batch = batch}, steps, error) &&
+              write(run, -1, 0, error);
   for (int64_t step = 0; fine && step < steps; step++) {
     fine = nnrt_feed_next(&feed, error);
     if (!fine)
@@ -147,12 +166,7 @@ static bool write_rows(Prediction *run, NnrtError *error) {
     nnrt_call_key(&run->call, seed, step);
     run->call.function->run(&run->call.frame);
     for (int64_t i = 0; fine && i < run->call.frame.clock[4]; i++)
-      if (images)
-        fine = nnrt_write_image(run, step * batch + i, i, error);
-      else if (one)
-        nnrt_write_probabilities(run);
-      else
-        tables[run->model->task](run, step * batch + i, i);
+      fine = write(run, step * batch + i, i, error);
   }
   nnrt_feed_end(&feed);
   return fine;
@@ -249,7 +263,7 @@ static bool predict(Prediction *run, NnrtError *error) {
       !nnrt_call_new(&run->call, &run->model->function, &run->base, run->model->batch, run->rows, run->options->input,
                      error))
     return false;
-  const char *path = nnrt_predicts_images(run) ? NULL : run->options->output;
+  const char *path = choose_form(run) == nnrt_write_image ? NULL : run->options->output;
   run->out = path ? fopen(path, "w") : stdout;
   if (!run->out)
     return nnrt_fail(error, "cannot write %s: %s", path, strerror(errno));

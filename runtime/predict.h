@@ -13,15 +13,27 @@ typedef struct Prediction {
   FILE *out;
 } Prediction;
 
+// Each form of the results: nnrt_predicts_… says whether it is the one, nnrt_write_… writes the result of sample `row`, which is
+// at `index` of the call; for row -1 what stands above all of them. False with a message if something cannot be read or written.
+
 // Name or number of a class, quoted as a CSV needs it.
 void nnrt_write_class(const Prediction *run, int64_t number);
 
 // Images come in, and each result is one: [h, w, 1 or 3], or classes of places, [h, w, classes].
 bool nnrt_predicts_images(const Prediction *run);
-// Writes the result of sample `row`, at `index` of the call, as a PNG file: NAME.png in the folder --output, or
+// A PNG file each: NAME.png in the folder --output, or
 // NAME.predicted.png here. Values become bytes by the scale that made those of the samples; classes are grey values.
 bool nnrt_write_image(const Prediction *run, int64_t row, int64_t index, NnrtError *error);
 
 // One image, of which a class is asked for: a table of the most probable ones.
 bool nnrt_predicts_one_image(const Prediction *run);
-void nnrt_write_probabilities(const Prediction *run);
+bool nnrt_write_probabilities(const Prediction *run, int64_t row, int64_t index, NnrtError *error);
+
+// The model was trained on boxes of images, images come in, and its result is a grid [rows, columns, 5 boxes + classes].
+bool nnrt_predicts_boxes(const Prediction *run);
+// The boxes found, as lines of a CSV, in pixels of the file's image.
+bool nnrt_write_boxes(const Prediction *run, int64_t row, int64_t index, NnrtError *error);
+// The file's name without its folder, or the sample's number from 1 on.
+void nnrt_write_row_name(const Prediction *run, int64_t row);
+// Quoted as a CSV needs it.
+void nnrt_write_text(FILE *out, const char *text);

@@ -17,10 +17,12 @@ bool nnrt_predicts_one_image(const Prediction *run) {
          nnrt_data_file_name(run->rows, 0) && !nnrt_is_folder(run->options->input);
 }
 
-void nnrt_write_probabilities(const Prediction *run) {
+bool nnrt_write_probabilities(const Prediction *run, int64_t row, int64_t index, NnrtError *error) {
+  (void)index, (void)error;
+  if (row < 0)
+    return fputs("class,probability\n", run->out) >= 0;
   const NnrtValue *output = run->model->function.outputs;
   int64_t classes = output->dim[1], last = -1;
-  fputs("class,probability\n", run->out);
   double bound = INFINITY;
   for (int n = 0; n < MOST_CLASSES && n < classes; n++) { // the next one below, of equal ones in their order
     int64_t best = -1;
@@ -39,6 +41,7 @@ void nnrt_write_probabilities(const Prediction *run) {
     bound = most;
     last = best;
   }
+  return true;
 }
 
 // ---- results that are images
@@ -89,6 +92,8 @@ static char *output_path(const Prediction *run, int64_t row) {
 }
 
 bool nnrt_write_image(const Prediction *run, int64_t row, int64_t index, NnrtError *error) {
+  if (row < 0)
+    return true;
   const NnrtValue *output = run->model->function.outputs;
   int channels = run->model->task == NNRT_VALUES ? (int)output->dim[3] : 1;
   char *path = output_path(run, row), why[160] = "";

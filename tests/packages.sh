@@ -34,5 +34,5 @@ llvm_package() {
 }
 
 # What nnc is built from.
-build_packages=(gcc libc6-dev cmake ninja-build flex bison "$(llvm_package)" libjansson-dev zlib1g-dev libpng-dev libjpeg-dev
-  libhdf5-dev)
+build_packages=(gcc libc6-dev cmake ninja-build flex bison "$(llvm_package)" libjansson-dev zlib1g-dev
+  libpng-dev libjpeg-dev libhdf5-dev)

@@ -4,6 +4,7 @@
 #include <math.h>
 #include <string.h>
 
+#include "data/images.h"
 #include "data/portable.h"
 
 typedef struct Kind {
@@ -178,10 +179,13 @@ bool nnrt_augment_check(NnrtOpening *opening, const NnrtDataset *set) {
   if (!set->augment || !set->known || !set->augment->has[NNRT_MIXUP])
     return true;
   const NnrtValue *y = &set->info.y;
-  if (y->rank < 0 || y->type == NNRT_F32)
+  bool boxes = set->files && set->files->boxes;
+  if (y->rank < 0 || (y->type == NNRT_F32 && !boxes))
     return true;
   for (int i = 0; i < opening->data->call_count; i++)
     if (!strcmp(opening->data->calls[i].name, "mixup"))
       opening->call = &opening->data->calls[i];
-  return nnrt_fail_at(opening, NULL, "`mixup` mixes targets too, and classes have no mixture: add `|> one_hot`");
+  return nnrt_fail_at(opening, NULL,
+                      boxes ? "`mixup` mixes targets too, and boxes have no mixture"
+                            : "`mixup` mixes targets too, and classes have no mixture: add `|> one_hot`");
 }

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "data/augment.h"
+#include "data/boxes.h"
 #include "data/images.h"
 
 // ---- samples that lie in memory
@@ -134,7 +135,7 @@ static int64_t cut_room(const NnrtDataset *set, uint8_t *scratch, Room *room) {
 }
 
 bool nnrt_data_works(const NnrtDataset *set) {
-  return set->augment || (set->files && !set->bytes);
+  return set->augment || (set->files && (!set->bytes || set->files->boxes));
 }
 
 int64_t nnrt_data_scratch(const NnrtDataset *set) {
@@ -184,6 +185,8 @@ static bool fill_one(const NnrtDataset *set, const NnrtDraw *draw, Room *room, f
   else if (maps)
     for (int64_t i = 0; i < set->map_width; i++)
       classes[i] = map[i];
+  else if (y && set->files && set->files->boxes)
+    nnrt_boxes_fill(set->files->boxes, draw->row, set->augment, places_move ? &places : NULL, y);
   else if (y)
     gather_y(set, &draw->row, &(int64_t){0}, 1, y);
   return true;
@@ -245,15 +248,4 @@ bool nnrt_data_batch(const NnrtDataset *set, NnrtPartKind part, const int64_t *o
   bool ok = (fill.scratch || !bytes) && nnrt_data_fill(set, &fill, order, count, x, y, &unread);
   free(fill.scratch);
   return ok;
-}
-
-const char *nnrt_data_file_name(const NnrtDataset *set, int64_t i) {
-  return set->files && set->part[NNRT_PART_TEST] ? set->files->paths[set->part[NNRT_PART_TEST][i]] : NULL;
-}
-
-void nnrt_data_byte_scale(const NnrtDataset *set, double *center, double *scale) {
-  if (set->floats || (set->scale && !set->uniform))
-    return;
-  *center = set->scale ? (double)set->center[0] : 0;
-  *scale = set->scale ? (double)set->scale[0] : 1;
 }

@@ -54,6 +54,12 @@ bool nnrt_data_batch(const NnrtDataset *data, NnrtPartKind part, const int64_t *
 const char *nnrt_data_file_name(const NnrtDataset *data, int64_t i);
 // How bytes came into x: (byte - center) * scale. Left as they are where elements differ, or x was never bytes.
 void nnrt_data_byte_scale(const NnrtDataset *data, double *center, double *scale);
+// Its height and width, from the file's header.
+bool nnrt_data_file_size(const NnrtDataset *data, int64_t i, int64_t *height, int64_t *width, NnrtError *error);
+// How many classes the boxes of a set have, and their names; 0: it has no boxes.
+int nnrt_data_box_classes(const NnrtDataset *data, const char *const **names);
+// From a place in x, as parts of its height and width, to the same of the image as read: they differ after `crop`.
+void nnrt_data_uncrop(const NnrtDataset *data, double *y, double *x);
 bool nnrt_is_folder(const char *path);
 
 // For predict: another file in the same format (same columns but for label or target, which may be missing or anything),

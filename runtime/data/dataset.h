@@ -144,7 +144,6 @@ int64_t nnrt_file_limit(const NnrtFile *file);
 int64_t nnrt_file_read(NnrtFile *file, void *to, int64_t count, char why[160]);
 // The whole file and a NUL after it; the caller frees it.
 char *nnrt_file_all(const char *path, size_t *length, char why[160]);
-bool nnrt_is_folder(const char *path);
 // The path that an argument says, as it is located (paths.h), once the file is seen to be readable; NULL after an error at the argument.
 char *nnrt_data_file(const NnrtOpening *opening, const NnrtArg *arg);
 

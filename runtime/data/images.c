@@ -1,13 +1,14 @@
 // The `images` source: folders of PNG and JPEG files, a folder a class, or with masks. Sets whose pixels fit into
 // 256 MiB are decoded at opening; of others every header is looked at, and files are decoded when a batch needs them.
 #include "data/images.h"
+#include "data/boxes.h"
 #include "paths.h"
 
 #include <stdlib.h>
 #include <string.h>
 
-enum { FOLDER, SIZE, COLOR, MASKS, CLASSES, IN_MEMORY };
-enum { MOST_SIDE = 1 << 13, MOST_MAP_CLASSES = 256, FITTING = 1 << 28 };
+enum { FOLDER, SIZE, COLOR, MASKS, CLASSES, IN_MEMORY, BOXES, GRID };
+enum { MOST_SIDE = 1 << 13, MOST_CELLS = 256, MOST_MAP_CLASSES = 256, FITTING = 1 << 28 };
 
 const NnrtParam nnrt_images_params[] = {{"folder", NNRT_TAKES_STR, false, true},
                                         {"size", NNRT_TAKES_INT | NNRT_TAKES_LIST, true, false},
@@ -15,28 +16,46 @@ const NnrtParam nnrt_images_params[] = {{"folder", NNRT_TAKES_STR, false, true},
                                         {"masks", NNRT_TAKES_STR, true, false},
                                         {"classes", NNRT_TAKES_INT, true, false},
                                         {"in_memory", NNRT_TAKES_BOOL, true, false},
+                                        {"boxes", NNRT_TAKES_STR, true, false},
+                                        {"grid", NNRT_TAKES_INT | NNRT_TAKES_LIST, true, false},
                                         {0}};
 
 // ---- arguments
-static bool read_size(NnrtOpening *opening, const NnrtArg *arg, NnrtImageShape *shape) {
-  const NnrtArg *height = arg, *width = arg;
+// A number, or two of them in a list, from 1 to `most`.
+static bool read_pair(NnrtOpening *opening, const NnrtArg *arg, int64_t most, int64_t *first, int64_t *second) {
+  const NnrtArg *one = arg, *other = arg;
   if (arg->kind == NNRT_ARG_LIST) {
     if (arg->count != 2 || arg->items[0].kind != NNRT_ARG_INT || arg->items[1].kind != NNRT_ARG_INT)
-      return nnrt_fail_at(opening, arg, "`size` of `images` is a number, or [height, width]");
-    height = &arg->items[0];
-    width = &arg->items[1];
+      return nnrt_fail_at(opening, arg, "`%s` of `images` is a number, or [%s]", arg->name,
+                          arg->name[0] == 's' ? "height, width" : "rows, columns");
+    one = &arg->items[0];
+    other = &arg->items[1];
   }
-  shape->height = height->integer;
-  shape->width = width->integer;
-  if (shape->height < 1 || shape->height > MOST_SIDE || shape->width < 1 || shape->width > MOST_SIDE)
-    return nnrt_fail_at(opening, arg, "`size` of `images` is from 1 to %d, not %lld x %lld", MOST_SIDE,
-                        (long long)shape->height, (long long)shape->width);
-  return true;
+  *first = one->integer;
+  *second = other->integer;
+  return (*first >= 1 && *first <= most && *second >= 1 && *second <= most) ||
+         nnrt_fail_at(opening, arg, "`%s` of `images` is from 1 to %lld, not %lld x %lld", arg->name, (long long)most,
+                      (long long)*first, (long long)*second);
 }
 
-static bool read_arguments(NnrtOpening *opening, const NnrtArg *const *args, NnrtImageFiles *files) {
+static bool read_boxes(NnrtOpening *opening, NnrtDataset *set, const NnrtArg *const *args, NnrtImageFiles *files) {
+  if (!args[BOXES] != !args[GRID])
+    return nnrt_fail_at(opening, args[BOXES] ? args[BOXES] : args[GRID],
+                        "`boxes` and `grid` of `images` go together: boxes: \"boxes.csv\", grid: 7");
+  if (!args[BOXES])
+    return true;
+  if (args[MASKS])
+    return nnrt_fail_at(opening, args[BOXES], "`images` has masks or boxes, not both");
+  files->boxes = nnrt_data_alloc(set, 1, sizeof *files->boxes);
+  return files->boxes ? read_pair(opening, args[GRID], MOST_CELLS, &files->boxes->rows, &files->boxes->columns)
+                      : nnrt_fail_memory(opening);
+}
+
+static bool read_arguments(NnrtOpening *opening, NnrtDataset *set, const NnrtArg *const *args, NnrtImageFiles *files) {
   files->shape.channels = 3;
-  if (args[SIZE] && !read_size(opening, args[SIZE], &files->shape))
+  if (args[SIZE] && !read_pair(opening, args[SIZE], MOST_SIDE, &files->shape.height, &files->shape.width))
+    return false;
+  if (!read_boxes(opening, set, args, files))
     return false;
   files->resize = args[SIZE];
   if (args[COLOR]) {
@@ -113,6 +132,8 @@ static bool check_header(const NnrtDataset *set, int64_t row, NnrtError *error) 
     return nnrt_fail(error, "%s: %lld x %lld pixels, but %s has %lld x %lld; say the size to resize to, as in size: 64",
                      files->paths[row], (long long)image.height, (long long)image.width, files->paths[0],
                      (long long)files->shape.height, (long long)files->shape.width);
+  if (files->boxes && !nnrt_boxes_scale(files->boxes, row, files->paths[row], image.height, image.width, error))
+    return false;
   if (!files->masks)
     return true;
   if (!nnrt_image_size(files->masks[row], &mask, error))
@@ -221,16 +242,22 @@ bool nnrt_images_open(NnrtOpening *opening, NnrtDataset *set, const NnrtArg *con
   NnrtImageFiles *files = nnrt_data_alloc(set, 1, sizeof *files);
   if (!files)
     return nnrt_fail_memory(opening);
-  if (!read_arguments(opening, args, files))
+  if (!read_arguments(opening, set, args, files))
     return false;
   if (opening->depth == NNRT_DATA_CHECK)
     return true;
   NnrtImageList list = {0};
   char *folder = nnrt_locate(opening->data->file, args[FOLDER]->text);
   char *masks = args[MASKS] ? nnrt_locate(opening->data->file, args[MASKS]->text) : NULL;
-  bool ok = folder && (masks || !args[MASKS]) ? nnrt_images_list(folder, masks, &list, opening->error)
-                                              : nnrt_fail_memory(opening);
+  bool ok = folder && (masks || !args[MASKS])
+                ? nnrt_images_list(folder, masks, masks || files->boxes, &list, opening->error)
+                : nnrt_fail_memory(opening);
   ok = ok && (keep_list(set, files, &list) || nnrt_fail_memory(opening));
+  if (ok && files->boxes) {
+    char *path = nnrt_data_file(opening, args[BOXES]);
+    ok = path && nnrt_boxes_read(set, path, strlen(folder) + 1, files->boxes, opening->error);
+    free(path);
+  }
   ok = ok && describe(set, files, args[IN_MEMORY], opening->error);
   free(folder);
   free(masks);

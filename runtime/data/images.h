@@ -12,9 +12,9 @@ typedef struct NnrtImageList {
   char **class_names;
 } NnrtImageList;
 
-// Reads the folder, and that of masks (NULL: none). With a folder `train`, and perhaps `val` and `test`, these are the parts;
+// Reads the folder, and that of masks (NULL: none); `flat`: folders within are no classes, as with masks. With a folder `train`, and perhaps `val` and `test`, these are the parts;
 // else all is for training. Classes are the folders within, by their names' bytes.
-bool nnrt_images_list(const char *folder, const char *masks, NnrtImageList *list, NnrtError *error);
+bool nnrt_images_list(const char *folder, const char *masks, bool flat, NnrtImageList *list, NnrtError *error);
 // The images of a folder without classes, or the one image that `path` is.
 bool nnrt_images_list_flat(const char *path, NnrtImageList *list, NnrtError *error);
 void nnrt_images_list_free(NnrtImageList *list);
@@ -23,8 +23,9 @@ void nnrt_images_list_free(NnrtImageList *list);
 struct NnrtImageFiles {
   NnrtImageShape shape;
   bool resize;
-  char **paths, **masks; // masks NULL: none
-  int64_t classes;       // of masks
+  char **paths, **masks;   // masks NULL: none
+  int64_t classes;         // of masks
+  struct NnrtBoxes *boxes; // of objects; NULL: none
 };
 
 // Decodes row `row`: pixels, and its mask where `map` is wanted.

@@ -194,14 +194,15 @@ static bool name_classes(NnrtImageList *list, Names *folders) {
   return true;
 }
 
-static bool list_part(const char *folder, const char *masks, NnrtImageList *list, NnrtPartKind part, NnrtError *error) {
+static bool list_part(const char *folder, const char *masks, bool flat, NnrtImageList *list, NnrtPartKind part,
+                      NnrtError *error) {
   Names images = {0}, folders = {0};
   int64_t before = list->count;
   bool ok = read_folder(folder, &images, &folders, error);
-  if (ok && (masks || !folders.count)) {
+  if (ok && (flat || !folders.count)) {
     ok = images.count ? add_images(list, folder, masks, &images, -1, error)
                       : nnrt_fail(error, "%s: the folder has no images (.png, .jpg, .jpeg)%s", folder,
-                                  masks ? "" : " and no folders of classes");
+                                  flat ? "" : " and no folders of classes");
   } else if (ok && images.count) {
     ok = nnrt_fail(error, "%s: images stand beside folders of classes, %s beside %s: which class are they?", folder,
                    images.name[0], folders.name[0]);
@@ -219,18 +220,18 @@ static bool list_part(const char *folder, const char *masks, NnrtImageList *list
   return ok;
 }
 
-bool nnrt_images_list(const char *folder, const char *masks, NnrtImageList *list, NnrtError *error) {
+bool nnrt_images_list(const char *folder, const char *masks, bool flat, NnrtImageList *list, NnrtError *error) {
   static const char *const names[] = {"train", "val", "test"};
   if (!nnrt_is_folder(folder))
     return nnrt_fail(error, "%s: there is no such folder", folder);
   if (!has_folder(folder, "train"))
-    return list_part(folder, masks, list, NNRT_PART_TRAIN, error);
+    return list_part(folder, masks, flat, list, NNRT_PART_TRAIN, error);
   bool ok = true;
   for (NnrtPartKind part = NNRT_PART_TRAIN; ok && part <= NNRT_PART_TEST; part++) {
     if (!has_folder(folder, names[part]))
       continue;
     char *within = join(folder, names[part]), *masked = masks ? join(masks, names[part]) : NULL;
-    ok = within && (masked || !masks) ? list_part(within, masked, list, part, error) : no_memory(folder, error);
+    ok = within && (masked || !masks) ? list_part(within, masked, flat, list, part, error) : no_memory(folder, error);
     free(within);
     free(masked);
   }

@@ -87,37 +87,55 @@ static void add_pixel(float *out, const float *in, int64_t channels, float weigh
     out[c] += weight * in[c];
 }
 
-static void sample(const NnrtAugment *augment, const float *in, double y, double x, float *out) {
-  double y0 = floor(y), x0 = floor(x);
-  int64_t top = (int64_t)y0, left = (int64_t)x0, channels = augment->channels;
-  float down = (float)(y - y0), right = (float)(x - x0);
-  for (int64_t c = 0; c < channels; c++)
-    out[c] = 0;
-  add_pixel(out, pixel(augment, in, top, left), channels, (1 - down) * (1 - right));
-  add_pixel(out, pixel(augment, in, top, left + 1), channels, (1 - down) * right);
-  add_pixel(out, pixel(augment, in, top + 1, left), channels, down * (1 - right));
-  add_pixel(out, pixel(augment, in, top + 1, left + 1), channels, down * right);
+// floor, without a call where the processor has no instruction for it.
+static int64_t below(double value) {
+  int64_t whole = (int64_t)value;
+  return whole - ((double)whole > value);
 }
 
-static void copy(const NnrtAugment *augment, const float *in, int64_t y, int64_t x, float *out) {
-  const float *from = pixel(augment, in, y, x);
-  for (int64_t c = 0; c < augment->channels; c++)
-    out[c] = from ? from[c] : 0;
+static void sample(const NnrtAugment *augment, const float *in, double y, double x, float *out) {
+  int64_t top = below(y), left = below(x), channels = augment->channels, row = augment->width * channels;
+  float down = (float)(y - (double)top), right = (float)(x - (double)left);
+  const float weights[4] = {(1 - down) * (1 - right), (1 - down) * right, down * (1 - right), down * right};
+  if (top >= 0 && left >= 0 && top + 1 < augment->height && left + 1 < augment->width) {
+    const float *a = in + top * row + left * channels, *b = a + row;
+    for (int64_t c = 0; c < channels; c++)
+      out[c] = weights[0] * a[c] + weights[1] * a[c + channels] + weights[2] * b[c] + weights[3] * b[c + channels];
+    return;
+  }
+  for (int64_t c = 0; c < channels; c++)
+    out[c] = 0;
+  for (int k = 0; k < 4; k++)
+    add_pixel(out, pixel(augment, in, top + k / 2, left + k % 2), channels, weights[k]);
 }
 
 static double place(const double a[3], int64_t i, int64_t j) {
   return a[0] * (double)i + a[1] * (double)j + a[2];
 }
 
-void nnrt_move_image(const NnrtAugment *augment, const NnrtPlaces *places, const float *in, float *out) {
-  for (int64_t i = 0; i < augment->out_height; i++)
-    for (int64_t j = 0; j < augment->out_width; j++, out += augment->channels) {
-      double y = place(places->a[0], i, j), x = place(places->a[1], i, j);
-      if (places->whole)
-        copy(augment, in, (int64_t)y, (int64_t)x, out);
-      else
-        sample(augment, in, y, x, out);
+// Whole pixels: a row of the result lies in a row of the image, forwards or backwards.
+static void copy_rows(const NnrtAugment *augment, const NnrtPlaces *places, const float *in, float *out) {
+  int64_t channels = augment->channels, step = places->a[1][1] < 0 ? -1 : 1, first = (int64_t)places->a[1][2];
+  for (int64_t i = 0; i < augment->out_height; i++) {
+    int64_t y = inside((int64_t)place(places->a[0], i, 0), augment->height, augment->outside);
+    const float *row = y < 0 ? NULL : in + y * augment->width * channels;
+    for (int64_t j = 0; j < augment->out_width; j++, out += channels) {
+      int64_t x = inside(first + step * j, augment->width, augment->outside);
+      const float *from = row && x >= 0 ? row + x * channels : NULL;
+      for (int64_t c = 0; c < channels; c++)
+        out[c] = from ? from[c] : 0;
     }
+  }
+}
+
+void nnrt_move_image(const NnrtAugment *augment, const NnrtPlaces *places, const float *in, float *out) {
+  if (places->whole) {
+    copy_rows(augment, places, in, out);
+    return;
+  }
+  for (int64_t i = 0; i < augment->out_height; i++)
+    for (int64_t j = 0; j < augment->out_width; j++, out += augment->channels)
+      sample(augment, in, place(places->a[0], i, j), place(places->a[1], i, j), out);
 }
 
 void nnrt_move_map(const NnrtAugment *augment, const NnrtPlaces *places, const uint8_t *in, int64_t *out) {

@@ -152,8 +152,8 @@ Test(npy, bad_files) {
 
 // ---- NPZ
 static void little(Bytes *to, unsigned value, int count) {
-  for (int i = 0; i < count; i++)
-    add(to, &(unsigned char){(unsigned char)(value >> 8 * i)}, 1);
+  for (int i = 0; i < count; i++, value = i < 4 ? value >> 8 : 0)
+    add(to, &(unsigned char){(unsigned char)value}, 1);
 }
 
 typedef struct Zip {
@@ -186,7 +186,8 @@ static void add_member(Zip *zip, const char *name, const Bytes *content, bool de
     little(to, (unsigned)strlen(name), 2);
     little(to, 0, 2);
     if (!local) {
-      little(to, 0, 10);
+      little(to, 0, 8);
+      little(to, 0, 2);
       little(to, place, 4);
     }
     add(to, name, strlen(name));

@@ -174,6 +174,26 @@ Test(images, rows_to_predict_on) {
   nnrt_data_close(set);
 }
 
+// Samples of bytes that came from another format are read from images too; numbers are not.
+Test(images, for_models_of_other_data) {
+  static const unsigned char idx[] = {0, 0, 8, 3, 0, 0, 0, 1, 0, 0, 0, 2, 0, 0, 0, 2, 9, 8, 7, 6};
+  write_png("new/digit.png", 2, 2, 3, 0);
+  NnrtDataset *set = OPEN(CALL("idx", STR(file_bytes(idx, sizeof idx))), CALL("scale", REAL(2)), BARE("flatten"));
+  NnrtError error = {0};
+  NnrtDataset *like = nnrt_data_open_like(set, in_root("new/digit.png"), &error);
+  cr_assert(like, "%s", error.text);
+  cr_assert_eq(nnrt_data_info(like)->x.dim[0], 4);
+  float x[4];
+  sample(like, NNRT_PART_TEST, 0, x, NULL);
+  cr_assert_eq(x[0], 2 * ((587 * 50 + 114 * 100 + 500) / 1000)); // grey, scaled
+  nnrt_data_close(like);
+  nnrt_data_close(set);
+  set = OPEN(CALL("values", LIST(LIST(LIST(INT(1), INT(2)), LIST(INT(3), INT(4))))));
+  cr_assert_null(nnrt_data_open_like(set, in_root("new/digit.png"), &error));
+  cr_assert(strstr(error.text, "the model was trained on numbers, not on bytes"), "%s", error.text);
+  nnrt_data_close(set);
+}
+
 Test(images, bad_files) {
   two_classes();
   NnrtArg folder = STR(in_root("set"));

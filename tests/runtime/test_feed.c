@@ -1,0 +1,98 @@
+// Batches one after the other: the same from workers and in between, from any place on, over the ends of epochs; errors come
+// up at their batch; workers end when the feed does.
+#include "feed.h"
+#include "image_helper.h"
+
+enum { COUNT = 11, SIDE = 3, BATCH = 4, STEPS = 7, WIDTH = SIDE * SIDE * 3 };
+
+static void no_work(const NnrtFrame *frame) {
+  (void)frame;
+}
+
+static const NnrtValue inputs[] = {{"x", NNRT_F32, 4, {-1, SIDE, SIDE, 3}}, {"y", NNRT_I64, 1, {-1}}};
+static const NnrtFunction function = {.run = no_work, .input_count = 2, .inputs = inputs};
+
+static void eleven_images(void) {
+  char name[32];
+  for (int i = 0; i < COUNT; i++) {
+    snprintf(name, sizeof name, "set/%s/%02d.png", i < 5 ? "a" : "b", i);
+    write_png(name, SIDE, SIDE, 3, 10 * i);
+  }
+}
+
+typedef struct Seen {
+  float x[STEPS][BATCH][WIDTH];
+  int64_t y[STEPS][BATCH], rows[STEPS];
+  int steps;
+  NnrtError error;
+} Seen;
+
+// What comes from `first` (a step from the beginning of epoch 0) on.
+static void follow(const NnrtDataset *set, int threads, int first, int steps, int stop_after, Seen *seen) {
+  NnrtCall call;
+  NnrtPart part;
+  NnrtFeed feed,
+      from = {.fill = {.training = true, .seed = 5}, .batch = BATCH, .epoch = first / 3, .epoch_step = first % 3};
+  *seen = (Seen){0};
+  NnrtFrame base = {.threads = threads};
+  cr_assert(nnrt_call_new(&call, &function, &base, BATCH, set, "d", &seen->error));
+  cr_assert(nnrt_part_new(&part, set, NNRT_PART_TRAIN, &seen->error));
+  cr_assert(nnrt_feed_begin(&feed, &call, &part, &from, steps, &seen->error));
+  cr_assert_eq(feed.crew != NULL, threads > 1 && steps > 1);
+  for (int i = 0; i < stop_after && nnrt_feed_next(&feed, &seen->error); i++, seen->steps++) {
+    int64_t rows = seen->rows[i] = call.frame.clock[4];
+    memcpy(seen->x[i], call.inputs[0], (size_t)rows * sizeof seen->x[i][0]);
+    memcpy(seen->y[i], call.inputs[1], (size_t)rows * sizeof seen->y[i][0]);
+  }
+  nnrt_feed_end(&feed);
+  nnrt_part_free(&part);
+  nnrt_call_free(&call);
+}
+
+#define AUGMENTED                                                                                                      \
+  OPEN(CALL("images", STR(in_root("set")), NAMED("in_memory", BOOL(false))), BARE("flip"), CALL("noise", REAL(0.1)))
+
+Test(feed, workers_change_no_bit) {
+  static Seen alone, helped;
+  eleven_images();
+  NnrtDataset *set = AUGMENTED;
+  follow(set, 1, 0, STEPS, STEPS, &alone);
+  follow(set, 2, 0, STEPS, STEPS, &helped);
+  cr_assert_eq(alone.steps, STEPS);
+  cr_assert_arr_eq(&alone, &helped, sizeof alone);
+  static const int64_t rows[STEPS] = {4, 4, 3, 4, 4, 3, 4};
+  cr_assert_arr_eq(alone.rows, rows, sizeof rows);
+  cr_assert(memcmp(alone.y[0], alone.y[3], sizeof alone.y[0]) || memcmp(alone.y[1], alone.y[4], sizeof alone.y[0]),
+            "epochs have one order");
+  nnrt_data_close(set);
+}
+
+Test(feed, begins_anywhere_and_ends_early) {
+  static Seen whole, later;
+  eleven_images();
+  NnrtDataset *set = AUGMENTED;
+  follow(set, 1, 0, STEPS, STEPS, &whole);
+  for (int threads = 1; threads <= 2; threads++)
+    for (int first = 0; first < STEPS; first++) {
+      int steps = STEPS - first < 2 ? 1 : 2;
+      follow(set, threads, first, STEPS - first, steps, &later);
+      cr_assert_eq(later.steps, steps);
+      for (int i = 0; i < later.steps; i++)
+        cr_assert_arr_eq(later.x[i], whole.x[first + i], sizeof whole.x[0], "from %d on", first);
+    }
+  nnrt_data_close(set);
+}
+
+Test(feed, errors_come_at_their_batch) {
+  static Seen alone, helped;
+  eleven_images();
+  NnrtDataset *set = AUGMENTED;
+  cut_file("set/b/07.png", 20);
+  follow(set, 1, 0, STEPS, STEPS, &alone);
+  follow(set, 2, 0, STEPS, STEPS, &helped);
+  cr_assert(alone.steps < 3); // within the first epoch
+  cr_assert_eq(alone.steps, helped.steps);
+  cr_assert_str_eq(alone.error.text, helped.error.text);
+  cr_assert(strstr(alone.error.text, "set/b/07.png: the PNG image ends too early"), "%s", alone.error.text);
+  nnrt_data_close(set);
+}
