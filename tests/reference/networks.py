@@ -1,11 +1,12 @@
-"""Convolutional networks by another system: their weights as checkpoints of ours, images, and PyTorch's logits for them.
+"""Convolutional networks by another system: weights as checkpoints of ours, images, and PyTorch's logits for them.
 
     python3 networks.py FOLDER NAME...    without a NAME: the small ones of networks.nn, which are kept in networks/
 
-For each NAME: NAME.safetensors, NAME.csv (what `nnc predict` should print, computed in double precision) and, shared by
-networks of one size, SIDE.idx (images, f32 [n, h, w, c]). Weights are random, from a fixed seed; stored means and variances
-are those of other images, and off by a random amount. Needs PyTorch, not torchvision: the networks are written out here.
-Their modules have the names that nnc gives to the calls in a body: the layer's, and how many of it came before.
+For each NAME: NAME.safetensors, NAME.csv (what `nnc predict` should print, computed in double precision) and, shared
+by networks of one size, SIDE.idx (images, f32 [n, h, w, c]). Weights are random, from a fixed seed; stored means and
+variances are those of other images, and off by a random amount. Needs PyTorch, not torchvision: the networks are
+written out here. Their modules have the names that nnc gives to the calls in a body: the layer's, and how many of it
+came before.
 """
 import json
 import os
@@ -63,7 +64,8 @@ class SqueezeExcite(nn.Module):
 
     def __init__(self, channels, reduced, activation):
         super().__init__()
-        self.fc1, self.activation, self.fc2 = nn.Conv2d(channels, reduced, 1), activation(), nn.Conv2d(reduced, channels, 1)
+        self.fc1, self.fc2 = nn.Conv2d(channels, reduced, 1), nn.Conv2d(reduced, channels, 1)
+        self.activation = activation()
 
     def forward(self, x):
         return x * torch.sigmoid(self.fc2(self.activation(self.fc1(x.mean((2, 3), keepdim=True)))))
@@ -174,7 +176,8 @@ def inverted(stem, rows, last, activation, excite):
     for times, channels, count, stride, kernel in rows:
         for i in range(count):
             squeeze = max(1, inputs // 4) if excite else 0
-            parts.append(inverted_residual(inputs, channels, times * inputs, kernel, 1 if i else stride, activation, squeeze))
+            parts.append(inverted_residual(inputs, channels, times * inputs, kernel, 1 if i else stride, activation,
+                                           squeeze))
             inputs = channels
     return [*parts, conv_norm(inputs, last, 1, activation=activation), Pool()]
 
@@ -183,7 +186,8 @@ def densenet(counts, growth, stem, classes):
     parts, c = [conv_norm(3, stem, 7, 2), nn.MaxPool2d(3, 2, 1)], stem
     for i, count in enumerate(counts):
         if i > 0:
-            parts.append(Chain("transition", nn.BatchNorm2d(c), nn.ReLU(), nn.Conv2d(c, c // 2, 1, bias=False), nn.AvgPool2d(2)))
+            narrowed = nn.Conv2d(c, c // 2, 1, bias=False)
+            parts.append(Chain("transition", nn.BatchNorm2d(c), nn.ReLU(), narrowed, nn.AvgPool2d(2)))
             c //= 2
         for _ in range(count):
             parts.append(DenseLayer(
@@ -203,8 +207,10 @@ def convnext(widths, counts, classes):
 
 
 WIDTHS = 64, 128, 256, 512
-MOBILE = (1, 16, 1, 1, 3), (6, 24, 2, 2, 3), (6, 32, 3, 2, 3), (6, 64, 4, 2, 3), (6, 96, 3, 1, 3), (6, 160, 3, 2, 3), (6, 320, 1, 1, 3)
-EFFICIENT = (1, 16, 1, 1, 3), (6, 24, 2, 2, 3), (6, 40, 2, 2, 5), (6, 80, 3, 2, 3), (6, 112, 3, 1, 5), (6, 192, 4, 2, 5), (6, 320, 1, 1, 3)
+MOBILE = ((1, 16, 1, 1, 3), (6, 24, 2, 2, 3), (6, 32, 3, 2, 3), (6, 64, 4, 2, 3), (6, 96, 3, 1, 3), (6, 160, 3, 2, 3),
+          (6, 320, 1, 1, 3))
+EFFICIENT = ((1, 16, 1, 1, 3), (6, 24, 2, 2, 3), (6, 40, 2, 2, 5), (6, 80, 3, 2, 3), (6, 112, 3, 1, 5),
+             (6, 192, 4, 2, 5), (6, 320, 1, 1, 3))
 SMALL = (1, 8, 1, 1, 3), (3, 8, 2, 2, 3), (2, 12, 2, 2, 5)
 
 # The side of the images, and what the model's body holds.
@@ -213,7 +219,8 @@ NETWORKS = {
     "resnet50": (64, lambda: [Chain("resnet", *residual(bottleneck, WIDTHS, (3, 4, 6, 3), 1000))]),
     "vgg16": (64, lambda: [Chain("vgg", Chain("vgg_features", *vgg_features((*WIDTHS, 512), (2, 2, 3, 3, 3))),
                                  *vgg_top(512, 7, 4096, 1000))]),
-    "mobilenet_v2": (64, lambda: [Chain("v2_features", *inverted(32, MOBILE, 1280, nn.ReLU6, False)), nn.Linear(1280, 1000)]),
+    "mobilenet_v2": (64, lambda: [Chain("v2_features", *inverted(32, MOBILE, 1280, nn.ReLU6, False)),
+                                  nn.Linear(1280, 1000)]),
     "densenet121": (64, lambda: [densenet((6, 12, 24, 16), 32, 64, 1000)]),
     "efficientnet_b0": (224, lambda: [Chain("efficientnet", Chain(
         "efficientnet_features", *inverted(32, EFFICIENT, 1280, nn.SiLU, True)), nn.Linear(1280, 1000))]),
@@ -246,7 +253,8 @@ def randomise(net, images):
     for norm in norms:
         norm.momentum = None
     for module in net.modules():
-        if isinstance(module, Residual):  # as in trained networks a block adds little: rounding does not grow with depth
+        # As in trained networks a block adds little, so that rounding does not grow with depth.
+        if isinstance(module, Residual):
             list(module.children())[-2].batch_norm_0.weight *= 0.3
     net.train()
     net(images)
