@@ -93,23 +93,32 @@ static void expect_close(const char *found_text, const char *right_text) {
   cr_assert_eq(rows, 2);
 }
 
-// `options`: of the compiler; `weights`: the folder with NAME.safetensors, NAME.csv and the images.
-static void must_agree(const char *file, const char *name, int side, const char *options, const char *weights) {
-  must_run("%s predict %s %s/%d.idx %s %s --checkpoint %s/%s.safetensors -o jit.csv", NNC_BINARY, file, weights, side,
-           name, options, weights, name);
-  must_run("%s build %s %s %s -o net", NNC_BINARY, file, name, options);
-  must_run("./net predict %s/%d.idx --threads=1 --checkpoint %s/%s.safetensors -o c.csv", weights, side, weights, name);
-  must_run("cmp jit.csv c.csv");
+// The expected results, NAME.csv, lie in `weights`.
+static void must_give(const char *table, const char *weights, const char *name) {
   char expected[256];
   snprintf(expected, sizeof expected, "%s.csv", name);
-  char *found = read_text(folder, "jit.csv"), *right = read_text(weights, expected);
+  char *found = read_text(folder, table), *right = read_text(weights, expected);
   expect_close(found, right);
   free(found);
   free(right);
 }
 
+// `options`: of the compiler; `weights`: the folder with NAME.safetensors, NAME.csv and the images.
+static void must_agree(const char *file, const char *name, int side, const char *options, const char *weights) {
+  must_run("%s predict %s %s/%d.idx %s %s --checkpoint %s/%s.safetensors -o jit.csv", NNC_BINARY, file, weights, side,
+           name, options, weights, name);
+  must_give("jit.csv", weights, name);
+  must_run("%s build %s %s %s -o net", NNC_BINARY, file, name, options);
+  must_run("./net predict %s/%d.idx --threads=1 --checkpoint %s/%s.safetensors -o c.csv", weights, side, weights, name);
+  must_run("cmp jit.csv c.csv");
+}
+
 static void small(const char *name) {
   must_agree(HERE "/networks.nn", name, 32, "--set classes=10", HERE "/networks");
+  must_run("%s predict %s/networks.nn %s/networks/32.idx %s --set classes=10 --disable=norm "
+           "--checkpoint %s/networks/%s.safetensors -o unfolded.csv",
+           NNC_BINARY, HERE, HERE, name, HERE, name);
+  must_give("unfolded.csv", HERE "/networks", name);
 }
 
 #define PYTHON "/usr/bin/python3" // Debian's, for which there is python3-torch
@@ -127,43 +136,63 @@ static void whole(const char *file, const char *name, int side) {
 Test(networks, small_resnet18) {
   small("small_resnet18");
 }
+
 Test(networks, small_resnet50) {
   small("small_resnet50");
 }
+
 Test(networks, small_vgg16) {
   small("small_vgg16");
 }
+
 Test(networks, small_mobilenet_v2) {
   small("small_mobilenet_v2");
 }
+
 Test(networks, small_densenet121) {
   small("small_densenet121");
 }
+
 Test(networks, small_efficientnet_b0) {
   small("small_efficientnet_b0");
 }
+
 Test(networks, small_convnext_tiny) {
   small("small_convnext_tiny");
+}
+
+Test(networks, of_another_name) {
+  must_run("! %s predict %s/networks.nn %s/networks/32.idx other --set classes=10 > message 2>&1", NNC_BINARY, HERE,
+           HERE);
+  must_run("grep 'networks.nn has no model with inputs named `other`' message");
+  must_run("! %s build %s/networks.nn other --set classes=10 -o net > message 2>&1", NNC_BINARY, HERE);
+  must_run("grep 'networks.nn has no model with inputs named `other`' message");
 }
 
 Test(networks, resnet18) {
   whole("resnet.nn", "resnet18", 64);
 }
+
 Test(networks, resnet50) {
   whole("resnet.nn", "resnet50", 64);
 }
+
 Test(networks, vgg16) {
   whole("vgg.nn", "vgg16", 64);
 }
+
 Test(networks, mobilenet_v2) {
   whole("mobilenet.nn", "mobilenet_v2", 64);
 }
+
 Test(networks, densenet121) {
   whole("densenet.nn", "densenet121", 64);
 }
+
 Test(networks, efficientnet_b0) {
   whole("efficientnet.nn", "efficientnet_b0", 224);
 }
+
 Test(networks, convnext_tiny) {
   whole("convnext.nn", "convnext_tiny", 64);
 }
