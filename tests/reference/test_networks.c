@@ -161,6 +161,10 @@ Test(networks, small_convnext_tiny) {
   small("small_convnext_tiny");
 }
 
+Test(networks, their_own_tests) {
+  must_run("%s test %s/networks.nn --set classes=10", NNC_BINARY, HERE);
+}
+
 Test(networks, of_another_name) {
   must_run("! %s predict %s/networks.nn %s/networks/32.idx other --set classes=10 > message 2>&1", NNC_BINARY, HERE,
            HERE);
