@@ -113,23 +113,24 @@ static Affine affine(Lower *lower, LExpr *a, int64_t a_size, int64_t scale, LExp
                   .most = shift + far + (reach > 0 ? reach : 0)};
 }
 
-// The place at / divisor of `size` places, and in *inside whether it is one.
+// The place at / divisor of `size` places, the nearest one where it lies outside, and in *inside whether it is one.
 static LExpr *place_of(Lower *lower, Affine at, int64_t divisor, int64_t size, LExpr **inside) {
-  LExpr *place = at.value;
+  LExpr *place = at.value, *clamped;
   if (divisor > 1) {
     LExpr *rest = binary(lower, LX_MOD, at.value, whole(lower, divisor));
     *inside = binary(lower, LX_AND, *inside, binary(lower, LX_EQ, rest, whole(lower, 0)));
     place = binary(lower, LX_DIV, at.value, whole(lower, divisor));
   }
+  clamped = place;
   if (at.least < 0) {
-    *inside = binary(lower, LX_AND, *inside, binary(lower, LX_GE, at.value, whole(lower, 0)));
-    place = binary(lower, LX_MAX, place, whole(lower, 0));
+    *inside = binary(lower, LX_AND, *inside, binary(lower, LX_GE, place, whole(lower, 0)));
+    clamped = binary(lower, LX_MAX, clamped, whole(lower, 0));
   }
   if (at.most / divisor >= size) {
     *inside = binary(lower, LX_AND, *inside, binary(lower, LX_LT, place, whole(lower, size)));
-    place = binary(lower, LX_MIN, place, whole(lower, size - 1));
+    clamped = binary(lower, LX_MIN, clamped, whole(lower, size - 1));
   }
-  return place;
+  return clamped;
 }
 
 static LExpr *or_outside(Lower *lower, const Node *node, LExpr *inside, LExpr *value, double real, int64_t integer) {
