@@ -1,4 +1,4 @@
-// Each .nn file here against values of another system (make.py, make_windows.py) or worked by hand (figures.nn): `nnc test` on both
+// Each .nn file here against values of another system (make.py, make_windows.py) or worked by hand (figures*.nn): `nnc test` on both
 // backends must hold every expectation; with folding off too, since tests without inputs fold to constants in part.
 #include <criterion/criterion.h>
 #include <math.h>
@@ -85,6 +85,10 @@ Test(reference, figures) {
   must_hold("", "figures.nn");
 }
 
+Test(reference, figures_windows) {
+  must_hold("", "figures_windows.nn");
+}
+
 // The number after `key` and a space in the last line that begins with `line`; NaN if there is none.
 static double last_number(const char *text, const char *line, const char *key) {
   const char *found = NULL;
@@ -116,4 +120,11 @@ Test(reference, batch_norm_in_training) {
     cr_assert(steps < 1e-12 && after < 1e-12, "off by %g, %g\n%s", steps, after, result.output);
     free(result.output);
   }
+}
+
+Test(reference, batch_norm_of_one_sample) {
+  Result result = nnc("run --no-save %s/tests/reference/figures_windows.nn one_at_a_time", NNC_SOURCE_DIR);
+  cr_assert(result.status == 0, "exit status %d\n%s", result.status, result.output);
+  cr_assert(last_number(result.output, "epoch ", "off") == 0, "%s", result.output);
+  free(result.output);
 }
