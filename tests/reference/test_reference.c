@@ -1,4 +1,4 @@
-// Each .nn file here against values of another system (make.py) or worked by hand (figures.nn): `nnc test` on both
+// Each .nn file here against values of another system (make.py, make_windows.py) or worked by hand (figures*.nn): `nnc test` on both
 // backends must hold every expectation; with folding off too, since tests without inputs fold to constants in part.
 #include <criterion/criterion.h>
 #include <math.h>
@@ -68,8 +68,25 @@ Test(reference, mlp) {
   must_hold("", "mlp.nn");
 }
 
+Test(reference, windows) {
+  must_hold("", "windows.nn");
+}
+
+Test(reference, windows_unfolded) {
+  must_hold("--disable=fold", "windows.nn");
+}
+
+Test(reference, norms) {
+  must_hold("", "norms.nn");
+  must_hold("--disable=fold", "norms.nn");
+}
+
 Test(reference, figures) {
   must_hold("", "figures.nn");
+}
+
+Test(reference, figures_windows) {
+  must_hold("", "figures_windows.nn");
 }
 
 // The number after `key` and a space in the last line that begins with `line`; NaN if there is none.
@@ -90,5 +107,24 @@ Test(reference, ten_thousand_steps_of_back_propagation) {
   double first = last_number(result.output, "test ", "first_off");
   double second = last_number(result.output, "test ", "second_off");
   cr_assert(loss < 1e-8 && first < 1e-9 && second < 1e-9, "off by %g, %g, %g\n%s", loss, first, second, result.output);
+  free(result.output);
+}
+
+// Losses of both steps, and what the second left: parameters, running statistics, and the evaluation with them.
+Test(reference, batch_norm_in_training) {
+  static const char *const blocks[] = {"keras", "torch"};
+  for (int i = 0; i < 2; i++) {
+    Result result = nnc("run --no-save %s/tests/reference/norms.nn %s", NNC_SOURCE_DIR, blocks[i]);
+    cr_assert(result.status == 0, "exit status %d\n%s", result.status, result.output);
+    double steps = last_number(result.output, "epoch ", "off"), after = last_number(result.output, "test ", "off");
+    cr_assert(steps < 1e-12 && after < 1e-12, "off by %g, %g\n%s", steps, after, result.output);
+    free(result.output);
+  }
+}
+
+Test(reference, batch_norm_of_one_sample) {
+  Result result = nnc("run --no-save %s/tests/reference/figures_windows.nn one_at_a_time", NNC_SOURCE_DIR);
+  cr_assert(result.status == 0, "exit status %d\n%s", result.status, result.output);
+  cr_assert(last_number(result.output, "epoch ", "off") == 0, "%s", result.output);
   free(result.output);
 }
