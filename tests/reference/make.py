@@ -5,6 +5,7 @@ numbers. A gradient is had by an optimizer that gives it back as the new paramet
 (relative, but absolute below 1) and, where nothing cancels, by `off`, the relative error alone.
 Run: python3 make.py; needs PyTorch.
 """
+import itertools
 import os
 import re
 import types
@@ -125,6 +126,10 @@ ACTIVATIONS = {
     "swish(x)": F.silu,
     "sigmoid(x)": torch.sigmoid,
     "tanh(x)": torch.tanh,
+    "relu6(x)": F.relu6,
+    "hard_sigmoid(x)": lambda x: F.relu6(x + 3) / 6,  # the slope of F.hardsigmoid is rounded to f32
+    "hard_swish(x)": F.hardswish,
+    "mish(x)": F.mish,
     "softplus(x)": lambda x: F.softplus(x, threshold=40),
     "softmax(x)": lambda x: F.softmax(x, -1),
     "log_softmax(x)": lambda x: F.log_softmax(x, -1),
@@ -186,6 +191,59 @@ def flat_cross_entropy(x, y):
     return F.cross_entropy(x.reshape(-1, x.shape[-1]), y.reshape(-1))
 
 
+def focal(x, y, gamma=2):
+    l = F.log_softmax(x, -1)
+    return -(y * (1 - l.exp()) ** gamma * l).sum(-1).mean()
+
+
+def binary_focal(x, y, gamma=2, alpha=None):
+    """torchvision's sigmoid_focal_loss."""
+    p = torch.sigmoid(x)
+    loss = F.binary_cross_entropy_with_logits(x, y.double(), reduction="none") * (1 - (p * y + (1 - p) * (1 - y))) ** gamma
+    return (loss if alpha is None else (alpha * y + (1 - alpha) * (1 - y)) * loss).mean()
+
+
+def dice(p, y, smooth=1):
+    return 1 - ((2 * (p * y).sum(1) + smooth) / (p.sum(1) + y.sum(1) + smooth)).mean()
+
+
+def corners(box, row, column, rows, columns):
+    x, y, w, h = (column + box[0]) / columns, (row + box[1]) / rows, box[2].clamp(min=0), box[3].clamp(min=0)
+    return x - w / 2, y - h / 2, x + w / 2, y + h / 2
+
+
+def overlap(a, b):
+    """Intersection over union of boxes by their corners."""
+    across, down = torch.min(a[2], b[2]) - torch.max(a[0], b[0]), torch.min(a[3], b[3]) - torch.max(a[1], b[1])
+    common = across.clamp(min=0) * down.clamp(min=0)
+    areas = [(box[2] - box[0]) * (box[3] - box[1]) for box in (a, b)]
+    return (common / (areas[0] + areas[1] - common).clamp(min=1e-9)).detach()
+
+
+def root(v):
+    return torch.sign(v) * torch.sqrt(v.abs() + 1e-6)
+
+
+def yolo(x, y, boxes=2, coordinates=5, empty=0.5):
+    """The loss of the paper, a cell at a time."""
+    samples, rows, columns, _ = x.shape
+    loss = 0
+    for n, row, column in itertools.product(range(samples), range(rows), range(columns)):
+        cell, truth = x[n, row, column], y[n, row, column]
+        guesses = cell[: 5 * boxes].reshape(boxes, 5)
+        overlaps = [overlap(corners(g, row, column, rows, columns), corners(truth, row, column, rows, columns)) for g in guesses]
+        best = max(range(boxes), key=lambda i: overlaps[i])
+        for i, guess in enumerate(guesses):
+            if truth[4] and i == best:
+                loss = loss + coordinates * ((guess[:2] - truth[:2]) ** 2).sum() + (guess[4] - overlaps[i]) ** 2
+                loss = loss + coordinates * ((root(guess[2:4]) - torch.sqrt(truth[2:4] + 1e-6)) ** 2).sum()
+            else:
+                loss = loss + empty * guess[4] ** 2
+        if truth[4]:
+            loss = loss + ((cell[5 * boxes :] - truth[5:]) ** 2).sum()
+    return loss / samples
+
+
 GENERATOR = torch.Generator().manual_seed(1)
 
 
@@ -193,6 +251,11 @@ def normal(*shape):
     return brief(torch.randn(*shape, generator=GENERATOR) * 2)
 
 
+WEIGHTS = torch.tensor([1, 0.5, 0, 3])
+GRID = torch.zeros(2, 2, 3, 8)  # x, y, width, height, object, three classes
+GRID[0, 0, 1] = torch.tensor([0.5, 0.25, 0.5, 0.75, 1, 0, 1, 0])
+GRID[0, 1, 2] = torch.tensor([0.75, 0.5, 0.25, 0.5, 1, 1, 0, 0])
+GRID[1, 0, 0] = torch.tensor([0.125, 0.875, 1, 0.75, 1, 0, 0, 1])
 CLASSES = torch.tensor([0, 3, 2, 2, 1])
 SOFT = torch.tensor([[0.7, 0.1, 0.2, 0], [0.25] * 4, [0, 0, 1, 0], [0, 0.5, 0.5, 0], [0.1, 0.2, 0.3, 0.4]])
 TRUTH, SIGNS = torch.tensor([[0, 1, 1], [1, 0, 0]]), torch.tensor([[-1, 1, 1], [1, -1, -1]])
@@ -204,6 +267,21 @@ LOSSES = [
     ("cross_entropy(x, y)", lambda x, y: F.cross_entropy(x, y.double()), F.one_hot(CLASSES, 4), (5, 4)),
     ("cross_entropy(x, y)", F.cross_entropy, SOFT, (5, 4)),
     ("cross_entropy(x, y)", flat_cross_entropy, torch.tensor([[1, 0, 2], [2, 2, 0]]), (2, 3, 4)),
+    ("cross_entropy(x, y, smoothing: 0.1)", lambda x, y: F.cross_entropy(x, y, label_smoothing=0.1), CLASSES, (5, 4)),
+    ("cross_entropy(x, y, smoothing: 0.25)", lambda x, y: F.cross_entropy(x, y, label_smoothing=0.25), SOFT, (5, 4)),
+    ("cross_entropy(x, y, weights: [1, 0.5, 0, 3])", lambda x, y: F.cross_entropy(x, y, weight=WEIGHTS), CLASSES, (5, 4)),
+    ("cross_entropy(x, y, weights: [1, 0.5, 0, 3])", lambda x, y: F.cross_entropy(x, y, weight=WEIGHTS), SOFT, (5, 4)),
+    ("cross_entropy(x, y, 0.1, weights: [1, 0.5, 0, 3])",
+     lambda x, y: F.cross_entropy(x, y, weight=WEIGHTS, label_smoothing=0.1), CLASSES, (5, 4)),
+    ("focal(x, y)", lambda x, y: focal(x, F.one_hot(y, 4)), CLASSES, (5, 4)),
+    ("focal(x, y, gamma: 0.5)", lambda x, y: focal(x, y, 0.5), SOFT, (5, 4)),
+    ("binary_focal(x, y)", lambda x, y: binary_focal(x, y), TRUTH, (2, 3)),
+    ("binary_focal(x, y, gamma: 1.5, alpha: 0.25)", lambda x, y: binary_focal(x, y, 1.5, 0.25), TRUTH, (2, 3)),
+    ("dice_loss(softmax(x), y)", lambda x, y: dice(F.softmax(x, -1), F.one_hot(y, 4)), torch.tensor([[0, 3, 2], [2, 1, 0]]),
+     (2, 3, 4)),
+    ("dice_loss(sigmoid(x), y, smooth: 0.5)", lambda x, y: dice(torch.sigmoid(x), y[..., None], 0.5), TRUTH, (2, 3, 1)),
+    ("yolo_loss(x, y)", yolo, GRID, (2, 2, 3, 13)),
+    ("yolo_loss(x, y, boxes: 1, coordinates: 3.0, empty: 0.25)", lambda x, y: yolo(x, y, 1, 3, 0.25), GRID, (2, 2, 3, 8)),
     ("nll(log_softmax(x), y)", lambda x, y: F.nll_loss(F.log_softmax(x, -1), y), CLASSES, (5, 4)),
     ("nll(log(softmax(x)), y)", lambda x, y: -(F.softmax(x, -1).log() * y).sum(-1).mean(), SOFT, (5, 4)),
     ("binary_cross_entropy(x, y)", bce_logits, TRUTH, (2, 3)),
