@@ -7,21 +7,24 @@
 #include "passes/passes.h"
 #include "session/embedded.h"
 
-static Graph *optimise(Graph *graph, const CompileOptions *options) {
+static Graph *optimise(Graph *graph, bool trained, const CompileOptions *options) {
   graph = options->no_fold ? graph : pass_fold(graph);
   graph = options->no_simplify ? graph : pass_simplify(graph);
   graph = options->no_cse ? graph : pass_cse(graph);
+  graph = options->no_norm || trained ? graph : pass_fold_norm(graph);
   graph = options->no_dce ? graph : pass_dce(graph);
   return graph;
 }
 
-static void compile_graph(Compilation *result, Graph *graph, const char *entry, const Target *target,
+// `trained`: its values must be those of training, to the bit.
+static void compile_graph(Compilation *result, Graph *graph, const char *entry, bool trained, const Target *target,
                           const CompileOptions *options) {
   if (!graph)
     return;
   Arena *arena = result->program->arena;
-  KernelOptions kernel_options = {.fuse = !options->no_fuse && !options->check, .order = !options->no_order, .plan = !options->no_plan};
-  graph = optimise(graph, options);
+  KernelOptions kernel_options = {
+      .fuse = !options->no_fuse && !options->check, .order = !options->no_order, .plan = !options->no_plan};
+  graph = optimise(graph, trained, options);
   KernelGraph *kernels = fuse(arena, graph, &kernel_options);
   order(kernels, &kernel_options);
   plan(kernels, &kernel_options);
@@ -42,7 +45,9 @@ static int64_t place_kinds(Program *program, bool optimizer, int64_t offset) {
 
 // Slots lie one after another in the state block, each on a cache line of its own, what a model is made of before what
 // trains it. The block's bytes.
-static int64_t place_slots(Program *program) { return place_kinds(program, true, place_kinds(program, false, 0)); }
+static int64_t place_slots(Program *program) {
+  return place_kinds(program, true, place_kinds(program, false, 0));
+}
 
 static void compile_program(Compilation *result, const CompileOptions *options) {
   Program *program = result->program;
@@ -55,24 +60,26 @@ static void compile_program(Compilation *result, const CompileOptions *options) 
   result->loops->name = program->name;
   result->loops->state_bytes = place_slots(program);
   if (!options->no_init)
-    compile_graph(result, program->init, "init", &target, options);
+    compile_graph(result, program->init, "init", true, &target, options);
   for (int i = 0; i < program->trains.count && options->training; i++) {
     TrainBlock *train = program->trains.data[i];
     if (options->block && strcmp(options->block, train->name) != 0)
       continue;
-    compile_graph(result, train->train, manifest_entry_name(arena, train->name, "step"), &target, options);
+    compile_graph(result, train->train, manifest_entry_name(arena, train->name, "step"), true, &target, options);
     for (int k = 0; k < train->phases.count; k++)
-      compile_graph(result, train->phases.data[k].train, manifest_phase_name(arena, train->name, k), &target, options);
-    compile_graph(result, train->eval, manifest_entry_name(arena, train->name, "eval"), &target, options);
+      compile_graph(result, train->phases.data[k].train, manifest_phase_name(arena, train->name, k), true, &target,
+                    options);
+    compile_graph(result, train->eval, manifest_entry_name(arena, train->name, "eval"), false, &target, options);
   }
   for (int i = 0; i < program->predicts.count && options->prediction; i++) {
     PredictBlock *predict = program->predicts.data[i];
     if (options->block && strcmp(options->block, predict->model) != 0)
       continue;
-    compile_graph(result, predict->graph, manifest_entry_name(arena, "predict", predict->model), &target, options);
+    compile_graph(result, predict->graph, manifest_entry_name(arena, "predict", predict->model), false, &target,
+                  options);
   }
   for (int i = 0; i < program->tests.count && options->tests; i++)
-    compile_graph(result, program->tests.data[i]->graph, arena_printf(arena, "test_%d", i), &target, options);
+    compile_graph(result, program->tests.data[i]->graph, arena_printf(arena, "test_%d", i), true, &target, options);
   for (int i = 0; i < result->loops->entries.count; i++) {
     LEntry *entry = result->loops->entries.data[i];
     entry->check = options->check;
@@ -117,7 +124,7 @@ bool compile_disable(CompileOptions *options, const char *pass) {
     bool *off;
   } passes[] = {{"fold", &options->no_fold}, {"simplify", &options->no_simplify}, {"cse", &options->no_cse},
                 {"dce", &options->no_dce},   {"fuse", &options->no_fuse},         {"order", &options->no_order},
-                {"plan", &options->no_plan}};
+                {"plan", &options->no_plan}, {"norm", &options->no_norm}};
   for (size_t i = 0; i < sizeof passes / sizeof *passes; i++)
     if (strcmp(pass, passes[i].name) == 0)
       return *passes[i].off = true;

@@ -6,6 +6,7 @@
 
 #include "compile.h"
 #include "loops/schedule.h"
+#include "output.h"
 #include "session/session.h"
 #include "session/show.h"
 
@@ -40,13 +41,13 @@ enum Key { KEY_SET = 256, KEY_DISABLE, KEY_CC, KEY_CPU, KEY_BACKEND, KEY_EMBED, 
 static const struct argp_option options[] = {
     {0, 0, 0, 0, "Compiling:", 1},
     {"set", KEY_SET, "NAME=VALUE", 0, "give the constant NAME another value", 0},
-    {"disable", KEY_DISABLE, "PASS", 0, "leave out fold, simplify, cse, dce, fuse, order or plan; results stay the same", 0},
+    {"disable", KEY_DISABLE, "PASS", 0, "leave out fold, simplify, cse, dce, fuse, order or plan, and results stay the same; or norm, which folds normalisation into the weights of convolutions that are not being trained", 0},
     {"target-cpu", KEY_CPU, "CPU", 0, "compile for this processor (default: native)", 0},
     {0, 0, 0, 0, "Building:", 2},
     {"output", 'o', "FILE", 0, "the executable of `build`, the file `predict` writes to", 0},
     {"cc", KEY_CC, "CC", 0, "the C compiler (default: $CC, else cc)", 0},
     {"backend", KEY_BACKEND, "c|llvm", 0, "by way of C (default), or straight to an object file", 0},
-    {"debug", 'g', 0, 0, "keep symbols, for a debugger", 0},
+    {"debug", 'g', 0, 0, "for a debugger: keep symbols, and in C the lines of the .nn file", 0},
     {"embed", KEY_EMBED, "DIR", 0, "write NAME.c and NAME.h for prediction alone, with the weights inside", 0},
     {"weights", KEY_WEIGHTS, "FILE", 0, "the checkpoint whose weights --embed takes", 0},
     {0, 0, 0, 0, "Running:", 3},
@@ -189,9 +190,9 @@ static int execute(CommandLine *line, const Compilation *compilation) {
   case COMMAND_PREDICT: return session_run(line->arena, compilation, SESSION_PREDICT, &line->run);
   case COMMAND_TEST: return session_test(line->arena, compilation, &line->build.cc);
   case COMMAND_BUILD: return session_build(line->arena, compilation, &line->build);
-  case COMMAND_EMIT: return show_stage(line->arena, compilation, line->arguments[0], line->compile.cpu);
-  case COMMAND_PLAN: return show_plan(line->arena, compilation);
-  case COMMAND_MODELS: return show_models(line->arena, compilation->program);
+  case COMMAND_EMIT: show_stage(line->arena, compilation, line->arguments[0], &line->build.cc); return 0;
+  case COMMAND_PLAN: show_plan(line->arena, compilation); return 0;
+  case COMMAND_MODELS: show_models(line->arena, compilation->program); return 0;
   case COMMAND_COUNT: break;
   }
   return 1;
@@ -233,6 +234,7 @@ static bool is_there(const CommandLine *line, const Compilation *compilation) {
 
 int main(int argc, char **argv) {
   begun = monotonic();
+  nnrt_watch_output();
   Arena *arena = arena_new();
   Diag *diag = diag_new(arena);
   CommandLine line = {.arena = arena, .argument_count = -1};

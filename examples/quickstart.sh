@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # From a fresh Debian to a trained network: installs what is missing, builds nnc, trains digits.nn through the JIT, builds the
 # same file into an executable, and predicts with it.
+#   BUILD=build   the folder for the build
 set -euo pipefail
 root=$(cd "$(dirname "$0")/.." && pwd)
 build=${BUILD:-$root/build}

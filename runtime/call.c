@@ -116,18 +116,3 @@ void nnrt_call_key(NnrtCall *call, int64_t seed, int64_t index) {
   nnrt_philox((uint64_t)seed, stream, (uint64_t)index, word);
   call->frame.clock[2] = index ? (int64_t)((uint64_t)word[1] << 32 | word[0]) : seed;
 }
-
-bool nnrt_call_part(NnrtCall *call, const NnrtPart *part, int64_t batch, const volatile sig_atomic_t *stop) {
-  int64_t seed = call->frame.clock[2], index = 0;
-  bool whole = true;
-  nnrt_call_clear(call);
-  for (int64_t first = 0; whole && first < part->count; first += batch) {
-    int64_t rows = part->count - first < batch ? part->count - first : batch;
-    nnrt_call_key(call, seed, index++);
-    nnrt_call_batch(call, part, first, rows);
-    nnrt_call_add(call);
-    whole = !stop || !*stop;
-  }
-  call->frame.clock[2] = seed;
-  return whole;
-}

@@ -1,8 +1,6 @@
 // A function of a module made ready to be called: its frame, room for its inputs and results, and sums of its results
-// over samples. The drivers' inner loops are made of nnrt_call_batch and nnrt_call_add.
+// over samples. The drivers' inner loops are made of nnrt_feed_next (feed.h) and nnrt_call_add.
 #pragma once
-#include <signal.h>
-
 #include "state.h"
 
 typedef struct NnrtCall {
@@ -35,13 +33,6 @@ void nnrt_call_add(NnrtCall *call);
 void nnrt_call_clear(NnrtCall *call);
 double nnrt_call_mean(const NnrtCall *call, int output);
 
-// Runs on `rows` samples from `first` of the part's order.
-static inline void nnrt_call_batch(NnrtCall *call, const NnrtPart *part, int64_t first, int64_t rows) {
-  nnrt_data_batch(part->data, part->kind, part->order + first, rows, call->x, call->y);
-  call->frame.clock[4] = rows;
-  call->function->run(&call->frame);
-}
-
 // The part in its order of epoch 0. False: no memory.
 bool nnrt_part_new(NnrtPart *part, const NnrtDataset *data, NnrtPartKind kind, NnrtError *error);
 void nnrt_part_free(NnrtPart *part);
@@ -49,6 +40,3 @@ void nnrt_part_free(NnrtPart *part);
 // Before batch `index` (from 0) of a pass that leaves the parameters alone: the frame's seed becomes the batch's own, drawn
 // from the run's `seed` (batch 0 has that itself), so that each batch sees other draws and a second pass the same ones.
 void nnrt_call_key(NnrtCall *call, int64_t seed, int64_t index);
-
-// Means over a whole part, left in the call's sums. False if `stop` was set meanwhile.
-bool nnrt_call_part(NnrtCall *call, const NnrtPart *part, int64_t batch, const volatile sig_atomic_t *stop);

@@ -21,9 +21,8 @@ typedef struct NnrtPosition {
 } NnrtPosition;
 
 typedef enum NnrtLoad {
-  NNRT_LOAD_RESUME,  // every tensor of the module and no other, and the position
-  NNRT_LOAD_WEIGHTS, // every parameter and state; anything else in the file is left alone
-  NNRT_LOAD_START    // parameters and states that are there: differences are told, but only a wrong shape is an error
+  NNRT_LOAD_RESUME, // every tensor of the module and no other, and the position
+  NNRT_LOAD_WEIGHTS // every parameter and state; anything else in the file is left alone
 } NnrtLoad;
 
 bool nnrt_checkpoint_write(const NnrtModule *module, const char *block, const uint8_t *state,

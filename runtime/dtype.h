@@ -21,6 +21,17 @@ static inline bool nnrt_dtype_find(const char *name, NnrtType *type) {
   return false;
 }
 
+// Bytes of an element, also of the types that are only read; 0: unknown.
+static inline int64_t nnrt_dtype_bytes(const char *name) {
+  NnrtType type;
+  return nnrt_dtype_find(name, &type) ? nnrt_type_bytes(type)
+                                      : 2 * (strcmp(name, "F16") == 0 || strcmp(name, "BF16") == 0);
+}
+
+static inline bool nnrt_dtype_is_real(const char *name) {
+  return strcmp(name, "F32") == 0 || strcmp(name, "F64") == 0 || strcmp(name, "F16") == 0 || strcmp(name, "BF16") == 0;
+}
+
 static inline int64_t nnrt_tensor_bytes(const NnrtTensor *tensor) {
   return nnrt_elements(tensor->rank, tensor->dim) * nnrt_type_bytes(tensor->type);
 }

@@ -24,10 +24,11 @@ static bool evaluate_part(Evaluation *run, NnrtPartKind kind, NnrtError *error) 
                nnrt_call_new(&call, &train->eval, &run->base, batch, run->data, train->data->name, error);
   if (ready) {
     call.frame.clock[2] = run->options->seed >= 0 ? run->options->seed : train->seed;
-    nnrt_call_part(&call, &part, batch, NULL);
+    ready = nnrt_feed_part(&call, &part, batch, NULL, error) == NNRT_PASS_DONE;
     char text[1024];
     nnrt_means_text(text, sizeof text, &call, "");
-    printf("%s%s\n", names[kind], text);
+    if (ready)
+      printf("%s%s\n", names[kind], text);
     nnrt_call_free(&call);
   }
   nnrt_part_free(&part);
@@ -66,5 +67,5 @@ int nnrt_eval(const NnrtModule *module, const NnrtOptions *options) {
   if (run.data)
     nnrt_data_close(run.data);
   nnrt_state_free(&run.base);
-  return evaluated && fflush(stdout) == 0 ? 0 : 1;
+  return evaluated ? 0 : 1;
 }

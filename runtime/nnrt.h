@@ -5,7 +5,7 @@
 #include <stdint.h>
 #include <stdio.h>
 
-#define NNRT_ABI 1
+#define NNRT_ABI 2
 enum { NNRT_MAX_RANK = 8 };
 
 typedef enum NnrtType { NNRT_F32, NNRT_F64, NNRT_I32, NNRT_I64, NNRT_U8, NNRT_BOOL } NnrtType;
@@ -42,6 +42,7 @@ typedef struct NnrtTensor {
   int64_t dim[NNRT_MAX_RANK];
   NnrtTensorKind kind;
   int64_t offset, bytes; // in the state block
+  const char *layer;     // of the prelude that declares it (dense, conv2d); NULL: none
 } NnrtTensor;
 
 // An input or output of a function. dim[0] == -1: a row for each sample of the batch.
@@ -89,6 +90,22 @@ typedef struct NnrtData {
 // What `save` of a train block asks for.
 typedef enum NnrtSave { NNRT_SAVE_NEVER, NNRT_SAVE_BEST, NNRT_SAVE_EVERY } NnrtSave;
 
+// `load`: a file of tensors to begin with. A tensor of the file is looked for here by its name without `part`, renamed,
+// behind `into`.
+typedef struct NnrtRename {
+  const char *from, *to; // `*` stands for any characters, the same on both sides; without it, a part at the beginning
+} NnrtRename;
+
+typedef struct NnrtWeights {
+  const char *path; // relative to the .nn file
+  const char *only; // pattern of the names here that it fills, NULL: all; of several files, the first that fits counts
+  const char *into; // the part of the model that it fills, NULL: any
+  const char *part; // the part of the file that is taken, NULL: all
+  int rename_count;
+  const NnrtRename *renames; // each of what the one before it gave
+  bool pytorch;              // kernels are [out, in, …], to be turned to […, in, out]
+} NnrtWeights;
+
 // The step of a block once so many epochs are done: more is trained than before.
 typedef struct NnrtPhase {
   int64_t epochs;
@@ -105,12 +122,13 @@ typedef struct NnrtTrain {
   const char *save_to;    // checkpoint's path, relative to the .nn file
   const char *save_value; // BEST: "val.loss"
   int64_t save_every;     // EVERY: epochs
-  const char *load;       // checkpoint to start from, or NULL
   const char *log;        // CSV of epochs, or NULL
   int64_t patience;       // early stop: epochs without progress, 0: never
   const char *patience_value;
   int predict;            // index in NnrtModule.predicts, -1: none
   int64_t capacity;       // most samples the functions take in a call; 0: `batch`
+  int load_count;
+  const NnrtWeights *loads;
   int phase_count;
   const NnrtPhase *phases; // by epochs
 } NnrtTrain;

@@ -5,18 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "run.h"
-
-typedef struct Prediction {
-  const NnrtModule *module;
-  const NnrtPredict *model;
-  const NnrtOptions *options;
-  NnrtFrame base;
-  NnrtDataset *data, *rows; // what the model was trained on, or NULL; the file
-  NnrtPart part;
-  NnrtCall call;
-  FILE *out;
-} Prediction;
+#include "predict.h"
 
 static const NnrtSampleInfo *trained_on(const Prediction *run) {
   return run->data ? nnrt_data_info(run->data) : NULL;
@@ -36,7 +25,17 @@ static void write_text(FILE *out, const char *text) {
   fputc('"', out);
 }
 
-static void write_class(const Prediction *run, int64_t number) {
+// The sample a row of the table is of: its file's name, or its number.
+static void write_row_name(const Prediction *run, int64_t row) {
+  const char *path = nnrt_data_file_name(run->rows, row);
+  const char *slash = path ? strrchr(path, '/') : NULL;
+  if (path)
+    write_text(run->out, slash ? slash + 1 : path);
+  else
+    fprintf(run->out, "%" PRId64, row + 1);
+}
+
+void nnrt_write_class(const Prediction *run, int64_t number) {
   const NnrtSampleInfo *info = trained_on(run);
   if (info && info->class_names && number < info->class_count)
     write_text(run->out, info->class_names[number]);
@@ -74,10 +73,11 @@ static void write_classes(const Prediction *run, int64_t row, int64_t index) {
     for (int64_t i = 1; i < width; i++)
       if (nnrt_element(output->type, data, begin + i) > nnrt_element(output->type, data, begin + best))
         best = i;
-    fprintf(run->out, "%" PRId64 ",", row);
+    write_row_name(run, row);
+    fputc(',', run->out);
     if (count > 1)
       fprintf(run->out, "%" PRId64 ",", position + 1);
-    write_class(run, best);
+    nnrt_write_class(run, best);
     fprintf(run->out, ",%.6f\n", nnrt_element(output->type, data, begin + best));
   }
 }
@@ -87,16 +87,17 @@ static void write_binary(const Prediction *run, int64_t row, int64_t index) {
   int64_t count = positions(output, 1);
   for (int64_t position = 0; position < count; position++) {
     double probability = nnrt_element(output->type, run->call.outputs[0], index * count + position);
-    fprintf(run->out, "%" PRId64 ",", row);
+    write_row_name(run, row);
+    fputc(',', run->out);
     if (count > 1)
       fprintf(run->out, "%" PRId64 ",", position + 1);
-    write_class(run, probability >= 0.5);
+    nnrt_write_class(run, probability >= 0.5);
     fprintf(run->out, ",%.6f\n", probability);
   }
 }
 
 static void write_values(const Prediction *run, int64_t row, int64_t index) {
-  fprintf(run->out, "%" PRId64, row);
+  write_row_name(run, row);
   for (int i = 0; i < run->model->function.output_count; i++) {
     const NnrtValue *output = &run->model->function.outputs[i];
     int64_t elements = nnrt_elements(output->rank, output->dim);
@@ -110,7 +111,7 @@ static void write_values(const Prediction *run, int64_t row, int64_t index) {
 
 static void write_header(const Prediction *run) {
   const NnrtFunction *function = &run->model->function;
-  fputs("row", run->out);
+  fputs(nnrt_data_file_name(run->rows, 0) ? "file" : "row", run->out);
   if (run->model->task != NNRT_VALUES) {
     int64_t width = run->model->task == NNRT_CLASSES ? class_count(function->outputs) : 1;
     fputs(positions(function->outputs, width) > 1 ? ",position,class,probability\n" : ",class,probability\n", run->out);
@@ -127,20 +128,34 @@ static void write_header(const Prediction *run) {
   fputc('\n', run->out);
 }
 
-static void write_rows(Prediction *run) {
-  static void (*const write[])(const Prediction *, int64_t, int64_t) = {
+static bool write_rows(Prediction *run, NnrtError *error) {
+  static void (*const tables[])(const Prediction *, int64_t, int64_t) = {
       [NNRT_VALUES] = write_values, [NNRT_CLASSES] = write_classes, [NNRT_BINARY] = write_binary};
-  write_header(run);
+  bool images = nnrt_predicts_images(run), one = !images && nnrt_predicts_one_image(run);
+  if (!images && !one)
+    write_header(run);
   int64_t batch = run->model->batch, asked = run->options->batch, seed = run->call.frame.clock[2];
   if (asked > 0 && asked < batch)
     batch = asked;
-  for (int64_t first = 0; first < run->part.count; first += batch) {
-    int64_t rows = run->part.count - first < batch ? run->part.count - first : batch;
-    nnrt_call_key(&run->call, seed, first / batch);
-    nnrt_call_batch(&run->call, &run->part, first, rows);
-    for (int64_t i = 0; i < rows; i++)
-      write[run->model->task](run, first + i + 1, i);
+  NnrtFeed feed;
+  int64_t steps = (run->part.count + batch - 1) / batch;
+  bool fine = nnrt_feed_begin(&feed, &run->call, &run->part, &(NnrtFeed){.batch = batch}, steps, error);
+  for (int64_t step = 0; fine && step < steps; step++) {
+    fine = nnrt_feed_next(&feed, error);
+    if (!fine)
+      break;
+    nnrt_call_key(&run->call, seed, step);
+    run->call.function->run(&run->call.frame);
+    for (int64_t i = 0; fine && i < run->call.frame.clock[4]; i++)
+      if (images)
+        fine = nnrt_write_image(run, step * batch + i, i, error);
+      else if (one)
+        nnrt_write_probabilities(run);
+      else
+        tables[run->model->task](run, step * batch + i, i);
   }
+  nnrt_feed_end(&feed);
+  return fine;
 }
 
 // ---- opening
@@ -234,16 +249,20 @@ static bool predict(Prediction *run, NnrtError *error) {
       !nnrt_call_new(&run->call, &run->model->function, &run->base, run->model->batch, run->rows, run->options->input,
                      error))
     return false;
-  const char *path = run->options->output;
+  const char *path = nnrt_predicts_images(run) ? NULL : run->options->output;
   run->out = path ? fopen(path, "w") : stdout;
   if (!run->out)
     return nnrt_fail(error, "cannot write %s: %s", path, strerror(errno));
-  write_rows(run);
+  bool filled = write_rows(run, error);
+  if (!path) // whoever owns standard output looks after it
+    return filled;
   bool written = fflush(run->out) == 0 && !ferror(run->out);
   int reason = errno;
-  if (path && fclose(run->out) != 0 && written)
+  if (fclose(run->out) != 0 && written)
     written = false, reason = errno;
-  return written || nnrt_fail(error, "cannot write %s: %s", path ? path : "to standard output", strerror(reason));
+  if (!filled)
+    return false;
+  return written || nnrt_fail(error, "cannot write %s: %s", path, strerror(reason));
 }
 
 int nnrt_predict(const NnrtModule *module, const NnrtOptions *options) {

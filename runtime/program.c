@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "output.h"
 #include "state.h"
 #include "train.h"
 
@@ -131,6 +132,8 @@ static void print_help(const NnrtModule *module, const char *program, FILE *out)
 int nnrt_main(const NnrtModule *module, int argc, char **argv) {
   const char *program = argc > 0 ? argv[0] : module->name, *word = argc > 1 ? argv[1] : NULL;
   argp_err_exit_status = 2;
+  nnrt_watch_output();
+  nnrt_paths_of_program();
   if (word && (strcmp(word, "--help") == 0 || strcmp(word, "-?") == 0 || strcmp(word, "help") == 0)) {
     print_help(module, program, stdout);
     return 0;

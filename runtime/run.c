@@ -7,6 +7,8 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "load.h"
+
 int64_t nnrt_capacity(const NnrtTrain *train, int64_t samples) {
   if (train->capacity > 0)
     return train->capacity;
@@ -128,20 +130,14 @@ static bool make_calls(NnrtTraining *run, NnrtError *error) {
 
 static bool initialise(NnrtTraining *run, NnrtError *error) {
   NnrtCall init;
-  if (run->module->init.run) {
-    if (!nnrt_call_new(&init, &run->module->init, &run->base, 1, NULL, "", error))
-      return false;
-    init.frame.clock[2] = run->at.seed;
-    init.function->run(&init.frame);
-    nnrt_call_free(&init);
-  }
-  if (!run->train->load)
+  if (!run->module->init.run)
     return true;
-  char *path = nnrt_beside(run->module->file, run->train->load);
-  bool loaded =
-      nnrt_checkpoint_read(run->module, run->train->name, run->base.state, NULL, path, NNRT_LOAD_START, stderr, error);
-  free(path);
-  return loaded;
+  if (!nnrt_call_new(&init, &run->module->init, &run->base, 1, NULL, "", error))
+    return false;
+  init.frame.clock[2] = run->at.seed;
+  init.function->run(&init.frame);
+  nnrt_call_free(&init);
+  return true;
 }
 
 // Whether a position read from a file is one of this run.
@@ -193,17 +189,23 @@ static bool resume(NnrtTraining *run, const char *path, bool *resumed, NnrtError
   return fine;
 }
 
+// From the place where an older run stopped, or from what `load` names, or as initialised.
+static bool find_start(NnrtTraining *run, const char *path, bool *resumed, NnrtError *error) {
+  *resumed = false;
+  if (run->options->resume && !path)
+    return nnrt_fail(error, "train block `%s` saves nothing to resume from: give --checkpoint FILE", run->train->name);
+  if (run->options->resume && !resume(run, path, resumed, error))
+    return false;
+  return *resumed || nnrt_load(run->module, run->train, run->base.state, false, stderr, error);
+}
+
 static bool open_files(NnrtTraining *run, bool *resumed, NnrtError *error) {
   const NnrtTrain *train = run->train;
   const NnrtOptions *options = run->options;
-  char *path = nnrt_checkpoint_path(run->module, train, options->checkpoint);
+  char *path = options->resume ? nnrt_checkpoint_locate(run->module, train, options->checkpoint, true)
+                               : nnrt_checkpoint_path(run->module, train, options->checkpoint);
   bool saves = path && !options->no_save && (train->save != NNRT_SAVE_NEVER || options->checkpoint);
-  bool fine = true;
-  *resumed = false;
-  if (options->resume)
-    fine = path
-               ? resume(run, path, resumed, error)
-               : nnrt_fail(error, "train block `%s` saves nothing to resume from: give --checkpoint FILE", train->name);
+  bool fine = find_start(run, path, resumed, error);
   if (!saves) {
     free(path);
     return fine;
@@ -228,11 +230,21 @@ static void choose_saving(NnrtTraining *run) {
 static bool open_log(NnrtTraining *run, bool resumed, NnrtError *error) {
   if (!run->train->log)
     return true;
-  char *path = nnrt_beside(run->module->file, run->train->log);
+  char *path = nnrt_place(run->module->file, run->train->log);
   bool opened =
       nnrt_log_open(&run->log, path, &run->step, run->eval.function ? &run->eval : NULL, resumed, run->at.epoch, error);
   free(path);
   return opened;
+}
+
+static bool begin_feed(NnrtTraining *run, NnrtError *error) {
+  const NnrtPosition *at = &run->at;
+  NnrtFeed from = {.fill = {.training = true, .seed = at->seed},
+                   .batch = run->plan.batch,
+                   .epoch = at->epoch,
+                   .epoch_step = at->epoch_step};
+  int64_t steps = run->plan.steps - at->step;
+  return !run->data || steps <= 0 || nnrt_feed_begin(&run->feed, &run->step, &run->samples, &from, steps, error);
 }
 
 bool nnrt_training_begin(NnrtTraining *run, NnrtError *error) {
@@ -250,10 +262,12 @@ bool nnrt_training_begin(NnrtTraining *run, NnrtError *error) {
   run->saver.share = options->save_pause > 0 ? 0 : 20;
   run->saver.next = nnrt_seconds() + run->saver.pause;
   bool resumed;
-  return initialise(run, error) && open_files(run, &resumed, error) && open_log(run, resumed, error);
+  return initialise(run, error) && open_files(run, &resumed, error) && open_log(run, resumed, error) &&
+         begin_feed(run, error);
 }
 
 void nnrt_training_end(NnrtTraining *run) {
+  nnrt_feed_end(&run->feed);
   nnrt_log_close(&run->log);
   nnrt_saver_free(&run->saver);
   if (run->eval.function)
@@ -267,26 +281,30 @@ void nnrt_training_end(NnrtTraining *run) {
   nnrt_state_free(&run->base);
 }
 
-static bool missing(const char *path, NnrtError *error) {
-  char *last = nnrt_last_path(path);
+static bool missing(const NnrtTrain *train, const NnrtOptions *options, const char *path, NnrtError *error) {
+  char *last = nnrt_last_path(path), *other = options->checkpoint ? NULL : nnrt_beside_program(train->save_to);
   if (access(last, F_OK) == 0)
     nnrt_fail(error, "there is no checkpoint %s yet; %s holds a run that was stopped: `train --resume` goes on with it",
               path, last);
   else
-    nnrt_fail(error, "there is no checkpoint %s: train first, or give --checkpoint FILE", path);
+    nnrt_fail(error, "there is no checkpoint %s%s%s: train first, or give --checkpoint FILE", path,
+              other ? ", nor " : "", other ? other : "");
   free(last);
+  free(other);
   return false;
 }
 
 bool nnrt_restore(const NnrtModule *module, const NnrtTrain *train, const NnrtOptions *options, uint8_t *state,
                   NnrtError *error) {
-  char *path = nnrt_checkpoint_path(module, train, options->checkpoint);
+  char *path = nnrt_checkpoint_locate(module, train, options->checkpoint, false);
+  if (!path && train && train->load_count > 0)
+    return nnrt_load(module, train, state, true, stderr, error);
   if (!path)
     return nnrt_fail(error, "%s saves no checkpoint: train with --checkpoint FILE, and give it here too", module->name);
   bool there = access(path, F_OK) == 0 || errno != ENOENT;
   bool restored = there ? nnrt_checkpoint_read(module, train ? train->name : "", state, NULL, path, NNRT_LOAD_WEIGHTS,
                                                stderr, error)
-                        : missing(path, error);
+                        : missing(train, options, path, error);
   free(path);
   return restored;
 }

@@ -1,5 +1,6 @@
 // One training run: its settings made definite, its data, memory, position and files.
 #pragma once
+#include "feed.h"
 #include "log.h"
 #include "progress.h"
 #include "saver.h"
@@ -30,6 +31,8 @@ typedef struct NnrtTraining {
   NnrtFrame base;
   NnrtDataset *data;
   NnrtPart samples, val;
+  NnrtFeed feed;        // of training samples
+  NnrtError unreadable; // why a batch could not be filled
   NnrtCall step, eval; // eval.function NULL: nothing is evaluated
   NnrtPlan plan;
   NnrtPosition at;
@@ -50,6 +53,7 @@ int64_t nnrt_capacity(const NnrtTrain *train, int64_t samples);
 // The batch to use for a part: --batch, the block's, or the whole part, as far as compiled.
 bool nnrt_choose_batch(const NnrtTrain *train, int64_t asked, int64_t samples, int64_t *batch, NnrtError *error);
 
-// Fills the state from the checkpoint of a block (NULL: only --checkpoint says which), for evaluation and prediction.
+// Fills the state from the checkpoint of a block (NULL: only --checkpoint says which), for evaluation and prediction; one
+// that saves none has the weights it loads.
 bool nnrt_restore(const NnrtModule *module, const NnrtTrain *train, const NnrtOptions *options, uint8_t *state,
                   NnrtError *error);

@@ -69,34 +69,6 @@ const NnrtTrain *nnrt_find_train(const NnrtModule *module, const char *name, Nnr
   return NULL;
 }
 
-static char *join(const char *head, size_t length, const char *tail) {
-  size_t rest = strlen(tail) + 1;
-  char *text = malloc(length + rest);
-  if (!text)
-    abort();
-  memcpy(text, head, length);
-  memcpy(text + length, tail, rest);
-  return text;
-}
-
-char *nnrt_beside(const char *file, const char *path) {
-  const char *slash = file && *path != '/' ? strrchr(file, '/') : NULL;
-  return join(file, slash ? (size_t)(slash - file) + 1 : 0, path);
-}
-
-char *nnrt_checkpoint_path(const NnrtModule *module, const NnrtTrain *train, const char *chosen) {
-  if (chosen)
-    return join("", 0, chosen);
-  return train && train->save_to ? nnrt_beside(module->file, train->save_to) : NULL;
-}
-
-char *nnrt_last_path(const char *path) {
-  static const char suffix[] = ".safetensors";
-  size_t length = strlen(path), tail = sizeof suffix - 1;
-  bool named = length > tail && strcmp(path + length - tail, suffix) == 0;
-  return join(path, named ? length - tail : length, ".last.safetensors");
-}
-
 static const struct {
   const char *name;
   int bytes;

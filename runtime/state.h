@@ -6,6 +6,7 @@
 #include "data/data.h"
 #include "error.h"
 #include "nnrt.h"
+#include "paths.h"
 
 // Fills state (zeroed), arena and threads (0: as many as cores); inputs and outputs stay NULL. False if memory runs
 // out.
@@ -17,13 +18,6 @@ void *nnrt_allocate(int64_t bytes);
 
 // The train block of this name, or the first if `name` is NULL.
 const NnrtTrain *nnrt_find_train(const NnrtModule *module, const char *name, NnrtError *error);
-
-// `path` as seen from the folder of `file`; the caller frees it.
-char *nnrt_beside(const char *file, const char *path);
-// The checkpoint of a block: `chosen` (--checkpoint) if there is one, else what the block says; NULL if neither does.
-char *nnrt_checkpoint_path(const NnrtModule *module, const NnrtTrain *train, const char *chosen);
-// NAME.last.safetensors beside NAME.safetensors: the exact end of a run, to resume from.
-char *nnrt_last_path(const char *path);
 
 // What nnrt_data_begin began, waited for, or else a fresh opening at full depth.
 NnrtDataset *nnrt_data_take(const NnrtData *data, NnrtError *error);

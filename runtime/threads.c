@@ -1,6 +1,6 @@
 // Teams of threads, for both backends on one OpenMP runtime, and their barrier. OpenMP's own barrier may spin for
 // milliseconds; where other work shares the processors that keeps off the very thread that is waited for. This one spins
-// for a time like that between two kernels and then sleeps.
+// for a time like that between two kernels and then sleeps; at once where there are more threads than processors.
 #include <omp.h>
 #include <pthread.h>
 #include <stdatomic.h>
@@ -10,7 +10,7 @@
 enum { SPINS = 2000 }; // about 50 microseconds
 
 static struct {
-  int threads;            // of the team; written between teams only
+  int threads, spins;     // of the team; written between teams only
   atomic_uint generation; // barriers passed
   atomic_int arrived;
   pthread_mutex_t mutex;
@@ -34,7 +34,7 @@ static void release(void) {
 }
 
 static void await(unsigned generation) {
-  for (int i = 0; i < SPINS; i++) {
+  for (int i = 0; i < barrier.spins; i++) {
     if (atomic_load_explicit(&barrier.generation, memory_order_acquire) != generation)
       return;
     relax();
@@ -45,8 +45,14 @@ static void await(unsigned generation) {
   pthread_mutex_unlock(&barrier.mutex);
 }
 
+static int processors(void) {
+  static int count; // asking costs a system call
+  return count ? count : (count = omp_get_num_procs());
+}
+
 void nnrt_team(int threads) {
   barrier.threads = threads;
+  barrier.spins = threads > 1 && threads > processors() ? 0 : SPINS;
 }
 
 void nnrt_barrier(void) {

@@ -6,6 +6,7 @@
 #include <inttypes.h>
 #include <math.h>
 #include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
 
 #include "check_nan.h"
@@ -22,7 +23,7 @@ typedef struct Ticker {
   double last, saved;   // when it was looked at; when an epoch in course was last saved
 } Ticker;
 
-typedef enum Outcome { GOES_ON, STOPPED, SPOILT } Outcome;
+typedef enum Outcome { GOES_ON, STOPPED, SPOILT, UNREADABLE } Outcome;
 
 static const NnrtCall *val_of(const NnrtTraining *run) {
   return run->eval.function ? &run->eval : NULL;
@@ -106,18 +107,15 @@ static Outcome run_steps(NnrtTraining *run, Ticker *ticker) {
   bool reports = step->function->output_count > 0;
   clock[1] = at->epoch;
   choose_step(run);
-  if (run->data)
-    nnrt_data_order(run->data, NNRT_PART_TRAIN, at->seed, at->epoch, run->samples.order);
   while (at->epoch_step < plan->epoch_steps && at->step < plan->steps) {
     clock[0] = at->step;
-    if (run->data) {
-      int64_t first = at->epoch_step * plan->batch, rest = plan->samples - first;
-      nnrt_call_batch(step, &run->samples, first, rest < plan->batch ? rest : plan->batch);
-    } else {
+    if (!run->data) {
       clock[1] = at->step;
       clock[4] = 1;
-      step->function->run(&step->frame);
+    } else if (!nnrt_feed_next(&run->feed, &run->unreadable)) {
+      return UNREADABLE;
     }
+    step->function->run(&step->frame);
     if (reports && (!isfinite(nnrt_call_value(step, 0)) || (run->options->check_nan && nnrt_check_found_nan())))
       return spoilt(run);
     nnrt_call_add(step);
@@ -151,8 +149,11 @@ static Outcome finish_epoch(NnrtTraining *run, Ticker *ticker) {
   double trained = nnrt_seconds() - run->progress.epoch_began;
   int64_t *clock = run->eval.frame.clock, epoch = at->epoch + 1;
   clock[0] = at->step, clock[1] = at->epoch;
-  if (val_of(run) && !nnrt_call_part(&run->eval, &run->val, run->plan.batch, &stop))
-    return STOPPED;
+  NnrtPass pass = NNRT_PASS_DONE;
+  if (val_of(run))
+    pass = nnrt_feed_part(&run->eval, &run->val, run->plan.batch, &stop, &run->unreadable);
+  if (pass != NNRT_PASS_DONE)
+    return pass == NNRT_PASS_STOPPED ? STOPPED : UNREADABLE;
   bool better = run->best.output >= 0 && improve(run, &run->best, &at->best, epoch);
   if (run->progress_value.output >= 0)
     improve(run, &run->progress_value, &at->progress, epoch);
@@ -195,9 +196,15 @@ static Outcome run_epochs(NnrtTraining *run) {
   return outcome;
 }
 
+// Whether a bar can be redrawn in its place.
+static bool redraws(void) {
+  const char *kind = getenv("TERM");
+  return isatty(STDOUT_FILENO) && kind && *kind && strcmp(kind, "dumb") != 0;
+}
+
 static void start_clocks(NnrtTraining *run, double began) {
   run->progress = (NnrtProgress){.quiet = run->options->quiet,
-                                 .terminal = isatty(STDOUT_FILENO),
+                                 .terminal = redraws(),
                                  .unit = run->data ? "epoch" : "part",
                                  .epochs = run->plan.epochs,
                                  .epoch_steps = run->plan.epoch_steps,
@@ -218,14 +225,16 @@ static bool save_end(NnrtTraining *run) {
   return nnrt_saver_last(&run->saver, run->base.state, position(run), NNRT_SAVER_NOW) && !run->saver.failed;
 }
 
-static int interrupted(NnrtTraining *run) {
+static int interrupted(NnrtTraining *run, Outcome outcome) {
   nnrt_progress_clear(&run->progress);
   bool saved = save_end(run);
+  if (outcome == UNREADABLE)
+    nnrt_report(&run->unreadable);
   fprintf(stderr, "stopped after step %" PRId64 " (epoch %" PRId64 ")", run->at.step, run->at.epoch + 1);
   if (run->saver.path && saved)
     fprintf(stderr, "; %s holds the run, --resume goes on", run->saver.last_path);
   fputc('\n', stderr);
-  return 130;
+  return outcome == UNREADABLE ? 1 : 130;
 }
 
 // With `save: best` the parameters that were best are tested, not the last ones.
@@ -249,7 +258,9 @@ static bool test(NnrtTraining *run, NnrtError *error) {
   if (tested) {
     call.frame.clock[0] = run->at.step, call.frame.clock[1] = run->at.epoch;
     call.frame.clock[2] = run->at.seed, call.frame.clock[3] = run->step.frame.clock[3];
-    if (nnrt_call_part(&call, &part, run->plan.batch, &stop) && !run->options->quiet) {
+    NnrtPass pass = nnrt_feed_part(&call, &part, run->plan.batch, &stop, error);
+    tested = pass != NNRT_PASS_FAILED;
+    if (pass == NNRT_PASS_DONE && !run->options->quiet) {
       char text[1024];
       nnrt_means_text(text, sizeof text, &call, "");
       printf("test%s", text);
@@ -265,8 +276,8 @@ static bool test(NnrtTraining *run, NnrtError *error) {
 
 static int finish(NnrtTraining *run, Outcome outcome) {
   NnrtError error = {0};
-  if (outcome == STOPPED)
-    return interrupted(run);
+  if (outcome == STOPPED || outcome == UNREADABLE)
+    return interrupted(run, outcome);
   if (outcome == SPOILT) {
     nnrt_saver_flush(&run->saver);
     return 1;

@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
-# Installs what is missing, builds, runs every test (plain, with clang, under sanitizers, the fuzz targets), and says how
-# many passed.
-#   FUZZ_SECONDS=60   how long each fuzz target runs
+# Installs what is missing, builds, runs every test (plain and under sanitizers) and the fuzz targets, and says how many
+# passed. A test that needs data that is not here is left out.
+#   BUILD=build-tests   the folder for the builds
+#   FUZZ_SECONDS=60     how long each fuzz target runs
 set -uo pipefail
 root=$(cd "$(dirname "$0")/.." && pwd)
 build=${BUILD:-$root/build-tests}

@@ -162,10 +162,16 @@ static void print_place(FILE *out, Span span) {
     fputs("nnc: ", out);
 }
 
+// On a terminal that has colours, unless NO_COLOR says not to (no-color.org).
+static bool in_colour(FILE *out) {
+  const char *unwanted = getenv("NO_COLOR"), *kind = getenv("TERM");
+  return isatty(fileno(out)) == 1 && !(unwanted && *unwanted) && kind && *kind && strcmp(kind, "dumb") != 0;
+}
+
 void diag_print(const Diag *diag, FILE *out) {
-  bool terminal = isatty(fileno(out)) == 1;
-  const char *red = terminal ? "\033[1;31m" : "", *blue = terminal ? "\033[1;36m" : "";
-  const char *plain = terminal ? "\033[0m" : "";
+  bool colour = in_colour(out);
+  const char *red = colour ? "\033[1;31m" : "", *blue = colour ? "\033[1;36m" : "";
+  const char *plain = colour ? "\033[0m" : "";
   int shown = diag->errors.count;
   DiagError **sorted = arena_array(diag->arena, DiagError *, shown);
   if (shown)

@@ -21,7 +21,8 @@ void diag_hint(Diag *diag, const char *format, ...) __attribute__((format(printf
 void diag_note(Diag *diag, Span span, const char *format, ...) __attribute__((format(printf, 3, 4)));
 
 int diag_errors(const Diag *diag);
-// Prints all, in order of file, line, column; the same error at the same place once. No colour unless `out` is a terminal.
+// Prints all, in order of file, line, column; the same error at the same place once. No colour unless `out` is a terminal
+// that is not `dumb`, nor where NO_COLOR is set.
 void diag_print(const Diag *diag, FILE *out);
 
 // The candidate nearest to `name` by edit distance, if near enough to be a slip of the hand; else NULL.

@@ -194,6 +194,12 @@ static bool all_given(Elab *e, const Decl *decl, const CallArg *given, Span span
   return true;
 }
 
+// `none` passes for an argument that is none when it is left out, whatever its type.
+static bool is_left_out(const Formal *formal, const Value *given) {
+  return given->kind == V_NONE && formal->standard && formal->standard->kind == EXPR_NAME &&
+         !strcmp(formal->standard->name.text, "none");
+}
+
 // Given plain values first, then tensors in order (they bind dimensions), then what was left out.
 bool call_bind(Elab *e, const Decl *decl, CallArg *given, Span span, bool of_model) {
   bool fine = true;
@@ -208,8 +214,8 @@ bool call_bind(Elab *e, const Decl *decl, CallArg *given, Span span, bool of_mod
       bool plain = !formal->type || formal->type->kind == TYPE_PLAIN;
       if (!given[i].value || plain != (pass == 0))
         continue;
-      Value *v = formal->type ? type_match(e, formal, given[i].value, given[i].span, of_model, decl->name.text)
-                              : given[i].value;
+      bool any = !formal->type || is_left_out(formal, given[i].value);
+      Value *v = any ? given[i].value : type_match(e, formal, given[i].value, given[i].span, of_model, decl->name.text);
       fine = fine && v;
       scope_bind(e, formal->name.text, v ? v : value_poison(e));
     }

@@ -181,7 +181,7 @@ const DataFacts *data_facts(Elab *e, Global *global, bool counts) {
   if (global->facts && (!counts || global->facts->count >= 0))
     return global->facts;
   DataFacts *facts = arena_new_of(e->arena, DataFacts);
-  facts->count = -1;
+  facts->count = facts->val_count = -1;
   if (!e->options->data)
     return global->facts = facts;
   NnrtError error = {0};
@@ -199,6 +199,7 @@ const DataFacts *data_facts(Elab *e, Global *global, bool counts) {
     facts->y = batch_type(&info->y);
   facts->class_count = info->class_count;
   facts->count = info->count[NNRT_PART_TRAIN];
+  facts->val_count = info->count[NNRT_PART_VAL];
   nnrt_data_close(set);
   return global->facts = facts;
 }

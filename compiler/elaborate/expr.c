@@ -108,6 +108,8 @@ static void unknown_name_hint(Elab *e, const char *name) {
                                          {"keras", "layers need no module: x |> dense(64)"},
                                          {"layers", "layers need no module: x |> dense(64)"},
                                          {"F", "layers need no module: x |> relu"},
+                                         {"pass", "an empty block is written `{ }`"},
+                                         {"print", "`report name: x` in a step shows a value"},
                                          {"f16", "the element types are f32, f64, i32, i64, u8 and bool"},
                                          {"bf16", "bf16 is not built yet; use f32"}};
   for (size_t i = 0; i < sizeof hints / sizeof *hints; i++)

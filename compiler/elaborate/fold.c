@@ -74,6 +74,48 @@ static bool check_classes(Elab *e, const LossRule *rule, const CallArg *given, S
   return false;
 }
 
+static bool is_constant(const Node *node) {
+  while (node->op == OP_broadcast || node->op == OP_cast || node->op == OP_reshape)
+    node = node->inputs[0];
+  return node->op == OP_constant;
+}
+
+// What dropout keeps: select(…, 0, x / (1 - rate)). NULL: this is something else.
+static const Node *dropped(const Node *node) {
+  const Node *kept = is_constant(node->inputs[1])   ? node->inputs[2]
+                     : is_constant(node->inputs[2]) ? node->inputs[1]
+                                                    : NULL;
+  return kept && kept->op == OP_div && is_constant(kept->inputs[1]) ? kept->inputs[0] : kept;
+}
+
+// The node whose numbers these are, but for their places, their type, limits, and some that are zero. NULL: there is none.
+static const Node *shown(const Node *node) {
+  switch (node->op) {
+  case OP_reshape:
+  case OP_transpose:
+  case OP_broadcast:
+  case OP_slice:
+  case OP_reverse:
+  case OP_cast:
+  case OP_stop_gradient:
+    return node->inputs[0];
+  case OP_max:
+  case OP_min:
+    return is_constant(node->inputs[0]) ? node->inputs[1] : is_constant(node->inputs[1]) ? node->inputs[0] : NULL;
+  case OP_select:
+    return dropped(node);
+  default:
+    return NULL;
+  }
+}
+
+static bool went_through(const Builder *builder, FactKind kind, const Node *node) {
+  for (; node; node = shown(node))
+    if (fact_find(builder, kind, node))
+      return true;
+  return false;
+}
+
 bool fold_before(Elab *e, Global *layer, CallArg *given, Span span) {
   const char *name = layer->decl->name.text;
   if (layer->module != e->prelude || !given[0].value || given[0].value->kind != V_TENSOR)
@@ -93,7 +135,7 @@ bool fold_before(Elab *e, Global *layer, CallArg *given, Span span) {
     if (result && e->builder->kind == BUILD_TRAIN)
       model_use(e, result->model)->task = rule->task;
     const Fact *fact = rule->folded ? fact_find(e->builder, rule->folds, node) : NULL;
-    if (fact && !result) {
+    if (rule->folded && (!fact || !result) && went_through(e->builder, rule->folds, node)) {
       elab_error(e, given[0].span, "`%s` takes logits, but this went through `%s` already", name,
                  rule->folds == FACT_SOFTMAX ? "softmax" : "sigmoid");
       diag_hint(e->diag, "take it away; %s", rule->instead);

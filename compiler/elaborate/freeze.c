@@ -3,74 +3,41 @@
 // a normalisation uses and keeps its stored statistics. After each `unfreeze` the step is another graph: its phase.
 #include "elaborate/internal.h"
 
-static bool glob(const char *pattern, const char *text) {
-  for (; *pattern; pattern++, text++) {
-    if (*pattern == '*') {
-      while (*text && !glob(pattern + 1, text))
-        text++;
-      return glob(pattern + 1, text);
-    }
-    if (*pattern != *text)
-      return false;
-  }
-  return !*text;
-}
+#include "names.h"
 
-bool pattern_matches(Elab *e, const char *pattern, const char *name) {
-  if (glob(pattern, name) || (!strchr(pattern, '*') && path_within(name, pattern)))
-    return true;
-  for (const char *dot = strchr(name, '.'); dot; dot = strchr(dot + 1, '.'))
-    if (*pattern && glob(pattern, arena_strndup(e->arena, name, (size_t)(dot - name))))
-      return true;
-  return false;
-}
-
-// The pattern names a call, or, ending in `.*`, all that is in it.
-static bool covers(Elab *e, const char *pattern, const char *path) {
-  size_t length = strlen(pattern);
-  bool inside = length > 2 && !strcmp(pattern + length - 2, ".*");
-  return pattern_matches(e, pattern, path) ||
-         (inside && pattern_matches(e, arena_strndup(e->arena, pattern, length - 2), path));
-}
-
-typedef bool Matcher(Elab *e, const char *pattern, const char *name);
-
-static bool any_matches(Elab *e, const Patterns *patterns, Matcher *matcher, const char *name) {
+static bool any_fits(const Patterns *patterns, const char *name) {
   for (int i = 0; i < patterns->count; i++)
-    if (matcher(e, patterns->data[i].text, name))
+    if (nnrt_name_fits(patterns->data[i].text, name))
       return true;
   return false;
 }
 
 // The phase from which on what is frozen at first is trained; 0: never.
-static int thawed_from(Elab *e, const TrainSetup *setup, Matcher *matcher, const char *name) {
+static int thawed_from(const TrainSetup *setup, const char *name) {
   for (int i = 0; i < setup->thaws.count; i++)
-    if (!setup->thaws.data[i].patterns.count || any_matches(e, &setup->thaws.data[i].patterns, matcher, name))
+    if (!setup->thaws.data[i].patterns.count || any_fits(&setup->thaws.data[i].patterns, name))
       return i + 1;
   return 0;
 }
 
-static bool frozen(Elab *e, Matcher *matcher, const char *name) {
-  const TrainSetup *setup = e->builder->train;
-  if (!setup || !any_matches(e, &setup->frozen, matcher, name))
-    return false;
-  int from = thawed_from(e, setup, matcher, name);
-  return !from || from > e->builder->phase;
-}
-
 bool slot_frozen(Elab *e, const char *name) {
-  return frozen(e, pattern_matches, name);
+  const TrainSetup *setup = e->builder->train;
+  if (!setup || !any_fits(&setup->frozen, name))
+    return false;
+  int from = thawed_from(setup, name);
+  return !from || from > e->builder->phase;
 }
 
 int slot_thawed(Elab *e, const char *name) {
   const TrainSetup *setup = e->builder->train;
-  return setup && any_matches(e, &setup->frozen, pattern_matches, name) ? thawed_from(e, setup, pattern_matches, name)
-                                                                        : 0;
+  return setup && any_fits(&setup->frozen, name) ? thawed_from(setup, name) : 0;
 }
 
+// The dot behind its path lets a pattern for all that is in it fit too: net.norm_0.*
 bool call_frozen(Elab *e) {
   const Frame *frame = e->frame;
-  return frame && *frame->path && !frame->is_optimizer && frozen(e, covers, frame->path);
+  return frame && *frame->path && !frame->is_optimizer && e->builder->train &&
+         slot_frozen(e, arena_printf(e->arena, "%s.", frame->path));
 }
 
 // ---- the settings
@@ -140,7 +107,7 @@ static void unmatched(Elab *e, const char *setting, const char *kind, const Patt
   VEC(const char *) names = {0};
   for (int i = 0; i < e->table.slots.count; i++) {
     const Slot *slot = e->table.slots.data[i];
-    if (slot->kind == SLOT_PARAM && (!setup || any_matches(e, &setup->frozen, pattern_matches, slot->name)))
+    if (slot->kind == SLOT_PARAM && (!setup || any_fits(&setup->frozen, slot->name)))
       vec_push(e->arena, &names, slot->name);
   }
   elab_error(e, pattern->span, "`%s`: no %s is named `%s`", setting, kind, pattern->text);
@@ -154,8 +121,8 @@ static void unmatched(Elab *e, const char *setting, const char *kind, const Patt
 static bool names_parameter(Elab *e, const Pattern *pattern, const Patterns *among) {
   for (int i = 0; i < e->table.slots.count; i++) {
     const Slot *slot = e->table.slots.data[i];
-    if (slot->kind == SLOT_PARAM && pattern_matches(e, pattern->text, slot->name) &&
-        (!among || any_matches(e, among, pattern_matches, slot->name)))
+    if (slot->kind == SLOT_PARAM && nnrt_name_fits(pattern->text, slot->name) &&
+        (!among || any_fits(among, slot->name)))
       return true;
   }
   return false;

@@ -422,7 +422,7 @@ void fact_add(Elab *e, FactKind kind, const Node *node, Node *other, Global *mod
 const Fact *fact_find(const Builder *builder, FactKind kind, const Node *node);
 ModelUse *model_use(Elab *e, Global *model);
 
-// ---- training (freeze.c, minimize.c, train.c, step.c, data.c, test.c)
+// ---- training (freeze.c, load.c, save.c, minimize.c, train.c, step.c, data.c, test.c)
 // A parameter's name, a part of a model, or either with `*` for any characters.
 typedef struct Pattern {
   const char *text;
@@ -446,6 +446,8 @@ typedef struct TrainSetup {
   const Expr *loss, *optimizer, *metrics;
   Patterns frozen;
   VEC(Thaw) thaws; // by epochs
+  VEC(NnrtWeights) loads;
+  Patterns loaded; // what `load` fills, where it says so
   bool has_clip;
   double clip_norm;
   const Expr *save_value, *patience_value; // that must be reported
@@ -458,7 +460,7 @@ typedef struct DataFacts {
   Type x, y; // with the batch in front
   bool has_y;
   int class_count;
-  int64_t count; // training samples, -1: unknown
+  int64_t count, val_count; // samples of the training and the validation part, -1: unknown
 } DataFacts;
 
 void minimize_statement(Elab *e, const Stmt *stmt);
@@ -467,7 +469,14 @@ void minimize_loss(Elab *e, Span span, const Stmt *key, Value *loss, Span loss_s
 void report_value(Elab *e, Name name, Value *value, Span span);
 void report_statement(Elab *e, const Stmt *stmt);
 void train_declaration(Elab *e, Module *module, const Decl *decl);
-bool pattern_matches(Elab *e, const char *pattern, const char *name); // the slot `name`, or a part that it belongs to
+void read_save(Elab *e, TrainSetup *setup, const Expr *value);
+void read_early_stop(Elab *e, TrainSetup *setup, const Expr *value);
+// The value that a setting names, `text` for short: it is reported, and there are samples for it.
+void check_watched(Elab *e, const TrainSetup *setup, const TrainBlock *block, const Expr *expr, const char *text);
+void read_load(Elab *e, TrainSetup *setup, const Expr *value);
+bool is_word(const Expr *value, const char *word);
+int64_t setting_number(Elab *e, const Expr *value, const char *name, int64_t least, int64_t most); // `least` after an error
+const char *string_of(Elab *e, const Expr *value, const char *what); // NULL after an error
 bool read_patterns(Elab *e, const char *setting, const Expr *value, Patterns *out);
 void read_unfreeze(Elab *e, TrainSetup *setup, const Expr *value);
 void check_parameters_named(Elab *e, const char *setting, const Patterns *patterns); // each names one at least

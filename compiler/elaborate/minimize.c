@@ -90,20 +90,29 @@ static bool check_over(Elab *e, const Value *over, Span span) {
 
 typedef VEC(Slot *) SlotList;
 
-static bool any_reached(Elab *e, const Reach *reach, const Node *loss, const Value *over, SlotList *out) {
+// The parameters that a loss depends on, among those it is minimized over.
+typedef struct Reached {
+  SlotList slots; // to be trained now
+  bool any;       // there are some, perhaps frozen
+  bool later;     // some are frozen, but not for ever
+} Reached;
+
+static Reached reached_slots(Elab *e, const Reach *reach, const Node *loss, const Value *over) {
   Builder *builder = e->builder;
-  bool any = false;
+  Reached found = {0};
   for (int i = 0; i < builder->values.count; i++) {
     Slot *slot = builder->table->slots.data[i];
     const Node *current = builder->values.data[i].current;
     if (slot->kind != SLOT_PARAM || !current || current->id > loss->id || !reach->seen[current->id] ||
         !is_over(over, slot->name))
       continue;
-    any = true;
+    found.any = true;
     if (!slot_frozen(e, slot->name))
-      vec_push(e->arena, out, slot);
+      vec_push(e->arena, &found.slots, slot);
+    else if (slot_thawed(e, slot->name))
+      found.later = true;
   }
-  return any;
+  return found;
 }
 
 static bool check_each_reached(Elab *e, const Reach *reach, const Node *loss, const Value *over, Span span) {
@@ -113,8 +122,7 @@ static bool check_each_reached(Elab *e, const Reach *reach, const Node *loss, co
         return false;
     return true;
   }
-  SlotList found = {0};
-  if (any_reached(e, reach, loss, over, &found))
+  if (reached_slots(e, reach, loss, over).any)
     return true;
   if (over) {
     elab_error(e, span, "the loss does not depend on `%s`", over->as.model.path);
@@ -270,11 +278,12 @@ void minimize_loss(Elab *e, Span span, const Stmt *key, Value *value, Span loss_
   if (e->builder->kind == BUILD_EVAL || !check_over(e, over, over_span))
     return;
   Reach reach = reach_from(e, loss);
-  SlotList slots = {0};
   if (!check_stale(e, &reach, loss, loss_span) || !check_each_reached(e, &reach, loss, over, over_span))
     return;
-  any_reached(e, &reach, loss, over, &slots);
-  if (!slots.count) {
+  Reached found = reached_slots(e, &reach, loss, over);
+  if (!found.slots.count) {
+    if (found.later)
+      return;
     elab_error(e, loss_span, "nothing is left to train: `freeze` names every parameter of this loss");
     return;
   }
@@ -283,7 +292,7 @@ void minimize_loss(Elab *e, Span span, const Stmt *key, Value *value, Span loss_
     diag_hint(e->diag, "write minimize … using adam(lr: 1e-3)");
     return;
   }
-  train_slots(e, span, key, loss, &slots, optimizer);
+  train_slots(e, span, key, loss, &found.slots, optimizer);
 }
 
 void minimize_statement(Elab *e, const Stmt *stmt) {

@@ -214,6 +214,7 @@ static Slot *make_slot(Elab *e, const Stmt *stmt, const char *name, Type type) {
   slot->kind = e->frame->is_optimizer ? SLOT_OPTIMIZER : stmt->kind == STMT_PARAM ? SLOT_PARAM : SLOT_STATE;
   slot->index = table->slots.count;
   slot->span = elab_user_span(e, stmt->span);
+  slot->layer = e->frame->module == e->prelude && !e->frame->is_optimizer ? e->frame->decl->name.text : NULL;
   slot_add(e, table, slot);
   initialise(e, slot, stmt->value, stmt->value ? stmt->value->span : stmt->span);
   return slot;

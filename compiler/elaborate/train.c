@@ -53,7 +53,7 @@ static void read_expr(Elab *e, TrainSetup *s, const Expr *value, const Setting *
     s->metrics = value;
 }
 
-static int64_t positive(Elab *e, const Expr *value, const char *name, int64_t least, int64_t most) {
+int64_t setting_number(Elab *e, const Expr *value, const char *name, int64_t least, int64_t most) {
   int64_t number;
   if (!eval_int(e, value, arena_printf(e->arena, "`%s`", name), &number))
     return least;
@@ -64,24 +64,24 @@ static int64_t positive(Elab *e, const Expr *value, const char *name, int64_t le
   return least;
 }
 
-static bool is_word(const Expr *value, const char *word) {
+bool is_word(const Expr *value, const char *word) {
   return value->kind == EXPR_NAME && !strcmp(value->name.text, word);
 }
 
 static void read_batch(Elab *e, TrainSetup *s, const Expr *value, const Setting *setting) {
-  s->settings.batch = is_word(value, "all") ? -1 : positive(e, value, setting->name, 1, 1 << 24);
+  s->settings.batch = is_word(value, "all") ? -1 : setting_number(e, value, setting->name, 1, 1 << 24);
 }
 
 static void read_number(Elab *e, TrainSetup *s, const Expr *value, const Setting *setting) {
   if (!strcmp(setting->name, "epochs"))
-    s->settings.epochs = positive(e, value, setting->name, 1, (int64_t)1 << 40);
+    s->settings.epochs = setting_number(e, value, setting->name, 1, (int64_t)1 << 40);
   else if (!strcmp(setting->name, "steps"))
-    s->settings.steps = positive(e, value, setting->name, 1, (int64_t)1 << 40);
+    s->settings.steps = setting_number(e, value, setting->name, 1, (int64_t)1 << 40);
   else
-    s->settings.seed = positive(e, value, setting->name, 0, INT64_MAX);
+    s->settings.seed = setting_number(e, value, setting->name, 0, INT64_MAX);
 }
 
-static const char *string_of(Elab *e, const Expr *value, const char *what) {
+const char *string_of(Elab *e, const Expr *value, const char *what) {
   Value *v = eval_expr(e, value);
   if (v->kind == V_STR && *v->as.text)
     return v->as.text;
@@ -91,69 +91,7 @@ static const char *string_of(Elab *e, const Expr *value, const char *what) {
 }
 
 static void read_text(Elab *e, TrainSetup *s, const Expr *value, const Setting *setting) {
-  const char *text = string_of(e, value, arena_printf(e->arena, "`%s`", setting->name));
-  if (!strcmp(setting->name, "load"))
-    s->settings.load = text;
-  else
-    s->settings.log = text;
-}
-
-static const char *value_name(Elab *e, const Expr *expr) {
-  Text text = text_new(e->arena);
-  expr_print(&text, expr);
-  return text_string(&text);
-}
-
-// save: best(val.loss, to: "best.safetensors"), every(5, to: "…")
-static void read_save(Elab *e, TrainSetup *s, const Expr *value, const Setting *setting) {
-  (void)setting;
-  const char *name = value->kind == EXPR_CALL && value->left->kind == EXPR_NAME ? value->left->name.text : "";
-  bool best = !strcmp(name, "best");
-  if (!best && strcmp(name, "every") != 0) {
-    elab_error(e, value->span, "`save` is best(val.loss, to: \"…\") or every(5, to: \"…\")");
-    return;
-  }
-  const Expr *what = NULL;
-  bool has_to = false;
-  for (int i = 0; i < value->args.count; i++) {
-    const Arg *arg = &value->args.data[i];
-    if (arg->name.text && !strcmp(arg->name.text, "to") && (has_to = true))
-      s->settings.save_to = string_of(e, arg->value, "`to`");
-    else if (arg->name.text)
-      elab_error(e, arg->name.span, "`%s` has no argument `%s`", name, arg->name.text);
-    else if (what)
-      elab_error(e, arg->value->span, "`%s` takes one value and `to`", name);
-    else
-      what = arg->value;
-  }
-  if (!what || !s->settings.save_to) {
-    if (what && !has_to)
-      elab_error(e, value->span, "`%s` needs a file's name: `to: \"…\"`", name);
-    else if (!what)
-      elab_error(e, value->span, best ? "`best` needs a value, such as val.loss" : "`every` needs a number of epochs");
-    return;
-  }
-  s->settings.save = best ? NNRT_SAVE_BEST : NNRT_SAVE_EVERY;
-  if (best) {
-    s->save_value = what;
-    s->settings.save_value = value_name(e, what);
-  } else
-    s->settings.save_every = positive(e, what, "every", 1, (int64_t)1 << 40);
-}
-
-// early_stop: patience(5, val.loss)
-static void read_early_stop(Elab *e, TrainSetup *s, const Expr *value, const Setting *setting) {
-  (void)setting;
-  bool shaped = value->kind == EXPR_CALL && is_word(value->left, "patience") && value->args.count == 2 &&
-                !value->args.data[0].name.text && !value->args.data[1].name.text;
-  if (!shaped) {
-    elab_error(e, value->span,
-               "`early_stop` is patience(5, val.loss): epochs without progress, and the value that is watched");
-    return;
-  }
-  s->settings.patience = positive(e, value->args.data[0].value, "patience", 1, (int64_t)1 << 40);
-  s->patience_value = value->args.data[1].value;
-  s->settings.patience_value = value_name(e, s->patience_value);
+  s->settings.log = string_of(e, value, arena_printf(e->arena, "`%s`", setting->name));
 }
 
 static void read_clip(Elab *e, TrainSetup *s, const Expr *value, const Setting *setting) {
@@ -166,6 +104,23 @@ static void read_clip(Elab *e, TrainSetup *s, const Expr *value, const Setting *
     elab_error(e, value->span, "`clip` is the largest norm of all gradients together, a number above 0, but this is %s",
                value_kind(e, v));
   }
+}
+
+// save: best(val.loss, to: "best.safetensors"), every(5, to: "…")
+static void read_saving(Elab *e, TrainSetup *s, const Expr *value, const Setting *setting) {
+  (void)setting;
+  read_save(e, s, value);
+}
+
+// early_stop: patience(5, val.loss)
+static void read_stopping(Elab *e, TrainSetup *s, const Expr *value, const Setting *setting) {
+  (void)setting;
+  read_early_stop(e, s, value);
+}
+
+static void read_loads(Elab *e, TrainSetup *s, const Expr *value, const Setting *setting) {
+  (void)setting;
+  read_load(e, s, value);
 }
 
 // freeze: [backbone], or patterns: ["backbone.block_*"]
@@ -189,10 +144,10 @@ static const Setting settings[] = {
     {"steps", read_number, true},
     {"seed", read_number, true},
     {"metrics", read_expr, false},
-    {"save", read_save, true},
-    {"load", read_text, true},
+    {"save", read_saving, true},
+    {"load", read_loads, true},
     {"log", read_text, true},
-    {"early_stop", read_early_stop, true},
+    {"early_stop", read_stopping, true},
     {"clip", read_clip, true},
     {"freeze", read_freeze, true},
     {"unfreeze", read_thaws, true},
@@ -281,31 +236,6 @@ static bool name_taken(Elab *e, const Decl *decl, const char *name) {
   return false;
 }
 
-// val.loss, train.accuracy, loss: must be something that is reported.
-static void check_value(Elab *e, const TrainBlock *block, const Expr *expr, const char *text) {
-  if (!expr)
-    return;
-  const char *dot = strchr(text, '.'), *name = dot ? dot + 1 : text;
-  size_t part = dot ? (size_t)(dot - text) : 0;
-  bool known = !dot || (part == 3 && !strncmp(text, "val", 3)) || (part == 4 && !strncmp(text, "test", 4)) ||
-               (part == 5 && !strncmp(text, "train", 5));
-  VEC(const char *) names = {0};
-  for (int i = 0; i < block->eval->outputs.count; i++) {
-    if (known && !strcmp(block->eval->outputs.data[i].name, name))
-      return;
-    vec_push(e->arena, &names, arena_printf(e->arena, "val.%s", block->eval->outputs.data[i].name));
-  }
-  elab_error(e, expr->span, "nothing named `%s` is reported", text);
-  if (diag_nearest(text, names.data, names.count)) {
-    elab_suggest(e, text, names.data, names.count);
-    return;
-  }
-  Text reported = text_new(e->arena);
-  for (int i = 0; i < names.count; i++)
-    text_printf(&reported, "%s%s", i ? ", " : "", names.data[i]);
-  diag_hint(e->diag, "what is reported: %s; `metrics: [accuracy]` reports more", text_string(&reported));
-}
-
 static const Formal *only_input(const Global *model) {
   const Formal *found = NULL;
   for (int i = 0; i < model->decl->formals.count; i++)
@@ -375,9 +305,12 @@ void train_declaration(Elab *e, Module *module, const Decl *decl) {
     check_names(e, setup);
   else if (step_graphs(e, setup, block)) {
     check_frozen(e, setup);
-    check_value(e, block, setup->save_value, setup->settings.save_value ? setup->settings.save_value : "");
-    check_value(e, block, setup->patience_value, setup->settings.patience_value ? setup->settings.patience_value : "");
+    check_parameters_named(e, "load", &setup->loaded);
+    check_watched(e, setup, block, setup->save_value, setup->settings.save_value);
+    check_watched(e, setup, block, setup->patience_value, setup->settings.patience_value);
     block->settings = setup->settings;
+    block->settings.load_count = setup->loads.count;
+    block->settings.loads = setup->loads.data;
     block->data = setup->data ? setup->data->data : NULL;
     block->settings.data = block->data;
     vec_push(e->arena, &e->mains, note_models(e, setup, setup->built));

@@ -123,9 +123,17 @@ static void mismatch(Elab *e, const Match *m, const TypeExpr *type, const Type *
     diag_hint(e->diag, "%s", why);
 }
 
+// Whether a name stands for whatever comes: it is not bound yet, and, in a result, is no constant either.
+static bool is_open(Elab *e, const Match *m, const Expr *expr) {
+  if (expr->kind != EXPR_NAME || m->of_model || scope_find(e->frame, expr->name.text))
+    return false;
+  const Global *global = m->result ? scope_global(e->frame->module, e, expr->name.text) : NULL;
+  return !global || global->decl->kind != DECL_CONST;
+}
+
 // One dimension against its expression. A name that is not bound yet is bound.
 static bool match_dim(Elab *e, const Match *m, const TypeExpr *type, const Expr *expr, Dim dim, const Type *found) {
-  if (expr->kind == EXPR_NAME && !m->of_model && !scope_find(e->frame, expr->name.text)) {
+  if (is_open(e, m, expr)) {
     scope_bind(e, expr->name.text, value_dim(e, dim));
     return true;
   }

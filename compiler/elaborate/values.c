@@ -255,6 +255,6 @@ const char *value_kind(Elab *e, const Value *v) {
   case V_DATA:
     return arena_printf(e->arena, "the data set `%s`", text);
   default:
-    return "nothing";
+    return v->as.integer ? "none" : "nothing";
   }
 }

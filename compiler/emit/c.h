@@ -38,6 +38,12 @@ typedef struct CVectorLocal {
   int copies;
 } CVectorLocal;
 
+// Where a kernel stands in the text printed so far, and where it comes from.
+typedef struct CStretch {
+  size_t begin, end;
+  Span span;
+} CStretch;
+
 typedef struct CEmit {
   Text *out;
   Arena *arena;
@@ -50,6 +56,7 @@ typedef struct CEmit {
   VEC(CVectorLocal) vectors;     // of the kernel
   const LStmt *tile;             // the tile being printed in vectors, NULL: scalar code
   VEC(const LVar *) vector_lets; // its lets that are vectors
+  VEC(CStretch) kernels;         // those printed
 } CEmit;
 
 extern const char *const c_types[]; // by LType
@@ -62,8 +69,9 @@ void c_line(CEmit *emit, const char *format, ...)
 void c_comment(CEmit *emit, const char *comment);
 void c_string(Text *out, const char *string);
 
-// ---- emit_c.c: a whole file; `contract` declares NnrtFrame
-void c_file(Text *out, const LoopModule *loops, const Manifest *manifest, const char *contract, bool is_static);
+// ---- emit_c.c: a whole file; `contract` declares NnrtFrame; `path` is its name, for #line directives, NULL: without
+void c_file(Text *out, const LoopModule *loops, const Manifest *manifest, const char *contract, bool is_static,
+            const char *path);
 
 // An element in memory as a constant.
 void c_number(Text *out, LType type, const uint8_t *from);
@@ -90,6 +98,9 @@ bool c_is_dead(const CEmit *emit, const LVar *let);
 void c_body(CEmit *emit, const LBody *body);
 void c_kernel(CEmit *emit, const LKernel *kernel, bool is_static);
 void c_function(CEmit *emit, const LFunction *function);
+
+// ---- c_lines.c: what was printed, with #line directives, at the end of `out`, which is the beginning of the file
+void c_add_with_lines(Text *out, const CEmit *emit, const char *path);
 
 // ---- c_helper.c
 void c_helpers(Text *out, const bool *used);

@@ -143,7 +143,7 @@ void embed_source(Text *out, const Embed *embed) {
   for (int i = 0; i < embed->function_count; i++)
     vec_push(out->arena, &loops.entries, (LEntry *)(uintptr_t)embed->functions[i].entry);
   const char *contract = arena_printf(out->arena, "#include \"%s.h\"\n\n%s\n", embed->name, frame_type);
-  c_file(out, &loops, NULL, contract, true);
+  c_file(out, &loops, NULL, contract, true, NULL);
   print_weights(out, embed);
   for (int i = 0; i < embed->function_count; i++)
     print_function(out, embed, &embed->functions[i]);

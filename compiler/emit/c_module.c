@@ -58,6 +58,7 @@ static void print_tensors(Text *out, const NnrtModule *module) {
     text_printf(out, ", .kind = %s, .offset = ", kind_names[tensor->kind]);
     integer(out, tensor->offset);
     field_integer(out, "bytes", tensor->bytes);
+    field_string(out, "layer", tensor->layer);
     text_add(out, "},\n");
   }
   text_add(out, "};\n\n");
@@ -190,13 +191,48 @@ static void print_train(CEmit *emit, const Manifest *manifest, const DataSets *s
   field_string(out, "save_to", train->save_to);
   field_string(out, "save_value", train->save_value);
   field_integer(out, "save_every", train->save_every);
-  field_string(out, "load", train->load);
   field_string(out, "log", train->log);
   field_integer(out, "patience", train->patience);
   field_string(out, "patience_value", train->patience_value);
+  if (train->load_count)
+    text_printf(out, ", .load_count = %d, .loads = train_%d_loads", train->load_count, number);
   if (train->phase_count)
     text_printf(out, ", .phase_count = %d, .phases = train_%d_phases", train->phase_count, number);
   text_printf(out, ", .predict = %d},\n", train->predict);
+}
+
+static void print_renames(Text *out, int number, int load, const NnrtWeights *weights) {
+  if (weights->rename_count == 0)
+    return;
+  text_printf(out, "static const NnrtRename train_%d_load_%d_renames[] = {", number, load);
+  for (int i = 0; i < weights->rename_count; i++) {
+    text_add(out, i ? ", {" : "{");
+    c_string(out, weights->renames[i].from);
+    text_add(out, ", ");
+    c_string(out, weights->renames[i].to);
+    text_add(out, "}");
+  }
+  text_add(out, "};\n\n");
+}
+
+static void print_loads(Text *out, const NnrtTrain *train, int number) {
+  for (int i = 0; i < train->load_count; i++)
+    print_renames(out, number, i, &train->loads[i]);
+  if (train->load_count)
+    text_printf(out, "static const NnrtWeights train_%d_loads[] = {\n", number);
+  for (int i = 0; i < train->load_count; i++) {
+    const NnrtWeights *weights = &train->loads[i];
+    text_add(out, "  {.path = ");
+    c_string(out, weights->path);
+    field_string(out, "only", weights->only);
+    field_string(out, "into", weights->into);
+    field_string(out, "part", weights->part);
+    if (weights->rename_count)
+      text_printf(out, ", .rename_count = %d, .renames = train_%d_load_%d_renames", weights->rename_count, number, i);
+    field_integer(out, "pytorch", weights->pytorch);
+    text_add(out, "},\n");
+  }
+  text_add(out, train->load_count ? "};\n\n" : "");
 }
 
 static void print_phases(CEmit *emit, const Manifest *manifest, int number) {
@@ -220,6 +256,7 @@ static void print_trains(CEmit *emit, const Manifest *manifest, const DataSets *
     const NnrtTrain *train = &module->trains[i];
     print_function_values(emit->out, arena_printf(emit->arena, "train_%d", i), &train->train);
     print_function_values(emit->out, arena_printf(emit->arena, "eval_%d", i), &train->eval);
+    print_loads(emit->out, train, i);
     print_phases(emit, manifest, i);
     if (!train->higher_is_better || train->train.output_count == 0)
       continue;

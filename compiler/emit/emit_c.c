@@ -277,9 +277,14 @@ static bool is_printed(const LoopModule *module, const LKernel *kernel, const Ma
 
 static void print_kernels(CEmit *emit, const Manifest *manifest) {
   const LoopModule *module = emit->module;
-  for (int i = 0; i < module->kernels.count; i++)
-    if (is_printed(module, module->kernels.data[i], manifest))
-      c_kernel(emit, module->kernels.data[i], module->entries.count > 0);
+  for (int i = 0; i < module->kernels.count; i++) {
+    const LKernel *kernel = module->kernels.data[i];
+    if (!is_printed(module, kernel, manifest))
+      continue;
+    size_t begin = emit->out->length;
+    c_kernel(emit, kernel, module->entries.count > 0);
+    vec_push(emit->arena, &emit->kernels, (CStretch){begin, emit->out->length, kernel->span});
+  }
 }
 
 static void mark_expr(const LExpr *expr, const LoopModule *module, bool *used) {
@@ -334,7 +339,12 @@ static const char pragmas[] =
     "#pragma GCC optimize(\"no-tree-loop-distribute-patterns\")\n"
     "#endif\n\n";
 
-void c_file(Text *out, const LoopModule *loops, const Manifest *manifest, const char *contract, bool is_static) {
+static const char *module_name(const LoopModule *loops) {
+  return loops->name ? loops->name : "module";
+}
+
+void c_file(Text *out, const LoopModule *loops, const Manifest *manifest, const char *contract, bool is_static,
+            const char *path) {
   Text body = text_new(out->arena);
   CEmit emit = {.out = &body, .arena = out->arena, .module = loops};
   print_functions(&emit, manifest);
@@ -345,15 +355,24 @@ void c_file(Text *out, const LoopModule *loops, const Manifest *manifest, const 
       print_entry(&emit, loops->entries.data[i], is_static);
   if (manifest)
     c_module(&emit, manifest);
-  text_printf(out, "// %s: made by nnc, %s\n", loops->name ? loops->name : "module",
+  text_printf(out, "// %s: made by nnc, %s\n", module_name(loops),
               "for -std=c11 -O3 -march=native -ffp-contract=off -fno-math-errno -fno-trapping-math -fwrapv -fopenmp.");
   text_add(out, head);
   text_add(out, contract);
   text_add(out, pragmas);
   c_helpers(out, emit.used);
-  text_add(out, text_string(&body));
+  if (path)
+    c_add_with_lines(out, &emit, path);
+  else
+    text_add(out, text_string(&body));
 }
 
+static const char contract_file[] = "#include \"nnrt.h\"\n\n";
+
 void emit_c(Text *out, const LoopModule *loops, const struct Manifest *manifest) {
-  c_file(out, loops, manifest, "#include \"nnrt.h\"\n\n", manifest != NULL);
+  c_file(out, loops, manifest, contract_file, manifest != NULL, NULL);
+}
+
+void emit_c_debug(Text *out, const LoopModule *loops, const struct Manifest *manifest) {
+  c_file(out, loops, manifest, contract_file, manifest != NULL, arena_printf(out->arena, "%s.c", module_name(loops)));
 }

@@ -56,7 +56,8 @@ static NnrtTensor *tensors_of(Arena *arena, const Program *program, uint64_t *fi
                            .rank = slot->type.rank,
                            .kind = (NnrtTensorKind)slot->kind,
                            .offset = slot->offset,
-                           .bytes = type_count(&slot->type, 0) * elem_bytes(slot->type.elem)};
+                           .bytes = type_count(&slot->type, 0) * elem_bytes(slot->type.elem),
+                           .layer = slot->layer};
     for (int d = 0; d < slot->type.rank; d++)
       tensor->dim[d] = slot->type.dim[d];
     *fingerprint = hash_bytes(*fingerprint, slot->name, strlen(slot->name) + 1);

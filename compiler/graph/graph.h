@@ -52,6 +52,7 @@ typedef struct Slot {
   int index; // in Program.slots
   int64_t offset; // bytes, in the state block; compile places the slots
   Span span;
+  const char *layer; // of the prelude that declares it; NULL: none, or an optimizer
 } Slot;
 
 // How a window moves along one dimension of space: output p and tap r meet input (p * stride + r * dilation - before) /

@@ -134,16 +134,6 @@ LOWER_ROOT(conv)
 LOWER_ROOT(conv_weight)
 
 // ---- building
-static bool is_pointwise(const Node *x, const Attr *attr, const Type *shape) {
-  for (int i = 0; i < attr->space; i++) {
-    const Window *w = &attr->window[i];
-    int axis = x->type.rank - 1 - attr->space + i;
-    if (w->size != 1 || w->stride != 1 || w->spread != 1 || w->before != 0 || x->type.dim[axis] != shape->dim[axis])
-      return false;
-  }
-  return attr->groups == 1;
-}
-
 // Every channel alone: no product to share work in, so a sum over a window.
 static Node *depthwise(Graph *graph, Node *x, Node *w, const Attr *attr, const Type *shape) {
   int space = attr->space, lead = x->type.rank - space - 1, taps[MAX_SPACE];
@@ -169,10 +159,6 @@ Node *graph_conv(Graph *graph, Node *x, Node *w, const Attr *attr, const Type *s
   Type type;
   bool good = !graph_check(graph->arena, OP_conv, 2, pair, attr, shape, &type);
   Dim in = w->type.dim[attr->space], out = w->type.dim[attr->space + 1];
-  if (good && is_pointwise(x, attr, shape)) {
-    Type matrix = {.elem = w->type.elem, .rank = 2, .dim = {in, out}};
-    return graph_matmul(graph, x, graph_reshape(graph, w, &matrix));
-  }
   if (good && in == 1 && attr->groups == out && attr->groups > 1)
     return depthwise(graph, x, w, attr, shape);
   return graph_node(graph, OP_conv, 2, pair, attr, shape);

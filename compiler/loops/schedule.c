@@ -244,11 +244,24 @@ static const int *count_readers(Arena *arena, const KernelGraph *graph) {
   return readers;
 }
 
+// The first byte above all that is alive while each kernel runs: there its scratch memory may lie.
+static const int64_t *scratch_places(Arena *arena, const KernelGraph *graph) {
+  int64_t *places = arena_array(arena, int64_t, graph->kernels.count + 1);
+  const Life *lives = plan_lives(graph);
+  for (int i = 0; i < graph->nodes.count; i++) {
+    const Buffer *buffer = &graph->buffers[i];
+    int64_t end = lives[i].first < 0 ? 0 : (buffer->place.offset + buffer->bytes + ALIGN - 1) / ALIGN * ALIGN;
+    for (int at = lives[i].first; end && at <= lives[i].last; at++)
+      places[at] = end > places[at] ? end : places[at];
+  }
+  return places;
+}
+
 void schedule(LoopModule *module, const KernelGraph *kernels, const char *entry, const Target *target) {
   Arena *arena = module->arena;
   Schedule state = {.module = module, .graph = kernels, .target = target};
   state.readers = count_readers(arena, kernels);
-  state.scratch = (kernels->arena_bytes + ALIGN - 1) / ALIGN * ALIGN;
+  const int64_t *scratch = scratch_places(arena, kernels);
   state.arena_bytes = kernels->arena_bytes;
   state.entry = arena_new_of(arena, LEntry);
   state.entry->name = entry;
@@ -257,6 +270,7 @@ void schedule(LoopModule *module, const KernelGraph *kernels, const char *entry,
   int before = module->kernels.count;
   for (int i = 0; i < kernels->kernels.count; i++) {
     LPlace *places = NULL;
+    state.scratch = scratch[i];
     LKernel *kernel = lower_kernel(&state, kernels->kernels.data[i], &places);
     kernel = add_kernel(&state, before, kernel);
     work += on_one_thread(kernel) ? 0 : kernel->work;

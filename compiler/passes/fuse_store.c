@@ -153,10 +153,10 @@ static void decide(Fusion *fusion, const Node *node, const int *readers, int *co
 static void store_required(Fusion *fusion, const Node *node) {
   if (is_root(node) || fusion->destination[node->id].index != NO_DESTINATION)
     fusion->stored[node->id] = true;
-  if (op_info[node->op].class == CONTRACT) {
+  if (op_info[node->op].class == CONTRACT)
     force_operand(fusion, node->inputs[0]);
+  if (op_info[node->op].class == CONTRACT && node->op != OP_conv) // whose weights are packed, each read once
     force_operand(fusion, node->inputs[1]);
-  }
   if (node->op == OP_scatter_add)
     force_operand(fusion, node->inputs[1]);
 }

@@ -43,8 +43,19 @@ static bool check_output(Arena *arena, const char *path) {
   return !reason;
 }
 
-int session_build(Arena *arena, const Compilation *compilation, const BuildOptions *options) {
+// Whether the program reads image files; only such a one writes any.
+static bool needs_images(const Program *program) {
+  for (int i = 0; i < program->data.count; i++)
+    if (!strcmp(program->data.data[i]->calls[0].name, "images"))
+      return true;
+  return false;
+}
+
+int session_build(Arena *arena, const Compilation *compilation, const BuildOptions *asked) {
   const Program *program = compilation->program;
+  BuildOptions with_images = *asked;
+  with_images.cc.images = needs_images(program);
+  const BuildOptions *options = &with_images;
   if (!program->trains.count && !program->predicts.count) {
     fprintf(stderr, "nnc: %s has no train block and no model: there is nothing to build\n", program->file);
     return 1;
@@ -58,7 +69,7 @@ int session_build(Arena *arena, const Compilation *compilation, const BuildOptio
     return build_object(arena, compilation, options, output);
   NnrtError error = {0};
   Text text = text_new(arena);
-  emit_c(&text, compilation->loops, compilation->manifest);
+  (options->cc.debug ? emit_c_debug : emit_c)(&text, compilation->loops, compilation->manifest);
   bool good = cc_compile(arena, text_string(&text), compilation->program->name, &options->cc, output, &error);
   return good ? 0 : report(&error);
 }

@@ -91,10 +91,17 @@ static void add_flags(Arena *arena, Args *args, const char *folder, const CcOpti
     add_words(arena, args, NNC_LINK_FLAGS);
 }
 
-static void add_runtime(Arena *arena, Args *args, const char *folder) {
-  add(arena, args, arena_printf(arena, "%s/libnnrt.a", folder));
-  add(arena, args, arena_printf(arena, "%s/libjansson.a", folder));
-  add_words(arena, args, "-lz -lm -lpthread");
+// Writes the archives an executable is linked with into the folder and names them, in the order of their needs. The
+// runtime refers to the codec weakly: what takes it in is the wish for it.
+static bool add_runtime(Arena *arena, Args *args, const char *folder, const CcOptions *options, NnrtError *error) {
+  const Embedded archives[] = {embedded_runtime(), embedded_json(), embedded_image(), embedded_png(), embedded_jpeg()};
+  for (int i = 0; i < (options->images ? 5 : 2); i++) {
+    if (!write_embedded(arena, folder, archives[i], error))
+      return false;
+    add(arena, args, arena_printf(arena, "%s/%s", folder, archives[i].name));
+  }
+  add_words(arena, args, options->images ? "-Wl,-u,nnrt_codec -lz -lm -lpthread -ldl" : "-lz -lm -lpthread -ldl");
+  return true;
 }
 
 static const char *compiler_command(const CcOptions *options) {
@@ -105,9 +112,7 @@ static const char *compiler_command(const CcOptions *options) {
 // Makes `output` from `input`, which is a C file or an object, by way of a file in `folder`.
 static bool make(Arena *arena, const char *folder, const char *input, const CcOptions *options, const char *output,
                  NnrtError *error) {
-  if (!write_embedded(arena, folder, embedded_contract(), error) ||
-      (!options->shared && (!write_embedded(arena, folder, embedded_runtime(), error) ||
-                            !write_embedded(arena, folder, embedded_json(), error))))
+  if (!write_embedded(arena, folder, embedded_contract(), error))
     return false;
   // Made beside the target under another name, so that a failed link leaves no half of an executable.
   const char *made = arena_printf(arena, "%s.%ld.tmp", output, (long)getpid());
@@ -117,8 +122,8 @@ static bool make(Arena *arena, const char *folder, const char *input, const CcOp
   if (options->shared)
     add_words(arena, &args, "-shared -fPIC");
   add(arena, &args, input);
-  if (!options->shared)
-    add_runtime(arena, &args, folder);
+  if (!options->shared && !add_runtime(arena, &args, folder, options, error))
+    return false;
   add_words(arena, &args, "-lm -o");
   add(arena, &args, made);
   if (!run(arena, &args, error)) {

@@ -10,6 +10,7 @@ typedef struct CcOptions {
   const char *cpu; // -march=; NULL: native
   bool shared;     // a shared object of the functions alone; else an executable with the runtime
   bool debug;      // -g
+  bool images;     // an executable that reads image files
 } CcOptions;
 
 // Compiles the text of a C file called `stem`.c. `output` is replaced only when all went well.

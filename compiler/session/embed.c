@@ -9,6 +9,7 @@
 #include <sys/stat.h>
 
 #include "checkpoint.h"
+#include "load.h"
 #include "session/session.h"
 
 static const char *identifier(Arena *arena, const char *name) {
@@ -27,10 +28,12 @@ static bool write_text(const char *path, const Text *text, NnrtError *error) {
   return good || nnrt_fail(error, "%s: cannot write: %s", path, strerror(errno));
 }
 
-// The weights: from --weights, or from where the first train block saves.
+// The weights: from --weights, or from where the first train block saves, or from what it loads.
 static bool read_weights(const NnrtModule *module, const BuildOptions *options, uint8_t *state, NnrtError *error) {
   const NnrtTrain *train = module->train_count ? &module->trains[0] : NULL;
   char *path = options->weights ? strdup(options->weights) : train ? nnrt_checkpoint_path(module, train, NULL) : NULL;
+  if (!path && train && train->load_count)
+    return nnrt_load(module, train, state, true, stderr, error);
   if (!path)
     return nnrt_fail(error, "--embed: which weights? name a checkpoint with --weights; this file's training saves none");
   bool good = nnrt_checkpoint_read(module, train ? train->name : NULL, state, NULL, path, NNRT_LOAD_WEIGHTS, stderr, error);

@@ -14,3 +14,6 @@ const Source *embedded_prelude(Arena *arena);
 Embedded embedded_contract(void); // nnrt.h
 Embedded embedded_runtime(void);  // libnnrt.a
 Embedded embedded_json(void);     // libjansson.a
+Embedded embedded_image(void);    // libnnimage.a, and the libraries under it
+Embedded embedded_png(void);      // libpng.a
+Embedded embedded_jpeg(void);     // libjpeg.a

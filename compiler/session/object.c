@@ -89,7 +89,8 @@ static LLVMValueRef flag(Tables *tables, const void *item) {
 static LLVMValueRef tensor(Tables *tables, const void *item) {
   const NnrtTensor *t = item;
   return STRUCT(tables, NnrtTensor, text(tables, t->name), small(tables, (int)t->type), small(tables, t->rank),
-                dims(tables, t->dim), small(tables, (int)t->kind), large(tables, t->offset), large(tables, t->bytes));
+                dims(tables, t->dim), small(tables, (int)t->kind), large(tables, t->offset), large(tables, t->bytes),
+                text(tables, t->layer));
 }
 
 static LLVMValueRef value(Tables *tables, const void *item) {
@@ -135,6 +136,18 @@ static LLVMValueRef data(Tables *tables, const NnrtData *d) {
   return hidden(tables, made, "data");
 }
 
+static LLVMValueRef renaming(Tables *tables, const void *item) {
+  const NnrtRename *r = item;
+  return STRUCT(tables, NnrtRename, text(tables, r->from), text(tables, r->to));
+}
+
+static LLVMValueRef weights(Tables *tables, const void *item) {
+  const NnrtWeights *w = item;
+  return STRUCT(tables, NnrtWeights, text(tables, w->path), text(tables, w->only), text(tables, w->into),
+                text(tables, w->part), small(tables, w->rename_count),
+                TABLE(tables, "renames", renaming, w->renames, w->rename_count), flag(tables, &w->pytorch));
+}
+
 static LLVMValueRef phase(Tables *tables, const void *item) {
   const NnrtPhase *s = item;
   return STRUCT(tables, NnrtPhase, large(tables, s->epochs), function(tables, &s->train));
@@ -147,8 +160,9 @@ static LLVMValueRef train(Tables *tables, const void *item) {
                 TABLE(tables, "higher_is_better", flag, t->higher_is_better, t->train.output_count),
                 large(tables, t->seed), large(tables, t->batch), large(tables, t->epochs), large(tables, t->steps),
                 small(tables, (int)t->save), text(tables, t->save_to), text(tables, t->save_value),
-                large(tables, t->save_every), text(tables, t->load), text(tables, t->log), large(tables, t->patience),
+                large(tables, t->save_every), text(tables, t->log), large(tables, t->patience),
                 text(tables, t->patience_value), small(tables, t->predict), large(tables, t->capacity),
+                small(tables, t->load_count), TABLE(tables, "loads", weights, t->loads, t->load_count),
                 small(tables, t->phase_count), TABLE(tables, "phases", phase, t->phases, t->phase_count));
 }
 

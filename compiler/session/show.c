@@ -7,47 +7,46 @@
 #include "emit/emit.h"
 #include "emit/llvm.h"
 
-static void add_ast(Text *out, const Compilation *c, const char *cpu) {
-  (void)cpu;
+static void add_ast(Text *out, const Compilation *c, const CcOptions *cc) {
+  (void)cc;
   ast_print(out, c->file);
 }
 
-static void add_graph(Text *out, const Compilation *c, const char *cpu) {
-  (void)cpu;
+static void add_graph(Text *out, const Compilation *c, const CcOptions *cc) {
+  (void)cc;
   for (int i = 0; i < c->functions.count; i++) {
     text_printf(out, "%sfunction %s\n", i ? "\n" : "", c->functions.data[i].entry);
     graph_print(out, c->functions.data[i].graph);
   }
 }
 
-static void add_kernels(Text *out, const Compilation *c, const char *cpu) {
-  (void)cpu;
+static void add_kernels(Text *out, const Compilation *c, const CcOptions *cc) {
+  (void)cc;
   for (int i = 0; i < c->functions.count; i++) {
     text_printf(out, "%sfunction %s\n", i ? "\n" : "", c->functions.data[i].entry);
     kernels_print(out, c->functions.data[i].kernels);
   }
 }
 
-static void add_loops(Text *out, const Compilation *c, const char *cpu) {
-  (void)cpu;
+static void add_loops(Text *out, const Compilation *c, const CcOptions *cc) {
+  (void)cc;
   loops_print(out, c->loops);
 }
 
-static void add_c(Text *out, const Compilation *c, const char *cpu) {
-  (void)cpu;
-  emit_c(out, c->loops, c->manifest);
+static void add_c(Text *out, const Compilation *c, const CcOptions *cc) {
+  (cc->debug ? emit_c_debug : emit_c)(out, c->loops, c->manifest);
 }
 
-static void add_llvm(Text *out, const Compilation *c, const char *cpu) {
-  llvm_print(out, c->loops, cpu);
+static void add_llvm(Text *out, const Compilation *c, const CcOptions *cc) {
+  llvm_print(out, c->loops, cc->cpu);
 }
-static void add_asm(Text *out, const Compilation *c, const char *cpu) {
-  llvm_print_asm(out, c->loops, cpu);
+static void add_asm(Text *out, const Compilation *c, const CcOptions *cc) {
+  llvm_print_asm(out, c->loops, cc->cpu);
 }
 
 static const struct {
   const char *name;
-  void (*add)(Text *, const Compilation *, const char *cpu);
+  void (*add)(Text *, const Compilation *, const CcOptions *cc);
 } stages[] = {{"ast", add_ast}, {"graph", add_graph}, {"kernels", add_kernels}, {"loops", add_loops},
               {"c", add_c},     {"llvm", add_llvm},   {"asm", add_asm}};
 enum { STAGE_COUNT = sizeof stages / sizeof *stages };
@@ -63,15 +62,10 @@ bool show_knows(const char *stage) {
   return find_stage(stage) >= 0;
 }
 
-static int print(const Text *text) {
-  fputs(text_string(text), stdout);
-  return fflush(stdout) == 0 && !ferror(stdout) ? 0 : 1;
-}
-
-int show_stage(Arena *arena, const Compilation *compilation, const char *stage, const char *cpu) {
+void show_stage(Arena *arena, const Compilation *compilation, const char *stage, const CcOptions *cc) {
   Text out = text_new(arena);
-  stages[find_stage(stage)].add(&out, compilation, cpu);
-  return print(&out);
+  stages[find_stage(stage)].add(&out, compilation, cc);
+  fputs(text_string(&out), stdout);
 }
 
 static const char *grouped(Arena *arena, int64_t value) {
@@ -83,7 +77,7 @@ static const char *grouped(Arena *arena, int64_t value) {
   return text_string(&out);
 }
 
-int show_plan(Arena *arena, const Compilation *compilation) {
+void show_plan(Arena *arena, const Compilation *compilation) {
   Text out = text_new(arena);
   for (int i = 0; i < compilation->functions.count; i++) {
     const CompiledFunction *function = &compilation->functions.data[i];
@@ -101,10 +95,10 @@ int show_plan(Arena *arena, const Compilation *compilation) {
               grouped(arena, kinds[SLOT_STATE]), grouped(arena, kinds[SLOT_OPTIMIZER]));
   text_printf(&out, "state block %s bytes, arena %s bytes\n", grouped(arena, compilation->loops->state_bytes),
               grouped(arena, compilation->loops->arena_bytes));
-  return print(&out);
+  fputs(text_string(&out), stdout);
 }
 
-int show_models(Arena *arena, const Program *program) {
+void show_models(Arena *arena, const Program *program) {
   Text out = text_new(arena);
   text_printf(&out, "%-32s %14s %12s %18s\n", "model", "parameters", "states", "multiply-adds");
   for (int i = 0; i < program->predicts.count; i++) {
@@ -114,5 +108,5 @@ int show_models(Arena *arena, const Program *program) {
                 grouped(arena, program_numbers(program, predict->model, SLOT_STATE)),
                 grouped(arena, graph_multiply_adds(predict->graph, 1)));
   }
-  return print(&out);
+  fputs(text_string(&out), stdout);
 }

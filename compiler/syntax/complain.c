@@ -179,7 +179,7 @@ static bool hint_foreign_word(Parse *parse, int at) {
       {"do", "loops are `for i in 0..n { … }`, `scan` and `while … up to n { … }`"},
       {"switch", "write `if … { … } else if … { … }`"},
       {"is", "compare with `==`"},
-      {"print", "write `print(x)`"},
+      {"print", "`report name: x` in a step shows a value"},
       {"assert", "write `expect …` in a test"},
   };
   for (int k = at; k >= 0 && k >= at - 1; k--)
@@ -303,6 +303,8 @@ static bool hint_expression(Parse *parse, const Expected *expected, int at) {
     diag_hint(diag, "`...` stands in types, indices and lists of dimensions");
   else if (kind == T_ARROW && expected->complete)
     diag_hint(diag, "`|>` hands a value on: x |> dense(10)");
+  else if (kind == ':' && listed(expected, "`{`") && kind_at(parse, at + 1) == T_SEP)
+    diag_hint(diag, "a block stands in braces: `{ … }`");
   else if (kind == ':' && listed(expected, "`->`"))
     diag_hint(diag, "the type of the result follows `->`");
   else if (earlier == T_PIPE && is_name(last) && expected->complete)

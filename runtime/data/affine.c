@@ -6,40 +6,68 @@
 
 #include "data/dataset.h"
 
-// The mean of each element over the training rows, of those that are there; 0 where none is.
-static void means(const NnrtDataset *set, double *mean, int64_t *seen) {
+// Gives `visit` every training row, decoded where it must be.
+typedef void Visit(const NnrtRow *row, int64_t width, void *into);
+
+static bool each_training_row(const NnrtDataset *set, Visit *visit, void *into, NnrtError *error) {
   const int64_t *rows = set->part[NNRT_PART_TRAIN];
-  int64_t width = set->width, count = set->info.count[NNRT_PART_TRAIN];
-  for (int64_t i = 0; i < count; i++) {
-    const uint8_t *bytes = set->bytes ? set->bytes + rows[i] * width : NULL;
-    const float *floats = set->floats ? set->floats + rows[i] * width : NULL;
-    for (int64_t j = 0; bytes && j < width; j++)
-      mean[j] += bytes[j];
-    for (int64_t j = 0; floats && j < width; j++)
-      if (!isnan(floats[j])) {
-        mean[j] += (double)floats[j];
-        seen[j]++;
-      }
+  uint8_t *room = malloc((size_t)set->width);
+  bool ok = room || nnrt_fail(error, "not enough memory for a sample");
+  for (int64_t i = 0; ok && i < set->info.count[NNRT_PART_TRAIN]; i++) {
+    NnrtRow row;
+    ok = nnrt_data_row(set, rows[i], room, NULL, &row, error);
+    if (ok)
+      visit(&row, set->width, into);
   }
+  free(room);
+  return ok;
+}
+
+typedef struct Moments {
+  double *mean, *variance;
+  int64_t *seen;
+} Moments;
+
+static void add_values(const NnrtRow *row, int64_t width, void *into) {
+  const Moments *m = into;
+  for (int64_t j = 0; row->bytes && j < width; j++)
+    m->mean[j] += row->bytes[j];
   for (int64_t j = 0; j < width; j++) {
-    int64_t n = set->bytes ? count : seen[j];
-    mean[j] = n ? mean[j] / (double)n : 0;
+    if (row->floats && isnan(row->floats[j]))
+      continue;
+    m->seen[j]++;
+    if (row->floats)
+      m->mean[j] += (double)row->floats[j];
   }
 }
 
-static void variances(const NnrtDataset *set, const double *mean, double *variance) {
-  const int64_t *rows = set->part[NNRT_PART_TRAIN];
-  int64_t width = set->width, count = set->info.count[NNRT_PART_TRAIN];
-  for (int64_t i = 0; i < count; i++) {
-    const uint8_t *bytes = set->bytes ? set->bytes + rows[i] * width : NULL;
-    const float *floats = set->floats ? set->floats + rows[i] * width : NULL;
-    for (int64_t j = 0; bytes && j < width; j++)
-      variance[j] += (bytes[j] - mean[j]) * (bytes[j] - mean[j]);
-    for (int64_t j = 0; floats && j < width; j++)
-      variance[j] += ((double)floats[j] - mean[j]) * ((double)floats[j] - mean[j]);
+static void add_squares(const NnrtRow *row, int64_t width, void *into) {
+  const Moments *m = into;
+  for (int64_t j = 0; row->bytes && j < width; j++)
+    m->variance[j] += (row->bytes[j] - m->mean[j]) * (row->bytes[j] - m->mean[j]);
+  for (int64_t j = 0; row->floats && j < width; j++)
+    m->variance[j] += ((double)row->floats[j] - m->mean[j]) * ((double)row->floats[j] - m->mean[j]);
+}
+
+// The mean of each element over the training rows, of those that are there; 0 where none is.
+static bool means(const NnrtDataset *set, Moments *m, NnrtError *error) {
+  for (int64_t j = 0; j < set->width; j++) {
+    m->mean[j] = 0;
+    m->seen[j] = 0;
   }
-  for (int64_t j = 0; j < width; j++)
-    variance[j] /= (double)count;
+  if (!each_training_row(set, add_values, m, error))
+    return false;
+  for (int64_t j = 0; j < set->width; j++)
+    m->mean[j] = m->seen[j] ? m->mean[j] / (double)m->seen[j] : 0;
+  return true;
+}
+
+static bool variances(const NnrtDataset *set, Moments *m, NnrtError *error) {
+  if (!each_training_row(set, add_squares, m, error))
+    return false;
+  for (int64_t j = 0; j < set->width; j++)
+    m->variance[j] /= (double)set->info.count[NNRT_PART_TRAIN];
+  return true;
 }
 
 static void fill_missing(NnrtDataset *set) {
@@ -83,47 +111,41 @@ void nnrt_data_apply(NnrtDataset *set) {
     }
 }
 
-static bool learn(NnrtDataset *set, double *mean, double *variance, int64_t *seen) {
+static bool learn(NnrtDataset *set, Moments *m, NnrtError *error) {
   bool standardize = false;
   for (int i = 0; i < set->step_count; i++)
     standardize |= set->steps[i].standardize;
   if (set->missing == NNRT_MISSING_MEAN && set->floats) {
     if (!(set->fill = nnrt_data_alloc(set, set->width, sizeof *set->fill)))
+      return nnrt_fail(error, "not enough memory");
+    if (!means(set, m, error))
       return false;
-    means(set, mean, seen);
-    for (int64_t j = 0; j < set->width; j++) {
-      set->fill[j] = (float)mean[j];
-      mean[j] = 0;
-    }
+    for (int64_t j = 0; j < set->width; j++)
+      set->fill[j] = (float)m->mean[j];
   }
   fill_missing(set);
-  if (standardize) {
-    for (int64_t j = 0; j < set->width; j++)
-      seen[j] = 0;
-    means(set, mean, seen);
-    variances(set, mean, variance);
-  }
+  if (standardize && (!means(set, m, error) || !variances(set, m, error)))
+    return false;
   if (set->step_count) {
     set->center = nnrt_data_alloc(set, set->width, sizeof *set->center);
     set->scale = nnrt_data_alloc(set, set->width, sizeof *set->scale);
     if (!set->center || !set->scale)
-      return false;
-    compose(set, mean, variance);
+      return nnrt_fail(error, "not enough memory");
+    compose(set, m->mean, m->variance);
   }
   return true;
 }
 
-bool nnrt_data_finish(NnrtDataset *set) {
+bool nnrt_data_finish(NnrtDataset *set, NnrtError *error) {
   if (set->depth != NNRT_DATA_FULL)
     return true;
   size_t width = (size_t)set->width;
-  double *mean = calloc(width, sizeof *mean), *variance = calloc(width, sizeof *variance);
-  int64_t *seen = calloc(width, sizeof *seen);
-  bool ok = mean && variance && seen && learn(set, mean, variance, seen);
+  Moments m = {calloc(width, sizeof *m.mean), calloc(width, sizeof *m.variance), calloc(width, sizeof *m.seen)};
+  bool ok = m.mean && m.variance && m.seen ? learn(set, &m, error) : nnrt_fail(error, "not enough memory");
   if (ok)
     nnrt_data_apply(set);
-  free(mean);
-  free(variance);
-  free(seen);
+  free(m.mean);
+  free(m.variance);
+  free(m.seen);
   return ok;
 }

@@ -25,8 +25,8 @@ bool nnrt_fail_memory(const NnrtOpening *opening) {
 
 bool nnrt_fail_from(const NnrtOpening *opening, const NnrtArg *arg) {
   if (!opening->error->line) {
-    opening->error->line = arg->line;
-    opening->error->column = arg->column;
+    opening->error->line = arg ? arg->line : opening->call->line;
+    opening->error->column = arg ? arg->column : opening->call->column;
   }
   return false;
 }

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "data/dataset.h"
+#include "paths.h"
 
 enum { FOLDER, LABELS };
 enum { SIDE = 32, PLANE = SIDE * SIDE, PIXELS = 3 * PLANE, MOST_FILES = 6 };
@@ -173,7 +174,7 @@ bool nnrt_cifar_open(NnrtOpening *opening, NnrtDataset *set, const NnrtArg *cons
                         ten ? "`cifar10` has no choice of labels" : "`labels` of `cifar100` is fine or coarse");
   if (opening->depth == NNRT_DATA_CHECK)
     return true;
-  char *folder = nnrt_data_path(opening->data, args[FOLDER]->text);
+  char *folder = nnrt_locate(opening->data->file, args[FOLDER]->text);
   if (!folder)
     return nnrt_fail_memory(opening);
   bool ok = open_folder(opening, set, ten ? &cifar10 : *which == 'f' ? &fine : &coarse, folder);

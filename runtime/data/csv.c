@@ -421,9 +421,9 @@ static bool fill_category(NnrtCsvText *text, const NnrtColumn *column, const Nnr
   const char *word = category_text(column, cell, room, &length);
   *number = nnrt_category_find(&column->categories, word, length);
   return *number >= 0 ||
-         nnrt_csv_fail(text, cell->line, cell->column, "column `%.60s`: `%.*s` is not among the %d %s known",
-                       column->name, (int)(cell->length < 40 ? cell->length : 40), cell->text, column->categories.count,
-                       column->role == NNRT_LABEL ? "classes" : "texts");
+         nnrt_csv_fail(text, cell->line, cell->column, "column `%.60s`: `%.*s` is not among the %d texts known",
+                       column->name, (int)(cell->length < 40 ? cell->length : 40), cell->text,
+                       column->categories.count);
 }
 
 static bool fill_feature(NnrtCsvText *text, const NnrtColumn *column, const NnrtCell *cell, float *x) {

@@ -31,9 +31,31 @@ const NnrtSampleInfo *nnrt_data_info(const NnrtDataset *data);
 // (Fisher-Yates with Philox). Identity for val and test, and after `shuffle(false)`.
 void nnrt_data_order(const NnrtDataset *data, NnrtPartKind part, int64_t seed, int64_t epoch, int64_t *order);
 
-// Copies samples order[0 … count-1] of a part to x and y (NULL: not wanted), converted, scaled, standardised. No allocation.
-void nnrt_data_batch(const NnrtDataset *data, NnrtPartKind part, const int64_t *order, int64_t count, void *x, void *y);
+// How a part's samples come into batches. Training samples are augmented, each by draws that depend on seed, epoch and the
+// sample alone. `scratch` has nnrt_data_scratch bytes, for one fill at a time.
+typedef struct NnrtFill {
+  NnrtPartKind part;
+  bool training;
+  int64_t seed, epoch;
+  void *scratch;
+} NnrtFill;
+int64_t nnrt_data_scratch(const NnrtDataset *data); // 0: none is needed
+// Whether filling takes more than copying: files are decoded, or images changed.
+bool nnrt_data_works(const NnrtDataset *data);
 
-// For predict: another file in the same format (same columns but for label or target, which may be missing), coded and scaled
-// as the training data was. Its samples are the part NNRT_PART_TEST. Needs `data` opened at FULL depth.
+// Copies samples order[0 … count-1] of a part to x and y (NULL: not wanted), decoded, augmented, scaled, standardised. False
+// with a message if a file cannot be read; no other set can fail. Allocates nothing but what the decoding libraries do.
+bool nnrt_data_fill(const NnrtDataset *data, const NnrtFill *fill, const int64_t *order, int64_t count, void *x,
+                    void *y, NnrtError *error);
+// The same without augmentation, with scratch memory of its own. False also if there is none.
+bool nnrt_data_batch(const NnrtDataset *data, NnrtPartKind part, const int64_t *order, int64_t count, void *x, void *y);
+
+// The file that sample `i` of the test part is, for sets of image files to predict on; else NULL.
+const char *nnrt_data_file_name(const NnrtDataset *data, int64_t i);
+// How bytes came into x: (byte - center) * scale. Left as they are where elements differ, or x was never bytes.
+void nnrt_data_byte_scale(const NnrtDataset *data, double *center, double *scale);
+bool nnrt_is_folder(const char *path);
+
+// For predict: another file in the same format (same columns but for label or target, which may be missing or anything),
+// coded and scaled as the training data was. It has no y. Its samples are the part NNRT_PART_TEST. Needs `data` opened at FULL depth.
 NnrtDataset *nnrt_data_open_like(const NnrtDataset *data, const char *path, NnrtError *error);

@@ -2,6 +2,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "data/augment.h"
 #include "data/dataset.h"
 #include "random.h"
 
@@ -42,12 +43,24 @@ const NnrtSampleInfo *nnrt_data_info(const NnrtDataset *set) {
   return &set->info;
 }
 
+int64_t nnrt_value_elements(const NnrtValue *value) {
+  int64_t elements = 1;
+  for (int i = 0; i < value->rank; i++)
+    elements *= value->dim[i];
+  return elements;
+}
+
+void nnrt_reshape_x(NnrtDataset *set, int rank, const int64_t *dim) {
+  set->info.x.rank = rank;
+  for (int i = 0; i < NNRT_MAX_RANK; i++)
+    set->info.x.dim[i] = i < rank ? dim[i] : 0;
+}
+
 void nnrt_set_x(NnrtDataset *set, int rank, const int64_t *dim) {
   set->known = true;
-  set->info.x.rank = rank;
-  set->width = 1;
-  for (int i = 0; i < rank; i++)
-    set->width *= set->info.x.dim[i] = dim[i];
+  nnrt_reshape_x(set, rank, dim);
+  set->image = set->info.x;
+  set->width = nnrt_value_elements(&set->image);
 }
 
 void nnrt_set_y_class(NnrtDataset *set, int64_t class_count, const char *const *names) {
@@ -65,6 +78,7 @@ void nnrt_set_y_map(NnrtDataset *set, int rank, const int64_t *dim, int64_t clas
   set->info.y = (NnrtValue){.name = "y", .type = NNRT_I64, .rank = rank};
   for (int i = 0; i < rank; i++)
     set->info.y.dim[i] = dim[i];
+  set->map_width = nnrt_value_elements(&set->info.y);
   set->info.class_count = (int)class_count;
 }
 
@@ -86,8 +100,7 @@ static bool apply(NnrtOpening *opening, NnrtDataset *set, const NnrtStage *stage
       const NnrtArg *args[NNRT_MAX_PARAMS] = {NULL};
       return (!stage->params || nnrt_bind(opening, stage->params, args)) && stage->apply(opening, set, args);
     }
-  static const char *const later[] = {"images", "hdf5", "text",   "series", "window",     "flip",
-                                      "shift",  "crop", "rotate", "zoom",   "brightness", "noise"};
+  static const char *const later[] = {"text", "series", "window"};
   for (size_t i = 0; i < sizeof later / sizeof *later; i++)
     if (!strcmp(later[i], opening->call->name))
       return nnrt_fail_at(opening, NULL, "data %s `%s` is not built yet", what, later[i]);
@@ -113,7 +126,7 @@ static bool open_calls(NnrtOpening *opening, NnrtDataset *set) {
             : apply(opening, set, nnrt_source_stages, "source")))
       return false;
   }
-  return nnrt_data_finish(set) || nnrt_fail_memory(opening);
+  return nnrt_augment_check(opening, set) && (nnrt_data_finish(set, opening->error) || nnrt_fail_from(opening, NULL));
 }
 
 NnrtDataset *nnrt_data_open(const NnrtData *data, NnrtDepth depth, NnrtError *error) {
@@ -127,6 +140,7 @@ NnrtDataset *nnrt_data_open(const NnrtData *data, NnrtDepth depth, NnrtError *er
   set->depth = depth;
   set->info.x = (NnrtValue){.name = "x", .type = NNRT_F32, .rank = -1};
   set->info.y = (NnrtValue){.name = "y", .type = NNRT_F32, .rank = -1};
+  set->image = set->info.x;
   for (int i = 0; i < 3; i++)
     set->info.count[i] = depth == NNRT_DATA_CHECK ? -1 : 0;
   if (open_calls(&opening, set))
@@ -149,91 +163,4 @@ void nnrt_data_order(const NnrtDataset *set, NnrtPartKind part, int64_t seed, in
     order[i] = order[j];
     order[j] = kept;
   }
-}
-
-static void convert(const uint8_t *restrict in, float *restrict out, int64_t width, float center, float scale) {
-  for (int64_t j = 0; j < width; j++)
-    out[j] = ((float)in[j] - center) * scale;
-}
-
-static void convert_each(const uint8_t *restrict in, float *restrict out, int64_t width, const float *restrict center,
-                         const float *restrict scale) {
-  for (int64_t j = 0; j < width; j++)
-    out[j] = ((float)in[j] - center[j]) * scale[j];
-}
-
-// Rows of a shuffled epoch lie anywhere in memory: those to come are asked for while one is converted.
-static void fetch(const NnrtDataset *set, int64_t row) {
-  for (int64_t j = 0; j < set->width; j += 64)
-    __builtin_prefetch(set->bytes + row * set->width + j);
-}
-
-static void gather_bytes(const NnrtDataset *set, const int64_t *rows, const int64_t *order, int64_t count, float *x) {
-  enum { AHEAD = 4 };
-  int64_t width = set->width;
-  for (int64_t i = 0; i < AHEAD && i < count; i++)
-    fetch(set, rows[order[i]]);
-  for (int64_t i = 0; i < count; i++) {
-    const uint8_t *in = set->bytes + rows[order[i]] * width;
-    if (i + AHEAD < count)
-      fetch(set, rows[order[i + AHEAD]]);
-    if (!set->scale)
-      convert(in, x + i * width, width, 0, 1);
-    else if (set->uniform)
-      convert(in, x + i * width, width, set->center[0], set->scale[0]);
-    else
-      convert_each(in, x + i * width, width, set->center, set->scale);
-  }
-}
-
-// Narrow rows are copied by a loop: a call of memcpy costs more than the copy.
-static void gather_floats(const float *table, int64_t width, const int64_t *rows, const int64_t *order, int64_t count,
-                          float *x) {
-  if (width > 8) {
-    for (int64_t i = 0; i < count; i++)
-      memcpy(x + i * width, table + rows[order[i]] * width, (size_t)width * sizeof *x);
-    return;
-  }
-  for (int64_t i = 0; i < count; i++) {
-    const float *in = table + rows[order[i]] * width;
-    for (int64_t j = 0; j < width; j++)
-      *x++ = in[j];
-  }
-}
-
-static void gather_maps(const NnrtDataset *set, const int64_t *rows, const int64_t *order, int64_t count, int64_t *y) {
-  int64_t width = 1;
-  for (int i = 0; i < set->info.y.rank; i++)
-    width *= set->info.y.dim[i];
-  for (int64_t i = 0; i < count; i++) {
-    const uint8_t *in = set->maps + rows[order[i]] * width;
-    for (int64_t j = 0; j < width; j++)
-      *y++ = in[j];
-  }
-}
-
-static void gather_one_hot(const NnrtDataset *set, const int64_t *rows, const int64_t *order, int64_t count, float *y) {
-  int64_t classes = set->info.class_count;
-  memset(y, 0, (size_t)(count * classes) * sizeof *y);
-  for (int64_t i = 0; i < count; i++)
-    y[i * classes + set->classes[rows[order[i]]]] = 1;
-}
-
-void nnrt_data_batch(const NnrtDataset *set, NnrtPartKind part, const int64_t *order, int64_t count, void *x, void *y) {
-  const int64_t *rows = set->part[part];
-  if (x && set->bytes)
-    gather_bytes(set, rows, order, count, x);
-  else if (x)
-    gather_floats(set->floats, set->width, rows, order, count, x);
-  if (!y)
-    return;
-  if (set->targets)
-    gather_floats(set->targets, set->target_width, rows, order, count, y);
-  else if (set->maps)
-    gather_maps(set, rows, order, count, y);
-  else if (set->classes && set->one_hot)
-    gather_one_hot(set, rows, order, count, y);
-  else if (set->classes)
-    for (int64_t i = 0; i < count; i++)
-      ((int64_t *)y)[i] = set->classes[rows[order[i]]];
 }

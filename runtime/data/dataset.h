@@ -5,7 +5,9 @@
 
 #include "data/data.h"
 
-typedef struct NnrtCsv NnrtCsv; // columns and codings of a CSV file: csv.h
+typedef struct NnrtCsv NnrtCsv;               // columns and codings of a CSV file: csv.h
+typedef struct NnrtImageFiles NnrtImageFiles; // images that lie in files: images.h
+typedef struct NnrtAugment NnrtAugment;       // changes of training images: augment.h
 
 // A step of the values' way from file to batch, in the order written.
 typedef struct NnrtValueStep {
@@ -21,18 +23,22 @@ typedef enum NnrtMissing { NNRT_MISSING_ERROR, NNRT_MISSING_MEAN, NNRT_MISSING_Z
 struct NnrtDataset {
   NnrtSampleInfo info;
   NnrtDepth depth;
-  bool known;          // shapes and counts are known
-  int64_t rows, width; // samples read; elements of one x
-  uint8_t *bytes;      // x as read from bytes
-  float *floats;       // x otherwise; NaN marks a missing value until nnrt_data_finish
-  int64_t *classes;    // y of each row, or NULL
-  float *targets;      // y of each row, target_width elements, or NULL
-  uint8_t *maps;       // y of each row: the class of each place, or NULL
+  bool known;                  // shapes and counts are known
+  int64_t rows, width;         // samples read; elements of one x as read
+  NnrtValue image;             // x as read, before the transforms; rank -1: not known
+  uint8_t *bytes;              // x as read from bytes
+  float *floats;               // x otherwise; NaN marks a missing value until nnrt_data_finish
+  const NnrtImageFiles *files; // x, if neither is there: bytes still to be decoded
+  int64_t *classes;            // y of each row, or NULL
+  float *targets;              // y of each row, target_width elements, or NULL
+  uint8_t *maps;               // y of each row: the class of each of map_width places, or NULL
+  int64_t map_width;
   int64_t target_width;
   bool one_hot, in_order;
   int64_t *part[3];
   NnrtValueStep *steps;
   int step_count;
+  NnrtAugment *augment; // NULL: none
   NnrtMissing missing;
   bool *coded;           // elements of one-hot columns, which are neither scaled nor standardised; NULL: none
   float *fill;           // for missing values, before scaling; NULL: zero
@@ -91,9 +97,12 @@ bool nnrt_shapes_open(NnrtOpening *opening, NnrtDataset *set, const NnrtArg *con
 bool nnrt_scattered_open(NnrtOpening *opening, NnrtDataset *set, const NnrtArg *const *args);
 bool nnrt_npy_open(NnrtOpening *opening, NnrtDataset *set, const NnrtArg *const *args);
 bool nnrt_npz_open(NnrtOpening *opening, NnrtDataset *set, const NnrtArg *const *args);
+bool nnrt_hdf5_open(NnrtOpening *opening, NnrtDataset *set, const NnrtArg *const *args);
 bool nnrt_cifar_open(NnrtOpening *opening, NnrtDataset *set, const NnrtArg *const *args);
+bool nnrt_images_open(NnrtOpening *opening, NnrtDataset *set, const NnrtArg *const *args);
 extern const NnrtParam nnrt_csv_params[], nnrt_idx_params[], nnrt_values_params[], nnrt_toy_params[], nnrt_npy_params[],
-    nnrt_shapes_params[], nnrt_scattered_params[], nnrt_npz_params[], nnrt_cifar_params[];
+    nnrt_shapes_params[], nnrt_scattered_params[], nnrt_npz_params[], nnrt_hdf5_params[], nnrt_cifar_params[],
+    nnrt_images_params[];
 
 // Arguments of the call in their places, checked for names and kinds.
 bool nnrt_bind(NnrtOpening *opening, const NnrtParam *params, const NnrtArg *args[NNRT_MAX_PARAMS]);
@@ -108,13 +117,23 @@ const char *nnrt_mean_hint(char room[96], const char *name, const char *const *c
 
 // ---- what sources tell about a sample
 void nnrt_set_x(NnrtDataset *set, int rank, const int64_t *dim);
+// What a transform makes of it.
+void nnrt_reshape_x(NnrtDataset *set, int rank, const int64_t *dim);
+int64_t nnrt_value_elements(const NnrtValue *value); // without a batch dimension
 void nnrt_set_y_class(NnrtDataset *set, int64_t class_count, const char *const *names);
 void nnrt_set_y_target(NnrtDataset *set, int64_t width);
 void nnrt_set_y_map(NnrtDataset *set, int rank, const int64_t *dim, int64_t class_count);
 // The part `kind` is the `count` rows from `first` on.
 bool nnrt_set_part(NnrtDataset *set, NnrtPartKind kind, int64_t first, int64_t count);
+// x of a row: where it is stored as bytes or floats, or, decoded from its file, in `room`, with its map in `map` (NULL: not
+// wanted). NULL after an error. Just one of the two is set.
+typedef struct NnrtRow {
+  const uint8_t *bytes;
+  const float *floats;
+} NnrtRow;
+bool nnrt_data_row(const NnrtDataset *set, int64_t row, uint8_t *room, uint8_t *map, NnrtRow *x, NnrtError *error);
 // Fills missing values, learns what the steps ask for from the training rows, and applies it to the stored values.
-bool nnrt_data_finish(NnrtDataset *set);
+bool nnrt_data_finish(NnrtDataset *set, NnrtError *error);
 void nnrt_data_apply(NnrtDataset *set); // the last of these alone, with what was learnt
 
 // ---- files (file.c)
@@ -129,11 +148,9 @@ int64_t nnrt_file_read(NnrtFile *file, void *to, int64_t count, char why[160]);
 // The whole file and a NUL after it; the caller frees it.
 char *nnrt_file_all(const char *path, size_t *length, char why[160]);
 bool nnrt_is_folder(const char *path);
-// `path` seen from the folder of the .nn file; the caller frees it.
-char *nnrt_data_path(const NnrtData *data, const char *path);
-
-// The same for an argument, once the file is seen to be readable; NULL after an error at the argument.
+// The path that an argument says, as it is located (paths.h), once the file is seen to be readable; NULL after an error at the argument.
 char *nnrt_data_file(const NnrtOpening *opening, const NnrtArg *arg);
 
 // For predict: rows of another file in the set's format.
 bool nnrt_csv_like(const NnrtDataset *model, NnrtDataset *set, const char *path, NnrtError *error);
+bool nnrt_images_like(const NnrtDataset *model, NnrtDataset *set, const char *path, NnrtError *error);

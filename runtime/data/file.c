@@ -5,9 +5,11 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 #include <zlib.h>
 
 #include "data/dataset.h"
+#include "paths.h"
 
 struct NnrtFile {
   gzFile stream;
@@ -109,30 +111,18 @@ char *nnrt_file_all(const char *path, size_t *length, char why[160]) {
   return text;
 }
 
-char *nnrt_data_path(const NnrtData *data, const char *path) {
-  const char *slash = data->file && path[0] != '/' ? strrchr(data->file, '/') : NULL;
-  size_t folder = slash ? (size_t)(slash - data->file) + 1 : 0, length = strlen(path);
-  char *whole = malloc(folder + length + 1);
-  if (whole) {
-    if (folder)
-      memcpy(whole, data->file, folder);
-    memcpy(whole + folder, path, length + 1);
-  }
-  return whole;
-}
-
 char *nnrt_data_file(const NnrtOpening *opening, const NnrtArg *arg) {
-  char *path = nnrt_data_path(opening->data, arg->text), why[160];
-  if (!path) {
-    nnrt_fail_memory(opening);
-    return NULL;
-  }
+  char *path = nnrt_locate(opening->data->file, arg->text), why[160];
   NnrtFile *file = nnrt_file_open(path, why);
   if (file) {
     nnrt_file_close(file);
     return path;
   }
-  nnrt_fail_at(opening, arg, "cannot open `%s`: %s", path, why);
+  char *other = *opening->data->file ? nnrt_beside_program(arg->text) : NULL;
+  bool named = other && access(path, F_OK) != 0;
+  nnrt_fail_at(opening, arg, "cannot open `%s`%s%s%s: %s", path, named ? ", nor `" : "", named ? other : "",
+               named ? "`" : "", why);
+  free(other);
   free(path);
   return NULL;
 }

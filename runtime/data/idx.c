@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "data/dataset.h"
+#include "paths.h"
 
 enum { IMAGES, LABELS, TEST_IMAGES, TEST_LABELS };
 enum { MOST_CLASSES = 100000, CHUNK = 8192 };
@@ -252,7 +253,7 @@ static char *find_in_folder(const char *folder, const char *stem, int rank) {
 
 static bool find_files(NnrtOpening *opening, const NnrtArg *const *args, char *path[4]) {
   static const char *const stems[] = {"train-images", "train-labels", "t10k-images", "t10k-labels"};
-  char *folder = args[LABELS] ? NULL : nnrt_data_path(opening->data, args[IMAGES]->text);
+  char *folder = args[LABELS] ? NULL : nnrt_locate(opening->data->file, args[IMAGES]->text);
   if (folder && nnrt_is_folder(folder)) {
     for (int i = 0; i < 4; i++)
       path[i] = find_in_folder(folder, stems[i], i % 2 ? 1 : 3);

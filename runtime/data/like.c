@@ -1,31 +1,31 @@
 // Rows to predict on: another file in the format of a set that was trained on, coded and scaled as that was. CSV
-// columns go by name and may stand in any order; label and target may be missing. Sets without files (toys, values)
-// take a CSV of numbers, one column for each element of x and perhaps those of y, with or without a header.
+// columns go by name and may stand in any order; label and target may be missing, and are not looked at: a class nobody
+// knows is no hindrance. Sets without files (toys, values) take a CSV of numbers, one column for each element of x and
+// perhaps those of y, with or without a header.
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "data/augment.h"
 #include "data/csv.h"
+#include "data/image.h"
 
 static bool same_name(const NnrtColumn *a, const NnrtColumn *b) {
   return !strcmp(a->name, b->name);
 }
 
-// Gives each column of the new file the role of the one with its name in the old; what was not used is ignored.
+// Gives each column of the new file the role of the feature with its name in the old; all others are ignored.
 static bool match_names(NnrtCsvText *text, const NnrtCsv *old, NnrtCsv *new) {
   for (int i = 0; i < old->column_count; i++) {
-    if (old->columns[i].role == NNRT_IGNORED)
+    if (old->columns[i].role != NNRT_FEATURE)
       continue;
     int at = 0;
     while (at < new->column_count && !same_name(&new->columns[at], &old->columns[i]))
       at++;
-    if (at < new->column_count) {
-      new->columns[at] = old->columns[i];
-      continue;
-    }
-    if (old->columns[i].role == NNRT_FEATURE)
+    if (at == new->column_count)
       return nnrt_csv_fail(text, 1, 1, "no column `%.60s`, which the model was trained on", old->columns[i].name);
+    new->columns[at] = old->columns[i];
   }
   return true;
 }
@@ -39,9 +39,12 @@ static bool match_places(NnrtCsvText *text, const NnrtCsv *old, NnrtCsv *new) {
   if (!whole && new->column_count != shorter)
     return nnrt_csv_fail(text, 1, 1, "%d columns; the model was trained on a file of %d, %d without label or target",
                          new->column_count, old->column_count, shorter);
-  for (int i = 0; i < old->column_count; i++)
-    if (whole || (old->columns[i].role != NNRT_LABEL && old->columns[i].role != NNRT_TARGET))
-      new->columns[at++] = old->columns[i];
+  for (int i = 0; i < old->column_count; i++) {
+    bool sought = old->columns[i].role == NNRT_LABEL || old->columns[i].role == NNRT_TARGET;
+    if (!sought)
+      new->columns[at] = old->columns[i];
+    at += whole || !sought;
+  }
   return true;
 }
 
@@ -70,24 +73,19 @@ static bool has_header(NnrtCsvText *text) {
   return words;
 }
 
-// Counts rows; missing values are an error where training had no rule for them. A label or target that is not given in
-// every row counts as absent.
+// Counts rows; missing values are an error where training had no rule for them.
 static int64_t count_rows(NnrtCsvText *text, NnrtCsv *csv, NnrtCell *cells) {
   int64_t rows = 0;
   int got;
   while ((got = nnrt_csv_record(text, cells, csv->column_count)) > 0) {
     rows++;
     for (int i = 0; i < csv->column_count; i++) {
-      NnrtColumn *column = &csv->columns[i];
-      if (column->role == NNRT_IGNORED || !nnrt_is_missing(&cells[i]))
+      const NnrtColumn *column = &csv->columns[i];
+      if (column->role == NNRT_IGNORED || !nnrt_is_missing(&cells[i]) || csv->missing == NNRT_MISSING_MEAN ||
+          csv->missing == NNRT_MISSING_ZERO)
         continue;
-      bool feature = column->role == NNRT_FEATURE;
-      if (feature && csv->missing != NNRT_MISSING_MEAN && csv->missing != NNRT_MISSING_ZERO) {
-        nnrt_csv_fail(text, cells[i].line, cells[i].column, "a missing value in column `%.60s`", column->name);
-        return -1;
-      }
-      if (!feature)
-        column->role = NNRT_IGNORED;
+      nnrt_csv_fail(text, cells[i].line, cells[i].column, "a missing value in column `%.60s`", column->name);
+      return -1;
     }
   }
   if (!got && !rows)
@@ -95,31 +93,17 @@ static int64_t count_rows(NnrtCsvText *text, NnrtCsv *csv, NnrtCell *cells) {
   return got < 0 || !rows ? -1 : rows;
 }
 
-static bool read_rows(NnrtCsvText *text, const NnrtDataset *model, NnrtDataset *set, NnrtCsv *csv, NnrtCell *cells) {
+static bool read_rows(NnrtCsvText *text, NnrtDataset *set, NnrtCsv *csv, NnrtCell *cells) {
   const char *first = text->at;
-  int64_t line = text->line, targets = 0;
+  int64_t line = text->line;
   set->rows = count_rows(text, csv, cells);
   if (set->rows < 0)
     return false;
   text->at = text->line_start = first;
   text->line = line;
-  bool labelled = false;
-  for (int i = 0; i < csv->column_count; i++) {
-    labelled = labelled || csv->columns[i].role == NNRT_LABEL;
-    targets += csv->columns[i].role == NNRT_TARGET;
-  }
-  if (targets < model->target_width)
-    targets = 0;
-  for (int i = 0; !targets && i < csv->column_count; i++)
-    if (csv->columns[i].role == NNRT_TARGET)
-      csv->columns[i].role = NNRT_IGNORED;
   set->floats =
       set->width <= INT64_MAX / set->rows ? nnrt_data_alloc(set, set->rows * set->width, sizeof *set->floats) : NULL;
-  if (labelled)
-    set->classes = nnrt_data_alloc(set, set->rows, sizeof *set->classes);
-  if (targets)
-    set->targets = nnrt_data_alloc(set, set->rows * targets, sizeof *set->targets);
-  if (!set->floats || (labelled && !set->classes) || (targets && !set->targets))
+  if (!set->floats)
     return nnrt_csv_fail(text, line, 1, "not enough memory for %lld rows", (long long)set->rows);
   return nnrt_csv_fill(text, csv, set, cells, set->rows);
 }
@@ -140,7 +124,7 @@ bool nnrt_csv_like(const NnrtDataset *model, NnrtDataset *set, const char *path,
     csv.missing = NNRT_MISSING_ERROR;
   if (ok && !(cells = calloc((size_t)csv.column_count, sizeof *cells)))
     ok = nnrt_fail(error, "%s: not enough memory", path);
-  ok = ok && read_rows(&text, model, set, &csv, cells);
+  ok = ok && read_rows(&text, set, &csv, cells);
   free(cells);
   nnrt_csv_free(&text);
   return ok;
@@ -166,6 +150,15 @@ static bool copy_names(const NnrtDataset *model, NnrtDataset *set) {
   return names;
 }
 
+typedef bool Like(const NnrtDataset *model, NnrtDataset *set, const char *path, NnrtError *error);
+
+// Images are read for any model whose samples can be some; else the source reads its own format.
+static Like *reader(const NnrtDataset *model, const char *path) {
+  if (nnrt_is_folder(path) || nnrt_image_named(path) || nnrt_image_begins(path))
+    return nnrt_images_like;
+  return model->like ? model->like : nnrt_csv_like;
+}
+
 NnrtDataset *nnrt_data_open_like(const NnrtDataset *model, const char *path, NnrtError *error) {
   NnrtError unread;
   error = error ? error : &unread;
@@ -178,6 +171,7 @@ NnrtDataset *nnrt_data_open_like(const NnrtDataset *model, const char *path, Nnr
   set->depth = NNRT_DATA_FULL;
   set->known = true;
   set->width = model->width;
+  set->image = model->image;
   set->target_width = model->target_width;
   set->one_hot = model->one_hot;
   set->uniform = model->uniform;
@@ -189,17 +183,22 @@ NnrtDataset *nnrt_data_open_like(const NnrtDataset *model, const char *path, Nnr
   set->fill = copy_floats(set, model->fill, &ok);
   set->center = copy_floats(set, model->center, &ok);
   set->scale = copy_floats(set, model->scale, &ok);
+  if (model->augment) {
+    set->augment = nnrt_data_alloc(set, 1, sizeof *set->augment);
+    ok = ok && set->augment;
+    if (ok)
+      *set->augment = *model->augment;
+  }
   if (!ok)
     nnrt_fail(error, "not enough memory");
-  ok = ok && (model->like ? model->like : nnrt_csv_like)(model, set, path, error);
+  ok = ok && reader(model, path)(model, set, path, error);
   if (ok && !nnrt_set_part(set, NNRT_PART_TEST, 0, set->rows))
     ok = nnrt_fail(error, "%s: not enough memory", path);
   if (!ok) {
     nnrt_data_close(set);
     return NULL;
   }
-  if (!set->classes && !set->targets && !set->maps)
-    set->info.y = (NnrtValue){.name = "y", .type = NNRT_F32, .rank = -1};
+  set->info.y = (NnrtValue){.name = "y", .type = NNRT_F32, .rank = -1};
   nnrt_data_apply(set);
   return set;
 }

@@ -4,7 +4,7 @@
 #include <math.h>
 #include <string.h>
 
-#include "data/dataset.h"
+#include "data/augment.h"
 #include "random.h"
 
 // A fraction of `total`, rounded down; a whole number from 1 on is that many samples.
@@ -118,7 +118,7 @@ static bool one_hot(NnrtOpening *opening, NnrtDataset *set, const NnrtArg *const
 static bool flatten(NnrtOpening *opening, NnrtDataset *set, const NnrtArg *const *args) {
   (void)opening, (void)args;
   if (set->known)
-    nnrt_set_x(set, 1, (const int64_t[]){set->width});
+    nnrt_reshape_x(set, 1, (const int64_t[]){nnrt_value_elements(&set->info.x)});
   return true;
 }
 
@@ -143,14 +143,15 @@ static bool reshape(NnrtOpening *opening, NnrtDataset *set, const NnrtArg *const
   }
   if (!set->known)
     return true;
+  int64_t elements = nnrt_value_elements(&set->info.x);
   if (open >= 0) {
-    dim[open] = set->width / width;
+    dim[open] = elements / width;
     width *= dim[open];
   }
-  if (width != set->width)
+  if (width != elements)
     return nnrt_fail_at(opening, NULL, "`reshape` needs %lld elements, a sample has %lld", (long long)width,
-                        (long long)set->width);
-  nnrt_set_x(set, call->arg_count, dim);
+                        (long long)elements);
+  nnrt_reshape_x(set, call->arg_count, dim);
   return true;
 }
 
@@ -176,8 +177,10 @@ const NnrtStage nnrt_source_stages[] = {{"csv", nnrt_csv_params, nnrt_csv_open},
                                         {"scattered", nnrt_scattered_params, nnrt_scattered_open},
                                         {"npy", nnrt_npy_params, nnrt_npy_open},
                                         {"npz", nnrt_npz_params, nnrt_npz_open},
+                                        {"hdf5", nnrt_hdf5_params, nnrt_hdf5_open},
                                         {"cifar10", nnrt_cifar_params, nnrt_cifar_open},
                                         {"cifar100", nnrt_cifar_params, nnrt_cifar_open},
+                                        {"images", nnrt_images_params, nnrt_images_open},
                                         {0}};
 
 const NnrtStage nnrt_transform_stages[] = {{"split", split_params, split},
@@ -188,4 +191,17 @@ const NnrtStage nnrt_transform_stages[] = {{"split", split_params, split},
                                            {"one_hot", no_params, one_hot},
                                            {"flatten", no_params, flatten},
                                            {"reshape", NULL, reshape},
+                                           {"flip", nnrt_flip_params, nnrt_augment_apply},
+                                           {"shift", nnrt_place_params, nnrt_augment_apply},
+                                           {"crop", nnrt_crop_params, nnrt_augment_apply},
+                                           {"rotate", nnrt_place_params, nnrt_augment_apply},
+                                           {"zoom", nnrt_place_params, nnrt_augment_apply},
+                                           {"shear", nnrt_place_params, nnrt_augment_apply},
+                                           {"brightness", nnrt_amount_params, nnrt_augment_apply},
+                                           {"contrast", nnrt_amount_params, nnrt_augment_apply},
+                                           {"saturation", nnrt_amount_params, nnrt_augment_apply},
+                                           {"hue", nnrt_amount_params, nnrt_augment_apply},
+                                           {"noise", nnrt_amount_params, nnrt_augment_apply},
+                                           {"cutout", nnrt_amount_params, nnrt_augment_apply},
+                                           {"mixup", nnrt_amount_params, nnrt_augment_apply},
                                            {0}};

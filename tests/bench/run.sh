@@ -4,7 +4,7 @@ set -euo pipefail
 root=$(cd "$(dirname "$0")/../.." && pwd)
 build=${BUILD:-$root/build-bench}
 . "$root/tests/packages.sh"
-need_packages "${build_packages[@]}" clang-19 libomp-19-dev
+need_packages "${build_packages[@]}" libcriterion-dev clang-19 libomp-19-dev
 cmake -S "$root" -B "$build" -G Ninja -DNNC_TESTS=ON >/dev/null
 cmake --build "$build" --target nnc bench_products bench_step >/dev/null
 

@@ -30,6 +30,7 @@ ERROR(misspelt_name, "const width = 3\nconst b = widht + 1", "2:11", "unknown na
 ERROR(unknown_layer, "model m(x: f32[4]) { x |> dense(3) |> reluu }", "1:39", "unknown layer `reluu`",
       "did you mean `relu`?")
 ERROR(python_word, "const a = np", "1:11", "unknown name `np`", "the functions of the language need no module: exp(x)")
+ERROR(pass, "model m(x: f32[2]) { if true { pass }; x }", "1:32", "unknown name `pass`", "an empty block is written `{ }`")
 ERROR(half, "const a = bf16", "1:11", "unknown name `bf16`", "bf16 is not built yet; use f32")
 ERROR(declared_twice, "const a = 1\nconst a = 2", "2:7", "`a` is declared twice", NULL)
 ERROR(argument_twice, "layer f(x, x) { x }", "1:12", "`f` has two arguments named `x`", NULL)
@@ -56,6 +57,8 @@ ERROR(in_quotes, "model m(x: f32[4]) { dense(x, 3, activation: \"relu\") }", "1:
       "the string \"relu\" cannot be called", "write relu, without quotes")
 ERROR(dropout_rate, "model m(x: f32[4]) { x |> dropout(2) }", "1:27",
       "dropout: the rate is a fraction, from 0 to below 1, not 2", NULL)
+ERROR(none_given, "layer f(x, n: int = 3) { dense(x, n) }\nmodel m(x: f32[4]) { f(x, none) }", "2:27",
+      "`n` of `f` must be an int, but is none", NULL)
 ERROR(not_callable, "const a = 3\nmodel m(x: f32[4]) { x |> a }", "2:27", "the int 3 cannot be called", NULL)
 
 // ---- shapes
@@ -93,6 +96,8 @@ ERROR(dots, "layer f(x: f32[...], y: f32[...]) { x + y }\nmodel m(x: f32[4]) { f
       "`y` of `f` must be f32[...], but is f32[3]", "`...` is [n, 4] here")
 ERROR(result_shape, "model m(x: f32[4]) -> f32[10] { x |> dense(12) }", "1:23",
       "the result of `m` is declared as f32[10], but is f32[12]", NULL)
+ERROR(result_constant, "const k = 3\nlayer f(x: T[..., n]) -> T[..., k] { x }\nmodel m(x: f32[4]) { f(x) }", "2:26",
+      "the result of `f` is declared as T[..., k], but is f32[n, 4]", "`k` is 3 here")
 ERROR(result_nothing, "model m(x: f32[4]) -> f32[4] { y = x }", "1:23",
       "the result of `m` is declared as f32[4], but its body has no value",
       "the value of a body is its last expression")
@@ -192,13 +197,35 @@ ERROR(missing_setting, DATA "train { model: m; data: d; loss: cross_entropy }", 
 ERROR(missing_settings, DATA "train { model: m }", "3:1", "this train block has no `data`, no `loss`, no `optimizer`",
       NULL)
 #define TUNED DATA "train { model: m; data: d; loss: cross_entropy; optimizer: adam; epochs: 9; "
-ERROR(frozen_name,
-      DATA "train { model: m; data: d; loss: cross_entropy; optimizer: adam; freeze: [\"m.dense_1.*\"] }", "3:75",
-      "`freeze`: no parameter is named `m.dense_1.*`", "did you mean `m.dense_0.w`?")
+ERROR(frozen_name, DATA "train { model: m; data: d; loss: cross_entropy; optimizer: adam; freeze: [\"m.dense_1.*\"] }",
+      "3:75", "`freeze`: no parameter is named `m.dense_1.*`", "did you mean `m.dense_0.w`?")
 ERROR(frozen_all, DATA "train { model: m; data: d; loss: cross_entropy; optimizer: adam; freeze: [m] }", "3:34",
       "nothing is left to train: `freeze` names every parameter of this loss", NULL)
-ERROR(frozen_kind, TUNED "freeze: 3 }", "3:85", "`freeze` takes models, parts of them, or patterns, but this is the int 3",
+ERROR(loaded_kind, TUNED "load: 3 }", "3:83", "`load` must be a string, but this is the int 3", NULL)
+ERROR(loaded_list, TUNED "load: [\"a\", \"b\"] }", "3:83",
+      "a list of files says what each is for: [\"net.backbone.*\": \"file.safetensors\"]", NULL)
+ERROR(loaded_pattern, TUNED "load: [\"m.dense_1\": \"a\"] }", "3:84", "`load`: no parameter is named `m.dense_1`",
+      "did you mean `m.dense_0.w`?")
+ERROR(loaded_into, TUNED "load: from(\"a\", into: \"m.head\") }", "3:99", "`load`: no parameter is named `m.head`",
       NULL)
+ERROR(loaded_into_pattern, TUNED "load: from(\"a\", into: \"m.*\") }", "3:99",
+      "`into` is one part of the model, such as net.backbone", NULL)
+ERROR(loaded_nothing, TUNED "load: from(into: m) }", "3:83",
+      "`from` needs a file's name: from(\"file.safetensors\", into: net.backbone)", NULL)
+ERROR(loaded_twice, TUNED "load: from(\"a\", \"b\") }", "3:93",
+      "`from` takes one file; the rest has names, such as `into:`", NULL)
+ERROR(loaded_argument, TUNED "load: from(\"a\", renames: [a: \"b\"]) }", "3:93", "`from` has no argument `renames`",
+      "did you mean `rename`?")
+ERROR(loaded_rename, TUNED "load: from(\"a\", rename: \"b\") }", "3:101",
+      "`rename` is a list of names in the file and here: [\"*.weight\": \"*.w\"]", NULL)
+ERROR(loaded_stars, TUNED "load: from(\"a\", rename: [\"*.a\": \"b\"]) }", "3:109",
+      "`*.a` and `b` must have as many `*`", "each `*` on the right stands for what the one on the left stands for")
+ERROR(loaded_many_stars, TUNED "load: from(\"a\", rename: [\"*****************\": \"*****************\"]) }", "3:102",
+      "a pattern has at most 16 `*`", NULL)
+ERROR(loaded_layout, TUNED "load: from(\"a\", layout: \"pytorch\") }", "3:101",
+      "the only other layout is pytorch: kernels as [out, in, …]", "write pytorch, without quotes")
+ERROR(frozen_kind, TUNED "freeze: 3 }", "3:85",
+      "`freeze` takes models, parts of them, or patterns, but this is the int 3", NULL)
 ERROR(thawed_form, TUNED "freeze: m.dense_0; unfreeze: 3 }", "3:106",
       "`unfreeze` is after(5, [net.backbone]): epochs, and what is trained from then on",
       "after(5) alone unfreezes everything, and a list of them goes on step by step")
@@ -221,6 +248,20 @@ ERROR(save_unreported,
       DATA "train { model: m; data: d; loss: cross_entropy; optimizer: adam; save: best(val.accuracy, to: \"a\") }",
       "3:77", "nothing named `val.accuracy` is reported",
       "what is reported: val.loss; `metrics: [accuracy]` reports more")
+ERROR(save_unvalidated,
+      DATA "train { model: m; data: d; loss: cross_entropy; optimizer: adam; save: best(val.loss, to: \"a\") }", "3:77",
+      "there is no `val.loss`: data `d` has no validation samples",
+      "write |> split(val: 0.1) behind the data's source, or loss here")
+ERROR(stop_unvalidated,
+      DATA "train { model: m; data: d; loss: cross_entropy; optimizer: adam; early_stop: patience(5, val.loss) }",
+      "3:90", "there is no `val.loss`: data `d` has no validation samples", NULL)
+ERROR(save_by_test,
+      DATA "train { model: m; data: d; loss: cross_entropy; optimizer: adam; save: best(test.loss, to: \"a\") }",
+      "3:77", "`test.loss` is only known at the end of a run: nothing can be decided by it", "write val.loss")
+ERROR(save_without_data,
+      "model m(x: f32[4]) { x |> dense(2) }\ntrain { steps: 5; save: best(val.loss, to: \"a\")\n"
+      "step () { minimize l2(m) + 0 * reduce_sum(m(ones([2, 4]))) using sgd } }",
+      "2:30", "there is no `val.loss`: this train block has no `data`", "write loss, the value of the training step")
 ERROR(set_twice, DATA "train { model: m; data: d; loss: cross_entropy; optimizer: adam; batch: 3; batch: 4 }", "3:76",
       "`batch` is set twice", NULL)
 ERROR(both_lengths, DATA "train { model: m; data: d; loss: cross_entropy; optimizer: adam; epochs: 3; steps: 4 }",
@@ -258,6 +299,20 @@ ERROR(stale,
            "reduce_mean(l ** 2) over m using sgd()\n} }",
       "6:12", "this loss uses a value computed from `m.dense_0.w` before it was updated",
       "compute it again after the update, or cut it off with stop_gradient")
+#define TWICE(name, kind, squash, place, through)                                                                      \
+  ERROR(name, DATA "train { data: d; step (x, y) { minimize " kind "(" through ", y) over m using sgd() } }", place,   \
+        "`" kind "` takes logits, but this went through `" squash "` already", NULL)
+TWICE(softmax_dropped, "cross_entropy", "softmax", "3:55", "m(x) |> softmax |> dropout(0.5)")
+TWICE(softmax_reshaped, "cross_entropy", "softmax", "3:55", "reshape(softmax(m(x)), [-1, 2])")
+TWICE(softmax_flattened, "cross_entropy", "softmax", "3:55",
+      "m(x) |> softmax |> reshape([shape(x)[0], 2, 1]) |> flatten")
+TWICE(softmax_clamped, "cross_entropy", "softmax", "3:55", "clamp(softmax(m(x)), 1e-7, 1)")
+TWICE(sigmoid_taken, "binary_cross_entropy", "sigmoid", "3:62", "sigmoid(m(x))[:, 0]")
+TWICE(sigmoid_dropped, "binary_cross_entropy", "sigmoid", "3:62", "sigmoid(m(x))[:, 0] |> dropout(0.1)")
+ERROR(softmax_dropped_at_the_end,
+      "data d = gauss(n: 64)\nmodel m(x: f32[2]) -> f32[2] { x |> dense(2) |> softmax |> dropout(0.5) }\n"
+      "train { model: m; data: d; loss: cross_entropy; optimizer: sgd }",
+      "3:34", "`cross_entropy` takes logits, but this went through `softmax` already", NULL)
 ERROR(softmax_twice,
       DATA "train { data: d; step (x, y) { minimize cross_entropy(softmax(m(x)), y) over m using sgd() } }", "3:55",
       "`cross_entropy` takes logits, but this went through `softmax` already",

@@ -1,7 +1,7 @@
 // What a program becomes: slots and their names, the graphs of a train block, predictions.
 #include "elab_helper.h"
 
-static const char digits[] = "data d = gauss(n: 64)\n"
+static const char digits[] = "data d = gauss(n: 64) |> split(val: 0.25)\n"
                              "model net(x: f32[2]) -> f32[2] {\n"
                              "  x |> dense(8) |> relu |> dropout(0.5) |> dense(2)\n"
                              "}\n"
@@ -84,6 +84,14 @@ Test(programs, predictions_are_probabilities) {
   cr_assert_eq(program->predicts.count, 1);
   cr_expect_eq(program->predicts.data[0]->task, NNRT_CLASSES);
   cr_expect_eq(output_of(program->predicts.data[0]->graph, "y")->op, OP_div, "softmax is appended");
+}
+
+// A sigmoid that weighs something is no probability.
+Test(programs, a_sigmoid_within_is_no_end) {
+  program_of("data d = gauss(n: 64)\n"
+             "model m(x: f32[2]) -> f32[2] { a = x |> dense(2)\n a * sigmoid(a) |> dropout(0.5) }\n"
+             "model k(x: f32[2]) -> f32[2] { x |> dense(2) |> softmax |> dense(2) |> reshape([-1, 2]) }\n"
+             "train { data: d\n step (x, y) { minimize cross_entropy(m(x), y) + cross_entropy(k(x), y) using sgd } }\n");
 }
 
 Test(programs, softmax_is_folded_into_the_loss) {
@@ -210,6 +218,38 @@ Test(programs, frozen_parameters_stay) {
                  "train { model: m; data: d; loss: cross_entropy; optimizer: sgd; freeze: [m.stem, \"*.b\"] }\n");
   cr_assert_eq(program->trains.data[0]->train->updates.count, 1);
   cr_expect_str_eq(program->trains.data[0]->train->updates.data[0].slot->name, "m.dense_0.w");
+}
+
+Test(programs, what_decides_when_to_save) {
+  const NnrtTrain *train = &program_of("data d = gauss(n: 64) |> split(val: 0.25)\n"
+                                       "model m(x: f32[2]) -> f32[2] { x |> dense(2) }\n"
+                                       "train { model: m; data: d; loss: cross_entropy; optimizer: sgd\n"
+                                       "  save: best(train.loss, to: \"a\"); early_stop: patience(2, val.loss) }\n")
+                                ->trains.data[0]
+                                ->settings;
+  cr_expect_str_eq(train->save_value, "loss");
+  cr_expect_str_eq(train->patience_value, "val.loss");
+}
+
+// A name of the result is an argument's, else a constant, else what comes.
+Test(programs, names_in_results) {
+  program_of("const k = 4\nlayer f(x: T[..., n]) -> T[..., k] { x }\nlayer g(x: T[..., k]) -> T[..., k] { x }\n"
+             "layer h(x: T[..., n]) -> T[..., any] { dense(x, 7) }\n"
+             "model m(x: f32[4]) -> f32[3] { x |> f |> h |> dense(3) |> g }\n");
+}
+
+Test(programs, none_is_passed_on) {
+  const Program *program = program_of(
+      "layer inner(x: T[..., n], act: layer = none, bias: f32[n] = none) -> T[..., n] {\n"
+      "  y = if act == none { x } else { act(x) }\n"
+      "  if bias == none { y } else { y + bias }\n"
+      "}\n"
+      "layer outer(x: T[..., n], act: layer = none, bias: f32[n] = none) -> T[..., n] { inner(x, act, bias) }\n"
+      "model m(x: f32[4]) { outer(x) }\n"
+      "model k(x: f32[4]) { outer(x, tanh, bias: ones([4])) }\n");
+  cr_expect_eq(nodes_of(program->predicts.data[0]->graph, OP_add), 0);
+  cr_expect_eq(nodes_of(program->predicts.data[1]->graph, OP_add), 1);
+  cr_expect_eq(nodes_of(program->predicts.data[1]->graph, OP_tanh), 1);
 }
 
 Test(programs, several_inputs_and_results) {

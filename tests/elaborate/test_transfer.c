@@ -60,6 +60,29 @@ Test(transfer, frozen_parts_have_no_gradients_and_no_optimizer_state) {
   cr_expect_eq(graph->updates.count, 6);
 }
 
+Test(transfer, what_is_loaded_where) {
+  const NnrtTrain *train =
+      &block_of(TRAIN "load: from(\"a.safetensors\", into: m.stem, part: \"encoder.layer_0\", layout: pytorch, "
+                      "rename: [\"*.weight\": \"*.w\", bias: \"b\"]) }")
+           ->settings;
+  cr_assert_eq(train->load_count, 1);
+  const NnrtWeights *weights = &train->loads[0];
+  cr_expect_str_eq(weights->path, "a.safetensors");
+  cr_expect_str_eq(weights->into, "m.stem");
+  cr_expect_str_eq(weights->part, "encoder.layer_0");
+  cr_expect_null(weights->only);
+  cr_expect(weights->pytorch);
+  cr_assert_eq(weights->rename_count, 2);
+  cr_expect_str_eq(weights->renames[0].from, "*.weight");
+  cr_expect_str_eq(weights->renames[0].to, "*.w");
+  cr_expect_str_eq(weights->renames[1].from, "bias");
+  train = &block_of(TRAIN "load: { m.stem: \"a.safetensors\"; \"*.w\": from(\"b.safetensors\") } }")->settings;
+  cr_assert_eq(train->load_count, 2);
+  cr_expect_str_eq(train->loads[0].only, "m.stem");
+  cr_expect_str_eq(train->loads[1].only, "*.w");
+  cr_expect_str_eq(train->loads[1].path, "b.safetensors");
+}
+
 Test(transfer, each_unfreeze_is_a_step_of_its_own) {
   const Program *program = program_of(TRAIN "freeze: [m.stem, m.norm]; unfreeze: [after(2, m.norm), after(5)] }");
   const TrainBlock *block = program->trains.data[0];
@@ -74,6 +97,28 @@ Test(transfer, each_unfreeze_is_a_step_of_its_own) {
   cr_expect(updates(second, "m.stem.w"));
   cr_expect_null(slot_named(program, "adam_1.m.head.w.m"), "one optimizer goes through all of them");
   cr_expect_eq(first->outputs.count, block->train->outputs.count);
+}
+
+Test(transfer, a_part_with_an_optimizer_of_its_own_can_wait) {
+  const Program *program = program_of(NORM "train {\n  data: d; epochs: 4; freeze: [m.stem]; unfreeze: after(2)\n"
+                                           "  step (x, y) {\n    loss = cross_entropy(m(x), y)\n"
+                                           "    minimize loss over m.stem using adam(1e-4)\n"
+                                           "    minimize cross_entropy(m(x), y) over m.head using adam(1e-3)\n"
+                                           "  }\n}\n");
+  const TrainBlock *block = program->trains.data[0];
+  cr_expect(!updates(block->train, "m.stem.w"));
+  cr_expect(updates(block->train, "m.head.w"));
+  cr_expect(updates(block->phases.data[0].train, "m.stem.w"));
+  cr_expect(updates(block->phases.data[0].train, "m.head.w"));
+  cr_expect_not_null(slot_named(program, "adam.m.head.w.m"));
+  cr_expect_not_null(slot_named(program, "adam_1.m.stem.w.m"));
+}
+
+Test(transfer, slots_know_the_layer_that_declares_them) {
+  const Program *program = program_of(TRAIN "}");
+  cr_expect_str_eq(slot_named(program, "m.head.w")->layer, "dense");
+  cr_expect_null(slot_named(program, "m.norm.gamma")->layer, "one of the file's own");
+  cr_expect_null(slot_named(program, "adam.m.head.w.m")->layer);
 }
 
 // The first step of an optimizer is one of small averages that are not yet what they will be.

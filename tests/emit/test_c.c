@@ -428,8 +428,8 @@ Test(emit_c, integers_and_names) {
 // ---- the tables: printed, compiled, and read back by a main of the runtime's place.
 static Manifest *tables(const LoopModule *loops) {
   Manifest *manifest = arena_new_of(arena, Manifest);
-  static const NnrtTensor tensors[] = {{"a.w", NNRT_F32, 2, {3, 4}, NNRT_PARAM, 64, 48},
-                                       {"s", NNRT_I64, 0, {0}, NNRT_STATE, 0, 8}};
+  static const NnrtTensor tensors[] = {{"a.w", NNRT_F32, 2, {3, 4}, NNRT_PARAM, 64, 48, NULL},
+                                       {"s", NNRT_I64, 0, {0}, NNRT_STATE, 0, 8, NULL}};
   static const NnrtArg items[] = {{.kind = NNRT_ARG_STR, .text = "a\"b\?\?/\n"},
                                   {.kind = NNRT_ARG_INT, .integer = 5, .real = 5}};
   static const NnrtArg args[] = {
@@ -486,7 +486,7 @@ static const char reader[] =
     "  const NnrtArg *a = t->data->calls[0].args;\n"
     "  CHECK(t->data->call_count == 2 && !strcmp(a->name, \"columns\") && a->count == 2 && a->line == 3);\n"
     "  CHECK(!strcmp(a->items[0].text, \"a\\\"b?\" \"?/\\n\") && a->items[1].integer == 5 && a[1].real == 0.1);\n"
-    "  CHECK(!t->save_to && !t->load && !t->higher_is_better[0] && !m->init.run);\n"
+    "  CHECK(!t->save_to && !t->load_count && !t->higher_is_better[0] && !m->init.run);\n"
     "  return 0;\n}\n";
 
 Test(emit_c, manifest_reads_back) {
@@ -508,13 +508,52 @@ Test(emit_c, output_is_readable) {
   emit_c(&text, module, NULL);
   static const char *const lines[] = {
       "// digits.nn:5  dense |> relu\n",
-      "static void dense_0(const float *restrict x, const float *restrict w, const float *restrict b, float *restrict "
-      "y, "
-      "int64_t n) {\n#pragma omp for schedule(static) nowait\n  for (int64_t task = 0; task < n / 14; task++) {\n",
+      "static void dense_0(const float *restrict x, const float *restrict w, const float *restrict b, ",
+      "float *restrict y, int64_t n) {\n#pragma omp for schedule(static) nowait\n  for (int64_t task = 0; task < n / 14; ",
       "acc0[i][j / F32V] = fma_f32v(splat_f32v(x[(i0 + i) * 24 + k]), load_f32v(&w[k * 32 + j]), acc0[i][j / F32V]);\n",
       "#pragma omp parallel num_threads(frame->threads) if (frame->threads > 1)\n",
-      "    dense_0((const float *)frame->inputs[0], (const float *)frame->inputs[1], (const float *)frame->inputs[2], "
-      "(float *)frame->outputs[0], n);\n"};
+      "    dense_0((const float *)frame->inputs[0], (const float *)frame->inputs[1], (const float *)frame->inputs[2], ",
+      "(const float *)frame->inputs[2], (float *)frame->outputs[0], n);\n"};
   for (size_t i = 0; i < sizeof lines / sizeof *lines; i++)
     cr_assert_not_null(strstr(text_string(&text), lines[i]), "missing: %s", lines[i]);
+}
+
+// ---- #line directives
+static const char *without_directives(const char *text) {
+  Text out = text_new(arena);
+  for (const char *at = text; *at; at += strcspn(at, "\n") + 1)
+    if (strncmp(at, "#line ", 6) != 0)
+      text_printf(&out, "%.*s", (int)strcspn(at, "\n") + 1, at);
+  return text_string(&out);
+}
+
+// A directive that gives the number of a line of the file itself must be right.
+static void check_own_lines(const char *text, const char *own) {
+  int line = 1, found = 0;
+  for (const char *at = text; *at; at += strcspn(at, "\n") + 1, line++) {
+    int said;
+    char name[32];
+    if (sscanf(at, "#line %d \"%31[^\"]\"", &said, name) == 2 && strcmp(name, own) == 0) {
+      found++;
+      cr_expect_eq(said, line + 1);
+    }
+  }
+  cr_expect_gt(found, 0);
+}
+
+Test(emit_c, lines_of_the_source_for_a_debugger) {
+  LoopModule *module = product(14, 32, false);
+  Source source = {.path = "my \"digits\".nn"};
+  module->kernels.data[0]->span = (Span){&source, 5, 3, 5, 9};
+  Text plain = text_new(arena), debug = text_new(arena);
+  emit_c(&plain, module, tables(module));
+  emit_c_debug(&debug, module, tables(module));
+  const char *text = text_string(&debug);
+  cr_expect_not_null(strstr(text, "#line 5 \"my \\\"digits\\\".nn\"\nstatic void dense_0("));
+  cr_expect_str_eq(without_directives(text), text_string(&plain));
+  check_own_lines(text, "product.c");
+  const char *path = write_file("product.c", text), *compilers[] = {"gcc", "clang", "clang-19"};
+  for (int i = 0; i < 3; i++)
+    if (has(compilers[i]))
+      run(arena_printf(arena, "%s %s -g -Wpedantic -fopenmp -c -o %s/product.o %s", compilers[i], flags, folder, path));
 }

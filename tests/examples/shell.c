@@ -54,5 +54,5 @@ bool shell_same_files(Shell *shell, const char *a, const char *b) { return shell
 const char *shell_data(void) {
   static const char beside[] = NNC_SOURCE_DIR "/../shared/data";
   const char *named = getenv("NNC_DATA");
-  return named ? named : access(beside, R_OK) == 0 ? beside : NULL;
+  return named && *named ? named : access(beside, R_OK) == 0 ? beside : NULL;
 }

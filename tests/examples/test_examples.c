@@ -1,6 +1,7 @@
 // Every example, run as a person would.
 #include <criterion/criterion.h>
 #include <criterion/new/assert.h>
+#include <stdio.h>
 
 #include "shell.h"
 
@@ -43,6 +44,56 @@ Test(examples, iris_keeps_its_best_epoch) {
   must_run(shell, "iris.nn");
   cr_assert(shell_number(shell, "accuracy") > 0.9, "%s", shell->output);
   cr_assert(shell_run(shell, "test -f iris.safetensors") == 0);
+  shell_close(shell);
+}
+
+Test(examples, what_was_learnt_from_digits_tells_odd_from_even) {
+  Shell *shell = shell_open();
+  must_run(shell, "transfer.nn");
+  must_run(shell, "transfer.nn parity");
+  double with = shell_number(shell, "accuracy");
+  cr_assert(with > 0.87, "%s", shell->output);
+  cr_assert(shell_printed(shell, "is missing") == 0 && shell_printed(shell, "is not in") == 0, "%s", shell->output);
+  shell_run(shell, "sed '/load:/d; /freeze/d' transfer.nn > scratch.nn");
+  must_run(shell, "scratch.nn parity");
+  cr_assert(shell_number(shell, "accuracy") < with - 0.05, "%s", shell->output);
+  shell_close(shell);
+}
+
+// A linear layer as PyTorch saves it: [out, in], and no metadata.
+static void write_linear(const Shell *shell) {
+  static const char header[] = "{\"fc.weight\":{\"dtype\":\"F32\",\"shape\":[3,2],\"data_offsets\":[0,24]},"
+                               "\"fc.bias\":{\"dtype\":\"F32\",\"shape\":[3],\"data_offsets\":[24,36]}}";
+  static const float numbers[] = {1, 2, 3, 4, 5, 6, 0.25f, 0.5f, 0.75f};
+  char path[128];
+  snprintf(path, sizeof path, "%s/linear.safetensors", shell->folder);
+  FILE *file = fopen(path, "wb");
+  cr_assert(file != NULL);
+  uint64_t length = sizeof header - 1;
+  fwrite(&length, 8, 1, file);
+  fwrite(header, 1, length, file);
+  fwrite(numbers, sizeof *numbers, 9, file);
+  fclose(file);
+}
+
+Test(examples, weights_of_another_library_give_its_results) {
+  Shell *shell = shell_open();
+  write_linear(shell);
+  shell_run(shell, "cat > linear.nn <<'end'\n"
+                   "model net(x: f32[2]) -> f32[3] { x |> dense(3) }\n"
+                   "train {\n"
+                   "  load: from(\"linear.safetensors\", layout: pytorch, into: net.dense_0, part: \"fc\",\n"
+                   "             rename: [weight: \"w\", bias: \"b\"])\n"
+                   "  step () { minimize reduce_sum(net(ones([1, 2]))) using sgd }\n"
+                   "}\nend\n"
+                   "printf 'a,b\\n1,0\\n0,1\\n' > rows.csv; $NNC predict linear.nn rows.csv");
+  cr_assert(shell->status == 0, "%s", shell->output);
+  cr_assert(shell_printed(shell, "1,1.25,3.5,5.75\n2,2.25,4.5,6.75\n"), "%s", shell->output);
+  shell_run(shell, "sed -i 's/layout: pytorch, //' linear.nn; $NNC predict linear.nn rows.csv");
+  cr_assert(shell->status == 1, "%s", shell->output);
+  cr_assert(shell_printed(shell, "linear.safetensors: net.dense_0.w is f32[3, 2] in the file, but f32[2, 3] here; "
+                                 "`layout: pytorch` would turn it\n"),
+            "%s", shell->output);
   shell_close(shell);
 }
 
@@ -110,6 +161,63 @@ Test(command_line, outputs_that_cannot_be) {
   must_say("mkdir a; $NNC build xor.nn -o a", 1, "cannot write a: it is a folder");
   must_say("$NNC build xor.nn -o nowhere/x", 1, "cannot write nowhere/x: No such file or directory");
   must_say("mkdir a; $NNC run xor.nn --checkpoint a", 1, "checkpoints cannot be written to a: it is a folder");
+}
+
+Test(command_line, a_full_device) {
+  static const char lost[] = "error: cannot write to standard output";
+  must_say("$NNC run xor.nn > /dev/full", 1, lost);
+  must_say("$NNC test backprop.nn > /dev/full", 1, lost);
+  must_say("$NNC emit c xor.nn > /dev/full", 1, lost);
+  must_say("$NNC plan xor.nn > /dev/full", 1, lost);
+  must_say("$NNC --help > /dev/full", 1, lost);
+  must_say("$NNC emit ast xor.nn >&-", 1, lost);
+  must_say("$NNC run xor.nn --quiet > /dev/full", 0, "");
+}
+
+Test(command_line, a_full_device_under_an_executable) {
+  static const char lost[] = "error: cannot write to standard output";
+  must_say("$NNC build xor.nn -o xor && ./xor train > /dev/full", 1, lost);
+  must_say("$NNC build iris.nn -o iris && ./iris train -q && ./iris eval > /dev/full", 1, lost);
+  must_say("$NNC build iris.nn -o iris && ./iris train -q && ./iris predict iris.csv > /dev/full", 1, lost);
+  must_say("$NNC build iris.nn -o iris && ./iris info > /dev/full", 1, lost);
+}
+
+// ---- executables away from where they were made
+Test(elsewhere, files_beside_the_executable_are_found) {
+  must_say("mkdir a b && mv iris.* a && $NNC build a/iris.nn -o a/iris && cd b && ../a/iris train --epochs 5", 0, "test  loss");
+  must_say("mkdir a b && mv iris.* a && cd a && $NNC run iris.nn -q && $NNC build iris.nn && cd ../b && cp ../a/iris.csv rows.csv &&"
+           " ../a/iris predict rows.csv && ../a/iris eval", 0, "test  loss");
+  must_say("mkdir a && mv iris.* a && cd a && $NNC run iris.nn -q --epochs 9 && $NNC build iris.nn && cd / &&"
+           " \"$OLDPWD/iris\" train --resume --epochs 12", 0, "epoch 10/12");
+}
+
+Test(elsewhere, files_that_are_nowhere_are_named) {
+  must_say("mkdir a && $NNC build iris.nn -o a/iris && rm iris.csv && a/iris train", 1,
+           "iris.nn:2:20: error: cannot open `iris.csv`, nor `/tmp/nnc-test-");
+  must_say("mkdir a && $NNC build iris.nn -o a/iris && a/iris eval", 1,
+           "error: there is no checkpoint iris.safetensors, nor /tmp/nnc-test-");
+  must_say("rm iris.csv; $NNC run iris.nn", 1, "iris.nn:2:20: error: cannot open `iris.csv`: No such file or directory");
+  must_say("mkdir a && mv iris.* a && $NNC build a/iris.nn -o a/iris && cp a/iris.csv a/rows.csv && a/iris train -q --checkpoint c &&"
+           " a/iris predict rows.csv --checkpoint c", 1, "error: rows.csv: cannot read it: No such file");
+}
+
+// `script` gives the command a terminal.
+Test(command_line, terminals_without_colours) {
+  static const char *const cases[] = {"TERM=xterm", "TERM=xterm NO_COLOR=", "TERM=xterm NO_COLOR=1", "TERM=dumb", "TERM="};
+  Shell *shell = shell_open();
+  for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+    shell_run(shell, "echo 'const a = b' > bad.nn; unset NO_COLOR; export %s;"
+                     "script -qec \"$NNC run bad.nn\" /dev/null | grep -c '\033'", cases[i]);
+    cr_expect_eq(shell->status, i < 2 ? 0 : 1, "%s: %s", cases[i], shell->output);
+    shell_run(shell, "export %s; script -qec \"$NNC run digits.nn --epochs 30\" /dev/null | grep -c '\033'", cases[i]);
+    cr_expect_eq(shell->status, i < 3 ? 0 : 1, "%s: %s", cases[i], shell->output);
+  }
+  shell_close(shell);
+}
+
+Test(command_line, debuggers_find_the_lines_of_the_source) {
+  must_say("$NNC build xor.nn -g -o x && objdump --dwarf=decodedline x | grep -c '^xor.nn  *5 '", 0, "");
+  must_say("$NNC build xor.nn -o x && objdump --dwarf=decodedline x | grep -c xor.nn", 1, "0");
 }
 
 Test(command_line, files_with_carriage_returns_and_blanks) {

@@ -26,6 +26,13 @@ Test(same_bits, on_one_thread) {
   shell_close(shell);
 }
 
+Test(same_bits, on_more_threads_than_processors) {
+  Shell *shell = reference();
+  cr_assert(shell_run(shell, "OMP_NUM_THREADS=$((4 * $(nproc))) $NNC " RUN " other.safetensors") == 0, "%s", shell->output);
+  must_match(shell, "many threads");
+  shell_close(shell);
+}
+
 static void executable(const char *flags) {
   Shell *shell = reference();
   cr_assert(shell_run(shell, "$NNC build wide.nn -o digits %s", flags) == 0, "%s", shell->output);
@@ -64,6 +71,26 @@ Test(same_bits, killed_and_resumed) {
                    "./digits train --quiet --resume --checkpoint parts.safetensors");
   cr_assert(shell->status == 0, "%s", shell->output);
   cr_assert(shell_same_files(shell, "whole.safetensors", "parts.safetensors"));
+  shell_close(shell);
+}
+
+#define PARITY "--quiet --checkpoint"
+
+Test(same_bits, resumed_across_an_unfreeze_and_in_executables) {
+  Shell *shell = shell_open();
+  shell_run(shell, "$NNC run transfer.nn --quiet && $NNC run transfer.nn parity " PARITY " whole.safetensors");
+  cr_assert(shell->status == 0, "%s", shell->output);
+  shell_run(shell, "$NNC run transfer.nn parity " PARITY " parts.safetensors --epochs 39 && mv features.safetensors away &&"
+                   "$NNC run transfer.nn parity " PARITY " parts.safetensors --epochs 42 --resume &&"
+                   "$NNC run transfer.nn parity " PARITY " parts.safetensors --resume && mv away features.safetensors");
+  cr_assert(shell->status == 0, "%s", shell->output);
+  cr_assert(shell_same_files(shell, "whole.last.safetensors", "parts.last.safetensors"), "resumed: other bits");
+  static const char *const ways[] = {"--cc gcc", "--backend llvm"};
+  for (int i = 0; i < 2; i++) {
+    shell_run(shell, "$NNC build transfer.nn %s -o exe && ./exe train parity " PARITY " exe.safetensors", ways[i]);
+    cr_assert(shell->status == 0, "%s", shell->output);
+    cr_assert(shell_same_files(shell, "whole.last.safetensors", "exe.last.safetensors"), "%s: other bits", ways[i]);
+  }
   shell_close(shell);
 }
 

@@ -6,13 +6,36 @@
 #include <unistd.h>
 
 #include "checkpoint.h"
+#include "load.h"
 
-static const NnrtTensor tensors[] = {{"a.w", NNRT_F32, 1, {2}, NNRT_PARAM, 0, 8},
-                                     {"a.n", NNRT_I64, 0, {0}, NNRT_STATE, 64, 8},
-                                     {"a.on", NNRT_BOOL, 1, {3}, NNRT_STATE, 128, 3},
-                                     {"a.w.m", NNRT_F32, 1, {2}, NNRT_OPTIMIZER, 192, 8}};
+static const NnrtTensor tensors[] = {{"a.w", NNRT_F32, 1, {2}, NNRT_PARAM, 0, 8, NULL},
+                                     {"a.n", NNRT_I64, 0, {0}, NNRT_STATE, 64, 8, NULL},
+                                     {"a.on", NNRT_BOOL, 1, {3}, NNRT_STATE, 128, 3, NULL},
+                                     {"a.w.m", NNRT_F32, 1, {2}, NNRT_OPTIMIZER, 192, 8, NULL}};
 static const NnrtModule module = {
     .abi = NNRT_ABI, .name = "a", .file = "a.nn", .state_bytes = 256, .tensor_count = 4, .tensors = tensors};
+
+// The same bytes as another library's weights.
+static void load(const char *path) {
+  static const NnrtRename renames[] = {{"*.weight", "*.w"}, {"b", "a"}};
+  static const NnrtWeights plain = {0}, renamed = {.rename_count = 2, .renames = renames, .pytorch = true};
+  const NnrtWeights *const ways[] = {&plain, &renamed};
+  for (int i = 0; i < 2; i++) {
+    NnrtWeights weights = *ways[i];
+    weights.path = path;
+    NnrtTrain train = {.load_count = 1, .loads = &weights};
+    uint8_t *state = malloc((size_t)module.state_bytes);
+    char *text;
+    size_t length;
+    NnrtError error = {0};
+    FILE *notes = open_memstream(&text, &length);
+    if (!nnrt_load(&module, &train, state, i > 0, notes, &error) && error.text[0] == '\0')
+      abort();
+    fclose(notes);
+    free(text);
+    free(state);
+  }
+}
 
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size) {
   int file = memfd_create("checkpoint", 0);
@@ -25,7 +48,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size) {
       abort();
     at += (size_t)written;
   }
-  for (NnrtLoad load = NNRT_LOAD_RESUME; load <= NNRT_LOAD_START; load++) {
+  for (NnrtLoad load = NNRT_LOAD_RESUME; load <= NNRT_LOAD_WEIGHTS; load++) {
     uint8_t *state = malloc((size_t)module.state_bytes);
     double sums[2] = {0};
     NnrtPosition at = {.sum_count = 2, .sums = sums};
@@ -39,6 +62,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size) {
     free(text);
     free(state);
   }
+  load(path);
   close(file);
   return 0;
 }

@@ -141,7 +141,7 @@ Test(npy, bad_files) {
   FAILS("the shape in the header is damaged", CALL("npy", npy("<f4", "(4,", x, 16)));
   FAILS("more than 9 dimensions", CALL("npy", npy("<f4", "(1,1,1,1,1,1,1,1,1,1,1)", x, 16)));
   FAILS("sample 0 holds nan", CALL("npy", npy("<f4", "(1,)", nan, 4)));
-  FAILS("the class of sample 1 is -1", CALL("npy", npy("<f4", "(2, 2)", x, 16), npy("|i1", "(2,)", minus, 2)));
+  FAILS("the class of sample 0 is -1", CALL("npy", npy("<f4", "(2, 2)", x, 16), npy("|i1", "(2,)", minus, 2)));
   FAILS("has 1 rows for the 2 samples of", CALL("npy", npy("<f4", "(2, 2)", x, 16), npy("|i1", "(1,)", x, 1)));
   FAILS("has another shape or type than",
         CALL("npy", npy("<f4", "(2, 2)", x, 16), NAMED("test_x", npy("<f4", "(2, 1)", x, 8))));

@@ -542,12 +542,33 @@ Test(train, loads_weights_to_start_from) {
   Linear *linear = linear_new(), *next = linear_new();
   NnrtOptions options = linear_options();
   cr_assert_eq(nnrt_train(&linear->module, &options), 0);
-  next->train.load = linear->train.save_to;
+  NnrtWeights weights = {.path = linear->train.save_to};
+  next->train.loads = &weights, next->train.load_count = 1;
   next->train.log = linear_path(next, "log.csv");
   cr_assert_eq(nnrt_train(&next->module, &options), 0);
   double cells[8];
   cr_assert_eq(log_row(next->train.log, 1, cells), 7);
   cr_assert_lt(cells[2], 0.2); // 0.6 from the start
+  linear_free(linear), linear_free(next);
+}
+
+Test(train, what_saves_nothing_is_evaluated_with_what_it_loads) {
+  Linear *linear = linear_new(), *next = linear_new();
+  NnrtOptions options = linear_options();
+  cr_assert_eq(nnrt_train(&linear->module, &options), 0);
+  char *first = linear_path(linear, "first"), *second = linear_path(linear, "second");
+  redirect(stdout, first);
+  cr_assert_eq(nnrt_eval(&linear->module, &options), 0);
+  NnrtWeights weights = {.path = linear->train.save_to};
+  next->train.loads = &weights, next->train.load_count = 1;
+  next->train.save = NNRT_SAVE_NEVER, next->train.save_to = NULL;
+  redirect(stdout, second);
+  cr_assert_eq(nnrt_eval(&next->module, &options), 0);
+  cr_assert_str_eq(text_of(first), text_of(second));
+  weights.into = "line.w";
+  redirect(stderr, linear_path(linear, "err"));
+  cr_assert_eq(nnrt_eval(&next->module, &options), 1);
+  assert_has(text_of(linear_path(linear, "err")), "`load` of train block `train` leaves line.b as it is");
   linear_free(linear), linear_free(next);
 }
 
