@@ -3,7 +3,8 @@
 //              0 … 255, y the class of each pixel: 0 ground, 1 disc, 2 rectangle, 3 triangle
 //   scattered  1 to `most` digits of a font of 5 x 7 dots, apart from each other; y [cells, cells, 15]: of the cell that holds
 //              a digit's middle (x, y of the middle within the cell, width, height, 1) and the digit as 10 numbers
-// A ground is u(0, 255); what lies on it differs from it by 60 or more. Every pixel has normal noise of deviation 255 noise.
+// The ground is u(0, 255), and shapes differ from it by 60 or more; under digits it is u(0, 120), and they are lighter by 80 or
+// more. Every pixel has noise of mean 0 and deviation 255 `noise`, the sum of four uniforms: nearly normal.
 // All in double by portable.h, so that a seed means the same samples everywhere.
 #include <math.h>
 #include <string.h>
@@ -13,7 +14,8 @@
 #include "random.h"
 
 enum { COUNT, SIZE, NOISE, SEED, CELLS, MOST };
-enum { LEAST_SIZE = 16, MOST_SIZE = 1024, MOST_DIGITS = 64, DIGITS = 10, CELL_WIDTH = 5 + DIGITS, CONTRAST = 60 };
+enum { LEAST_SIZE = 16, MOST_SIZE = 1024, MOST_DIGITS = 64, DIGITS = 10, CELL_WIDTH = 5 + DIGITS };
+static const double contrast = 60, darkest_digit = 80, lightest_ground = 120;
 static const int64_t most_pixels = (int64_t)1 << 31;
 
 const NnrtParam nnrt_shapes_params[] = {{"n", NNRT_TAKES_INT, false, false},
@@ -47,24 +49,32 @@ static int64_t below(Scene *scene, int64_t bound) {
   return (int64_t)nnrt_below(scene->seed, stream, &scene->element, (uint64_t)bound);
 }
 
-static void clear(Scene *scene) {
-  scene->ground = uniform(scene, 0, 255);
+static void clear(Scene *scene, double lightest) {
+  scene->ground = uniform(scene, 0, lightest);
   for (int64_t i = 0; i < scene->size * scene->size; i++)
     scene->grey[i] = scene->ground;
 }
 
-// A grey of 0 … 255 that can be told from the ground.
+// A grey that can be told from the ground.
 static double other_grey(Scene *scene) {
-  double below_ground = fmax(scene->ground - CONTRAST, 0), above_ground = fmax(255 - CONTRAST - scene->ground, 0);
+  double below_ground = fmax(scene->ground - contrast, 0), above_ground = fmax(255 - contrast - scene->ground, 0);
   double at = uniform(scene, 0, below_ground + above_ground);
-  return at < below_ground ? at : scene->ground + CONTRAST + at - below_ground;
+  return at < below_ground ? at : scene->ground + contrast + at - below_ground;
+}
+
+// Mean 0, deviation 1, by one block of random words.
+static double bump(Scene *scene) {
+  uint32_t word[4];
+  nnrt_philox(scene->seed, stream, scene->element++, word);
+  double sum = (double)word[0] + (double)word[1] + (double)word[2] + (double)word[3];
+  return (sum * 0x1p-32 - 2) * 1.7320508075688772; // four uniforms: variance 4/12
 }
 
 static void develop(Scene *scene, uint8_t *to) {
   for (int64_t i = 0; i < scene->size * scene->size; i++) {
     double value = scene->grey[i];
     if (scene->noise > 0)
-      value += 255 * scene->noise * nnrt_normal(scene->seed, stream, &scene->element);
+      value += 255 * scene->noise * bump(scene);
     to[i] = (uint8_t)floor(fmin(fmax(value, 0), 255) + 0.5);
   }
 }
@@ -157,7 +167,7 @@ static Digit draw_digit(Scene *scene) {
 }
 
 static void paint(Scene *scene, const Digit *digit) {
-  double grey = other_grey(scene);
+  double grey = uniform(scene, scene->ground + darkest_digit, 255);
   int from = digit->value == 1, columns = DOTS_WIDE - 2 * from;
   for (int64_t i = 0; i < scene->size * scene->size; i++) {
     double x = ((double)(i % scene->size) + 0.5 - digit->left) / digit->width * columns;
@@ -257,7 +267,7 @@ bool nnrt_shapes_open(NnrtOpening *opening, NnrtDataset *set, const NnrtArg *con
   if (!make_room(opening, set, &scene))
     return false;
   for (int64_t i = 0; i < set->rows; i++) {
-    clear(&scene);
+    clear(&scene, 255);
     shapes_sample(&scene, set->maps + i * set->width);
     develop(&scene, set->bytes + i * set->width);
   }
@@ -285,7 +295,7 @@ bool nnrt_scattered_open(NnrtOpening *opening, NnrtDataset *set, const NnrtArg *
   if (!make_room(opening, set, &scene))
     return false;
   for (int64_t i = 0; i < set->rows; i++) {
-    clear(&scene);
+    clear(&scene, lightest_ground);
     scattered_sample(&scene, cells, most, set->targets + i * width);
     develop(&scene, set->bytes + i * set->width);
   }
