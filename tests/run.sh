@@ -70,15 +70,15 @@ configure sanitize -DCMAKE_C_COMPILER=gcc -DCMAKE_BUILD_TYPE=Sanitize
 export ASAN_OPTIONS=detect_leaks=1 UBSAN_OPTIONS=print_stacktrace=1
 export LSAN_OPTIONS=suppressions=$root/tests/lsan.supp:print_suppressions=0
 suites sanitize
-configure fuzz -DCMAKE_C_COMPILER=clang-19 -DCMAKE_BUILD_TYPE=Sanitize -DNNC_FUZZ=ON
+configure fuzz -DCMAKE_C_COMPILER=clang-19 -DCMAKE_BUILD_TYPE=Sanitize -DNNC_FUZZ=ON -DNNC_TESTS=OFF
 targets=()
 for program in "$build"/fuzz/tests/fuzz_*; do
   [ -x "$program" ] && [ -f "$program" ] && targets+=("$(basename "$program")")
 done
 echo "== fuzzing ${targets[*]}, $fuzz_seconds s each"
-for ((i = 0; i < ${#targets[@]}; i += 2)); do
+for ((i = 0; i < ${#targets[@]}; i += 4)); do
   pids=()
-  for target in "${targets[@]:i:2}"; do
+  for target in "${targets[@]:i:4}"; do
     fuzz "$target" &
     pids+=("$!:$target")
   done
