@@ -74,6 +74,19 @@ double bench_time(NnrtRun *run, NnrtFrame *frame, int rounds, double least) {
   return times[rounds / 2];
 }
 
+LoopModule *bench_lower(Arena *arena, const Graph *graph, const char *entry) {
+  KernelOptions options = {true, true, true};
+  KernelGraph *kernels = fuse(arena, graph, &options);
+  order(kernels, &options);
+  plan(kernels, &options);
+  LoopModule *loops = arena_new_of(arena, LoopModule);
+  loops->arena = arena;
+  loops->name = entry;
+  Target target = target_host();
+  schedule(loops, kernels, entry, &target);
+  return loops;
+}
+
 static NnrtRun *through_c(Arena *arena, const char *cc, const char *text, const char *entry) {
   NnrtError error = {0};
   CcOptions options = {.cc = cc, .shared = true};

@@ -14,6 +14,9 @@ typedef struct Backend {
   NnrtRun *run;
 } Backend;
 
+// The graph as an entry of that name, all passes on, for this machine.
+LoopModule *bench_lower(Arena *arena, const Graph *graph, const char *entry);
+
 // The entry of that name on the JIT and through each C compiler that is installed, or through `only` one ("llvm", "gcc" …,
 // NULL: all). How many were made.
 int bench_backends(Arena *arena, const LoopModule *loops, const char *entry, const char *only, Backend *backends,

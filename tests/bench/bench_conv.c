@@ -36,16 +36,7 @@ static Node *build(Graph *graph, const Case *c, Product product) {
 static LoopModule *lower(Arena *arena, const Case *c, Product product) {
   Graph *graph = graph_new(arena, "conv", 0);
   vec_push(arena, &graph->outputs, (GraphOutput){"result", build(graph, c, product)});
-  KernelOptions options = {true, true, true};
-  KernelGraph *kernels = fuse(arena, graph, &options);
-  order(kernels, &options);
-  plan(kernels, &options);
-  LoopModule *loops = arena_new_of(arena, LoopModule);
-  loops->arena = arena;
-  loops->name = "conv";
-  Target target = target_host();
-  schedule(loops, kernels, "conv", &target);
-  return loops;
+  return bench_lower(arena, graph, "conv");
 }
 
 static float *filled(int64_t count) {

@@ -10,16 +10,7 @@ static LoopModule *product(Arena *arena, int64_t size) {
   Type type = {.elem = F32, .rank = 2, .dim = {size, size}};
   Node *a = graph_input(graph, "a", type), *b = graph_input(graph, "b", type);
   vec_push(arena, &graph->outputs, (GraphOutput){"c", graph_matmul(graph, a, b)});
-  KernelOptions options = {true, true, true};
-  KernelGraph *kernels = fuse(arena, graph, &options);
-  order(kernels, &options);
-  plan(kernels, &options);
-  LoopModule *loops = arena_new_of(arena, LoopModule);
-  loops->arena = arena;
-  loops->name = "product";
-  Target target = target_host();
-  schedule(loops, kernels, "product", &target);
-  return loops;
+  return bench_lower(arena, graph, "product");
 }
 
 static void measure(int64_t size) {
