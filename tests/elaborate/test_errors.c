@@ -491,6 +491,27 @@ ERROR(first_flag, "test \"a\" { expect reduce_max([1.0], first: 1) == 1 }", "1:4
       "`first` must be a bool, but this is the int 1", NULL)
 ERROR(first_of_batches, "model m(x: f32[2]) -> f32[2] { a = x @ transpose(x)\n reduce_max(a, first: true) + x }", "2:2",
       "`reduce_max`: the first of equals is not known along 2 dimensions of the batch", NULL)
+ERROR(window_space, X4 "expect window(x, [1, 2, 3, 4]) == 1 }", "2:15",
+      "windows over 4 dimensions of space need an input [.., space.., channels], but this is f32[2, 5, 5, 6]", NULL)
+ERROR(window_ceil, X4 "expect window(x, 2, ceil: 1) == 1 }", "2:27", "`ceil` must be a bool, but this is the int 1", NULL)
+ERROR(window_large, X4 "expect window(x, 20000000) == 1 }", "2:18", "`size` must be at most 2^24, not 20000000", NULL)
+ERROR(window_negative, X4 "expect window(x, 2, padding: -1) == 1 }", "2:30", "`padding` must be 0 or more, not -1", NULL)
+ERROR(window_rank, "test \"a\" { expect window(zeros([2, 3, 3, 3, 3, 3, 1]), [2, 2, 2]) == 1 }", "1:19",
+      "windows of f32[2, 3, 3, 3, 3, 3, 1] would have more than 8 dimensions", NULL)
+ERROR(window_batch, "model m(x: f32[4]) { window(reshape(x, [1, -1, 1]), 2) }", "1:29",
+      "a window cannot move along the batch, dimension 1 of f32[1, 4n, 1]", NULL)
+ERROR(each_count, "test \"a\" { expect each(1, -1) == 1 }", "1:27", "a list of -1 items", NULL)
+ERROR(each_list, "test \"a\" { expect each([1, 2], 3) == 1 }", "1:24", "a list of 2 items where 3 are needed", NULL)
+ERROR(conv_weights, X4 "expect conv(x, zeros([3, 3])) == 1 }", "2:16",
+      "weights are [taps.., channels, outputs], but these are f32[3, 3]", NULL)
+ERROR(conv_pairs, X4 "expect conv(x, zeros([3, 3, 6, 4]), padding: [[1, 1]]) == 1 }", "2:46",
+      "`padding` has 1 pairs, but there are 2 dimensions of space", NULL)
+ERROR(conv_channels, X4 "expect conv(x, zeros([3, 3, 5, 4])) == 1 }", "2:8",
+      "`conv`: f32[2, 5, 5, 6] has 6 channels, weights f32[3, 3, 5, 4] are for 5", NULL)
+ERROR(conv_no_groups, X4 "expect conv(x, zeros([3, 3, 6, 4]), groups: 0) == 1 }", "2:8",
+      "`conv`: 6 channels to 4 cannot be split into 0 groups", NULL)
+ERROR(conv_transpose_padding, X4 "expect conv_transpose(x, zeros([3, 3, 6, 4]), padding: 9) == 1 }", "2:8",
+      "padding 9 + 9 leaves nothing of dimension 1", "outputs = (N - 1) * S + F - P = (5 - 1) * 1 + 3 - 18")
 ERROR(window_fill, "test \"a\" { expect window(cast([[[1]]], u8), 1, fill: 256) == 1 }", "1:54",
       "`fill` must be a number of the tensor's type u8, but this is the int 256", NULL)
 ERROR(window_fill_kind, X4 "expect window(x, 1, fill: \"a\") == 1 }", "2:27",
