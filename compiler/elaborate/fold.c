@@ -118,7 +118,7 @@ static bool went_through(const Builder *builder, FactKind kind, const Node *node
 
 // Takes scores, one of which above 0 is class 1.
 static bool is_class_metric(const char *name) {
-  static const char *const metrics[] = {"accuracy", "mean_iou", "dice", "precision", "recall", "f1"};
+  static const char *const metrics[] = {"accuracy", "auc", "mean_iou", "dice", "precision", "recall", "f1"};
   for (size_t i = 0; i < sizeof metrics / sizeof *metrics; i++)
     if (!strcmp(metrics[i], name))
       return true;

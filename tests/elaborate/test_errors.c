@@ -516,3 +516,5 @@ ERROR(window_fill, "test \"a\" { expect window(cast([[[1]]], u8), 1, fill: 256) 
       "`fill` must be a number of the tensor's type u8, but this is the int 256", NULL)
 ERROR(window_fill_kind, X4 "expect window(x, 1, fill: \"a\") == 1 }", "2:27",
       "`fill` must be a number of the tensor's type f32, but this is the string \"a\"", NULL)
+ERROR(auc_classes, "test \"a\" { expect auc([[1.0, 2.0, 3.0]], [1]) == 0 }", "1:19", "auc: of one score or two, not of 3",
+      NULL)

@@ -131,7 +131,8 @@ static void expect_metrics(const char *output) {
   static const struct {
     const char *name;
     double value;
-  } metrics[] = {{" f1", 4 / 7.0}, {" precision", 2 / 3.0}, {" recall", 7 / 12.0}, {" mean_iou", 2 / 5.0}};
+  } metrics[] = {
+      {" f1", 4 / 7.0}, {" precision", 2 / 3.0}, {" recall", 7 / 12.0}, {" mean_iou", 2 / 5.0}, {" auc", 7 / 12.0}};
   for (size_t i = 0; i < sizeof metrics / sizeof *metrics; i++)
     cr_expect(fabs(last_number(output, "epoch 3/3", metrics[i].name) - metrics[i].value) < 1e-4, "%s\n%s",
               metrics[i].name, output);
@@ -156,10 +157,10 @@ Test(reference, metrics_of_whole_parts) {
 Test(reference, metrics_of_a_resumed_epoch) {
   char folder[] = "/tmp/nnc-metrics-XXXXXX", command[128];
   cr_assert(mkdtemp(folder));
-  Result first = nnc("run --steps 5 --checkpoint %s/m.safetensors %s/tests/reference/metrics.nn whole", folder,
-                     NNC_SOURCE_DIR);
-  Result rest = nnc("run --epochs 3 --resume --checkpoint %s/m.safetensors %s/tests/reference/metrics.nn whole",
-                    folder, NNC_SOURCE_DIR);
+  Result first =
+      nnc("run --steps 5 --checkpoint %s/m.safetensors %s/tests/reference/metrics.nn whole", folder, NNC_SOURCE_DIR);
+  Result rest = nnc("run --epochs 3 --resume --checkpoint %s/m.safetensors %s/tests/reference/metrics.nn whole", folder,
+                    NNC_SOURCE_DIR);
   cr_assert(first.status == 0 && rest.status == 0, "%s\n%s", first.output, rest.output);
   expect_metrics(rest.output);
   free(first.output);
@@ -172,5 +173,16 @@ Test(reference, batch_norm_of_one_sample) {
   Result result = nnc("run --no-save %s/tests/reference/figures_windows.nn one_at_a_time", NNC_SOURCE_DIR);
   cr_assert(result.status == 0, "exit status %d\n%s", result.status, result.output);
   cr_assert(last_number(result.output, "epoch ", "off") == 0, "%s", result.output);
+  free(result.output);
+}
+
+Test(reference, dropout_of_channels_and_samples) {
+  Result result = nnc("run --no-save %s/tests/reference/figures_windows.nn dropped", NNC_SOURCE_DIR);
+  cr_assert(result.status == 0, "exit status %d\n%s", result.status, result.output);
+  static const char *const exact[] = {"channels_uneven", "samples_uneven", "channels_kept", "samples_kept"};
+  for (int i = 0; i < 4; i++)
+    cr_expect(last_number(result.output, "part ", exact[i]) < 1e-6, "%s\n%s", exact[i], result.output);
+  cr_expect(last_number(result.output, "part ", "channels_off") < 0.05, "%s", result.output);
+  cr_expect(last_number(result.output, "part ", "samples_off") < 0.3, "%s", result.output);
   free(result.output);
 }
