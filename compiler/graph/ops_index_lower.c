@@ -124,7 +124,8 @@ LExpr *lower_random(Lower *lower, const Node *node, LExpr *const *index) {
   Arena *arena = lower_arena(lower);
   LExpr *seed = lower_value(lower, node->inputs[0], NULL), *step = lower_value(lower, node->inputs[1], NULL);
   LExpr *element = rule_linear(lower, node->type.rank, node->type.dim, index);
-  LExpr *args[] = {lx_cast(arena, seed, L_U64), lx_int(arena, L_U64, node->attr.integer), lx_cast(arena, step, L_U64),
+  LExpr *stream = lower_datum(lower, "stream", node->attr.integer);
+  LExpr *args[] = {lx_cast(arena, seed, L_U64), lx_cast(arena, stream, L_U64), lx_cast(arena, step, L_U64),
                    lx_cast(arena, element, L_U64)};
   return lx_call(arena, mathlib_uniform(lower_module(lower), ltype_of(node->type.elem)), 4, args);
 }

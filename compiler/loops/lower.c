@@ -118,17 +118,16 @@ bool nest_in_memory(const Lower *lower, const Node *node) {
   return (class != LEAF || lower->graph->kernel_of[node->id] >= 0) && lower->graph->buffers[node->id].bytes > 0;
 }
 
-static LPlace add_constant(LoopModule *module, const Node *node) {
-  int64_t bytes = type_count(&node->type, 0) * elem_bytes(node->type.elem);
+static LPlace add_constant(LoopModule *module, const void *data, int64_t bytes) {
   for (int64_t at = 0; bytes > 0 && at + bytes <= module->constant_bytes; at += 64)
-    if (memcmp(module->constants + at, node->attr.data, (size_t)bytes) == 0)
+    if (memcmp(module->constants + at, data, (size_t)bytes) == 0)
       return (LPlace){SPACE_CONSTANT, at, -1};
   int64_t start = (module->constant_bytes + 63) / 64 * 64, end = start + (bytes > 0 ? bytes : 8);
   uint8_t *grown = arena_alloc(module->arena, (size_t)end);
   if (module->constant_bytes)
     memcpy(grown, module->constants, (size_t)module->constant_bytes);
   if (bytes > 0)
-    memcpy(grown + start, node->attr.data, (size_t)bytes);
+    memcpy(grown + start, data, (size_t)bytes);
   module->constants = grown;
   module->constant_bytes = end;
   return (LPlace){SPACE_CONSTANT, start, -1};
@@ -143,7 +142,7 @@ static LPlace place_of(Lower *lower, const Node *node) {
   case OP_clock:
     return (LPlace){SPACE_CLOCK, 0, -1};
   case OP_constant:
-    return add_constant(lower->module, node);
+    return add_constant(lower->module, node->attr.data, type_count(&node->type, 0) * elem_bytes(node->type.elem));
   default:
     return lower->graph->buffers[node->id].place;
   }
@@ -174,6 +173,15 @@ static LBuffer *add_buffer(Lower *lower, const char *name, LType type, int64_t l
   vec_push(lower->arena, &lower->out->buffers, buffer);
   vec_push(lower->arena, &lower->places, place);
   return buffer;
+}
+
+LExpr *lower_datum(Lower *lower, const char *name, int64_t value) {
+  if (!lower->graph)
+    return lx_i64(lower->arena, value);
+  LPlace place = add_constant(lower->module, &value, sizeof value);
+  LBuffer *buffer = add_buffer(lower, name, L_I64, 1, "i64[]", place);
+  buffer->read = true;
+  return nest_let(lower, name, lx_load(lower->arena, buffer, lx_i64(lower->arena, 0)));
 }
 
 // LBuffer.sample of a node's value.
