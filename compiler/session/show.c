@@ -99,6 +99,8 @@ void show_plan(Arena *arena, const Compilation *compilation) {
 }
 
 void show_models(Arena *arena, const Program *program) {
+  if (!program->predicts.count)
+    fprintf(stderr, "nnc: %s has no model with inputs\n", program->file);
   Text out = text_new(arena);
   text_printf(&out, "%-32s %14s %12s %18s\n", "model", "parameters", "states", "multiply-adds");
   for (int i = 0; i < program->predicts.count; i++) {

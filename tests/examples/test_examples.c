@@ -178,6 +178,7 @@ Test(command_line, parts_of_a_file) {
   must_say("$NNC plan xor.nn gat", 1, "xor.nn has no train block and no model with inputs named `gat`");
   must_say("$NNC models xor.nn", 0, "gate                                         33            0                 24");
   must_say("$NNC models", 64, "nnc models FILE");
+  must_say(": > a.nn; $NNC models a.nn", 0, "a.nn has no model with inputs");
 }
 
 Test(command_line, nothing_to_do) {
