@@ -32,10 +32,11 @@ static void compile_graph(Compilation *result, Graph *graph, const char *entry, 
   vec_push(arena, &result->functions, (CompiledFunction){.entry = entry, .graph = graph, .kernels = kernels});
 }
 
-static int64_t place_kinds(Program *program, bool optimizer, int64_t offset) {
+static int64_t place_kind(Program *program, SlotKind kind, int64_t offset) {
   for (int i = 0; i < program->slots.count; i++) {
     Slot *slot = program->slots.data[i];
-    if ((slot->kind == SLOT_OPTIMIZER) != optimizer)
+    SlotKind place = slot->kind == SLOT_STATE ? SLOT_PARAM : slot->kind;
+    if (place != kind)
       continue;
     slot->offset = offset;
     offset += (type_count(&slot->type, 0) * elem_bytes(slot->type.elem) + 63) / 64 * 64;
@@ -43,10 +44,11 @@ static int64_t place_kinds(Program *program, bool optimizer, int64_t offset) {
   return offset;
 }
 
-// Slots lie one after another in the state block, each on a cache line of its own, what a model is made of before what
-// trains it. The block's bytes.
+// Slots lie one after another in the state block, each on a cache line of its own: what a model is made of, what trains
+// it, what its metrics count. The block's bytes.
 static int64_t place_slots(Program *program) {
-  return place_kinds(program, true, place_kinds(program, false, 0));
+  int64_t offset = place_kind(program, SLOT_OPTIMIZER, place_kind(program, SLOT_PARAM, 0));
+  return place_kind(program, SLOT_METRIC, offset);
 }
 
 static void compile_program(Compilation *result, const CompileOptions *options) {
@@ -97,7 +99,7 @@ Compilation *compile_source(Arena *arena, Diag *diag, const Source *source, cons
   ElaborateOptions elaborate_options = {.override_count = options->override_count,
                                         .overrides = options->overrides,
                                         .tests = options->tests,
-                                        .data = true,
+                                        .data = (options->training || options->prediction) && !options->models_only,
                                         .every_model = options->models_only,
                                         .model = options->prediction ? options->block : NULL};
   result->program = elaborate(arena, diag, prelude, result->file, &elaborate_options);

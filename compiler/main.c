@@ -20,8 +20,8 @@ static const struct {
   int least, most;
 } commands[COMMAND_COUNT] = {
     [COMMAND_RUN] = {"run", "FILE [BLOCK]", 1, 2},       [COMMAND_EVAL] = {"eval", "FILE [BLOCK]", 1, 2},
-    [COMMAND_PREDICT] = {"predict", "FILE INPUT", 2, 2}, [COMMAND_TEST] = {"test", "FILE", 1, 1},
-    [COMMAND_BUILD] = {"build", "FILE -o EXE", 1, 1},    [COMMAND_EMIT] = {"emit", "STAGE FILE [NAME]", 2, 3},
+    [COMMAND_PREDICT] = {"predict", "FILE INPUT [NAME]", 2, 3}, [COMMAND_TEST] = {"test", "FILE", 1, 1},
+    [COMMAND_BUILD] = {"build", "FILE [NAME] -o EXE", 1, 2},    [COMMAND_EMIT] = {"emit", "STAGE FILE [NAME]", 2, 3},
     [COMMAND_PLAN] = {"plan", "FILE [NAME]", 1, 2},      [COMMAND_MODELS] = {"models", "FILE", 1, 1}};
 
 typedef struct CommandLine {
@@ -161,7 +161,7 @@ static error_t parse_option(int key, char *text, struct argp_state *state) {
 
 static const struct argp parser = {
     options, parse_option,
-    "run FILE [BLOCK]\neval FILE [BLOCK]\npredict FILE INPUT\ntest FILE\nbuild FILE -o EXE\nemit STAGE FILE [NAME]\nplan FILE [NAME]\nmodels FILE",
+    "run FILE [BLOCK]\neval FILE [BLOCK]\npredict FILE INPUT [NAME]\ntest FILE\nbuild FILE [NAME] -o EXE\nemit STAGE FILE [NAME]\nplan FILE [NAME]\nmodels FILE",
     "A compiler for neural networks.\v"
     "run      train at once\n"
     "eval     losses and metrics of the checkpoint on validation and test samples\n"
@@ -171,7 +171,8 @@ static const struct argp parser = {
     "emit     print a stage: ast, graph, kernels, loops, c, llvm or asm\n"
     "plan     the map of the arena, parameters and multiply-adds of a step\n"
     "models   parameters, states and multiply-adds of each model\n"
-    "NAME is a train block or a model of the file; without it emit and plan show all that is compiled",
+    "NAME is a train block or a model of the file; without it emit and plan show all that is compiled. "
+    "predict and build take a model by its name as if nothing trained it: its results are as they come",
     0, 0, 0};
 
 static double monotonic(void) {
@@ -213,22 +214,26 @@ static void choose_entries(CommandLine *line) {
   compile->syntax_only = command == COMMAND_EMIT && strcmp(line->arguments[0], "ast") == 0;
   if (command == COMMAND_RUN || command == COMMAND_EVAL)
     compile->block = line->run.block = line->arguments[1];
-  const char *shown = command == COMMAND_EMIT ? line->arguments[2] : command == COMMAND_PLAN ? line->arguments[1] : NULL;
-  if (shown) {
-    compile->block = shown;
+  bool shows = command == COMMAND_EMIT || command == COMMAND_PLAN;
+  const char *named = command == COMMAND_EMIT || command == COMMAND_PREDICT ? line->arguments[2]
+                      : command == COMMAND_PLAN || command == COMMAND_BUILD ? line->arguments[1]
+                                                                            : NULL;
+  if (named) {
+    compile->block = named;
     compile->prediction = compile->no_init = true;
+    compile->training = compile->training && shows;
   }
   if (command == COMMAND_PREDICT)
     line->run.input = line->arguments[1];
 }
 
-// What `emit` and `plan` are asked to show.
+// What is named beside the file; for run and eval that is seen to when they start.
 static bool is_there(const CommandLine *line, const Compilation *compilation) {
-  bool names = line->compile.block && (line->command == COMMAND_EMIT || line->command == COMMAND_PLAN);
+  bool names = line->compile.block && line->command != COMMAND_RUN && line->command != COMMAND_EVAL;
   if (!names || line->compile.syntax_only || compilation->functions.count)
     return true;
-  fprintf(stderr, "nnc: %s has no train block and no model with inputs named `%s`\n", compilation->program->file,
-          line->compile.block);
+  fprintf(stderr, "nnc: %s has no %smodel with inputs named `%s`\n", compilation->program->file,
+          line->compile.training ? "train block and no " : "", line->compile.block);
   return false;
 }
 

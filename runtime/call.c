@@ -82,16 +82,23 @@ double nnrt_call_value(const NnrtCall *call, int output) {
 void nnrt_call_add(NnrtCall *call) {
   double rows = (double)call->frame.clock[4];
   for (int i = 0; i < call->function->output_count; i++)
-    call->sums[i] += nnrt_call_value(call, i) * rows;
+    if (call->function->outputs[i].whole)
+      call->sums[i] = nnrt_call_value(call, i);
+    else
+      call->sums[i] += nnrt_call_value(call, i) * rows;
   call->samples += call->frame.clock[4];
 }
 
 void nnrt_call_clear(NnrtCall *call) {
   memset(call->sums, 0, (size_t)call->function->output_count * sizeof *call->sums);
+  if (call->function->metric_bytes)
+    memset(call->frame.state + call->function->metric_offset, 0, (size_t)call->function->metric_bytes);
   call->samples = 0;
 }
 
 double nnrt_call_mean(const NnrtCall *call, int output) {
+  if (call->function->outputs[output].whole)
+    return call->sums[output];
   return call->sums[output] / (double)(call->samples > 0 ? call->samples : 1);
 }
 

@@ -14,7 +14,7 @@ static bool same_shape(const NnrtTensorEntry *entry, const NnrtTensor *tensor) {
 }
 
 static bool wanted(const NnrtTensor *tensor, NnrtLoad load) {
-  return load == NNRT_LOAD_RESUME || tensor->kind != NNRT_OPTIMIZER;
+  return load == NNRT_LOAD_RESUME || tensor->kind == NNRT_PARAM || tensor->kind == NNRT_STATE;
 }
 
 static void mark_used(NnrtTensorFile *file, const NnrtModule *module) {
@@ -33,7 +33,7 @@ static bool match(NnrtTensorFile *file, const NnrtModule *module, NnrtLoad load,
   for (int i = 0; i < module->tensor_count; i++) {
     const NnrtTensor *tensor = &module->tensors[i];
     const NnrtTensorEntry *entry = nnrt_tensor_find(file, tensor->name);
-    if (!wanted(tensor, load))
+    if (!wanted(tensor, load) || (tensor->kind == NNRT_METRIC && !entry)) // between epochs nothing is counted
       continue;
     if (!entry)
       nnrt_differ_missing(&found, tensor, file);

@@ -59,13 +59,17 @@ static json_t *metadata(const NnrtModule *module, const char *block, const NnrtP
   return object;
 }
 
-// Indices of tensors, widest element first, so that each is aligned to its elements.
-static int *write_order(const NnrtModule *module) {
+// Indices of tensors, widest element first, so that each is aligned to its elements, and -1. What metrics count is kept
+// within an epoch alone.
+static int *write_order(const NnrtModule *module, const NnrtPosition *position) {
   int *order = malloc(((size_t)module->tensor_count + 1) * sizeof *order), count = 0;
   for (int64_t width = 8; order && width > 0; width /= 2)
     for (int i = 0; i < module->tensor_count; i++)
-      if (nnrt_type_bytes(module->tensors[i].type) == width)
+      if (nnrt_type_bytes(module->tensors[i].type) == width &&
+          (module->tensors[i].kind != NNRT_METRIC || position->epoch_step > 0))
         order[count++] = i;
+  if (order)
+    order[count] = -1;
   return order;
 }
 
@@ -73,7 +77,7 @@ static char *header_text(const NnrtModule *module, const char *block, const int 
   json_t *header = json_object();
   json_object_set_new(header, "__metadata__", metadata(module, block, position));
   int64_t offset = 0;
-  for (int i = 0; i < module->tensor_count; i++) {
+  for (int i = 0; order[i] >= 0; i++) {
     const NnrtTensor *tensor = &module->tensors[order[i]];
     int64_t bytes = nnrt_tensor_bytes(tensor);
     json_t *shape = json_array();
@@ -111,7 +115,7 @@ static bool write_file(int file, const NnrtModule *module, const uint8_t *state,
     prefix[i] = (unsigned char)((uint64_t)(length + padding) >> (8 * i));
   if (!write_all(file, prefix, 8) || !write_all(file, header, length) || !write_all(file, "        ", padding))
     return false;
-  for (int i = 0; i < module->tensor_count; i++) {
+  for (int i = 0; order[i] >= 0; i++) {
     const NnrtTensor *tensor = &module->tensors[order[i]];
     if (!write_all(file, state + tensor->offset, (size_t)nnrt_tensor_bytes(tensor)))
       return false;
@@ -160,7 +164,7 @@ static bool replace_file(const NnrtModule *module, const uint8_t *state, const i
 
 bool nnrt_checkpoint_write(const NnrtModule *module, const char *block, const uint8_t *state,
                            const NnrtPosition *position, const char *path, NnrtError *error) {
-  int *order = write_order(module);
+  int *order = write_order(module, position);
   char *header = order ? header_text(module, block, order, position) : NULL;
   size_t size = strlen(path) + sizeof ".tmp";
   char *temporary = malloc(size);

@@ -152,7 +152,7 @@ static const NnrtWeights *filled_by(const NnrtTrain *train, const NnrtTensor *te
 }
 
 static bool wanted(const Loading *loading, const NnrtTensor *tensor) {
-  return tensor->kind != NNRT_OPTIMIZER && filled_by(loading->train, tensor) == loading->weights;
+  return tensor->kind <= NNRT_STATE && filled_by(loading->train, tensor) == loading->weights;
 }
 
 static void mark_used(Loading *loading) {
@@ -295,7 +295,7 @@ static bool load_one(Loading *loading, uint8_t *state) {
 
 static bool check_whole(const NnrtModule *module, const NnrtTrain *train, NnrtError *error) {
   for (int i = 0; i < module->tensor_count; i++)
-    if (module->tensors[i].kind != NNRT_OPTIMIZER && !filled_by(train, &module->tensors[i]))
+    if (module->tensors[i].kind <= NNRT_STATE && !filled_by(train, &module->tensors[i]))
       return nnrt_fail(error,
                        "`load` of train block `%s` leaves %s as it is, so that the model has to be trained first",
                        train->name, module->tensors[i].name);

@@ -33,7 +33,8 @@ void nnrt_barrier(void);
 // before a barrier lets a reader go on. `kernel` is an index in NnrtModule.kernels. Remembers the first value not finite.
 void nnrt_check(const NnrtFrame *frame, int kernel, const void *data, NnrtType type, int64_t count);
 
-typedef enum NnrtTensorKind { NNRT_PARAM, NNRT_STATE, NNRT_OPTIMIZER } NnrtTensorKind;
+// METRIC: what a metric counts along a part of the data.
+typedef enum NnrtTensorKind { NNRT_PARAM, NNRT_STATE, NNRT_OPTIMIZER, NNRT_METRIC } NnrtTensorKind;
 
 typedef struct NnrtTensor {
   const char *name; // classifier.dense_0.w
@@ -51,12 +52,14 @@ typedef struct NnrtValue {
   NnrtType type;
   int rank;
   int64_t dim[NNRT_MAX_RANK];
+  bool whole; // an output: of all samples of the part so far, not of this batch
 } NnrtValue;
 
 typedef struct NnrtFunction {
   NnrtRun *run; // NULL: there is no such function
   int input_count, output_count;
   const NnrtValue *inputs, *outputs;
+  int64_t metric_offset, metric_bytes; // where the state block holds what metrics count; zero before a part's first batch
 } NnrtFunction;
 
 // ---- data pipelines. A call of the source or of a transform with its arguments as written, defaults left out.

@@ -30,7 +30,7 @@ static void print_data(const NnrtData *data) {
 
 static int print_info(const NnrtModule *module, const NnrtOptions *options) {
   (void)options;
-  static const char *const kinds[] = {"param", "state", "optimizer"};
+  static const char *const kinds[] = {"param", "state", "optimizer", "metric"};
   int64_t parameters = 0;
   for (int i = 0; i < module->tensor_count; i++)
     if (module->tensors[i].kind == NNRT_PARAM)

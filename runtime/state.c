@@ -65,7 +65,8 @@ const NnrtTrain *nnrt_find_train(const NnrtModule *module, const char *name, Nnr
       names[i] = module->trains[i].name;
   }
   const char *near = nnrt_nearest(name, names, count);
-  nnrt_fail(error, "%s has no train block `%s`; did you mean `%s`?", module->name, name, near ? near : names[0]);
+  nnrt_fail(error, "%s has no train block `%s`; %s `%s`%s", module->name, name, near ? "did you mean" : "its first is",
+            near ? near : names[0], near ? "?" : "");
   return NULL;
 }
 

@@ -190,7 +190,7 @@ static void mark_slots(const NnrtTensorFile *file) {
     NnrtTensorEntry *entry = &file->entries[i];
     const char *behind = strchr(entry->name, '.'); // adam.net.w.m
     entry->slot = is_part(file, entry->name) || (behind && is_part(file, behind + 1)) ||
-                  strncmp(entry->name, "unfreeze.", 9) == 0;
+                  strncmp(entry->name, "unfreeze.", 9) == 0 || strncmp(entry->name, "metrics.", 8) == 0;
   }
 }
 

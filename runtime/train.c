@@ -45,10 +45,10 @@ static void say_begin(NnrtTraining *run, double now) {
     return;
   double after = run->options->clock ? run->options->clock() : now - progress->began;
   if (run->data)
-    printf("%s: %" PRId64 " samples, batch %" PRId64 ", %" PRId64 " steps an epoch", run->train->name, plan->samples,
-           plan->batch, plan->epoch_steps);
+    printf("%s: %" PRId64 " sample%s, batch %" PRId64 ", %" PRId64 " step%s an epoch", run->train->name, plan->samples,
+           plan->samples == 1 ? "" : "s", plan->batch, plan->epoch_steps, plan->epoch_steps == 1 ? "" : "s");
   else
-    printf("%s: %" PRId64 " steps", run->train->name, plan->steps);
+    printf("%s: %" PRId64 " step%s", run->train->name, plan->steps, plan->steps == 1 ? "" : "s");
   printf(", %d thread%s; first step after %.3f s\n", run->base.threads, run->base.threads > 1 ? "s" : "", after);
   fflush(stdout);
 }

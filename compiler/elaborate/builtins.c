@@ -26,8 +26,8 @@ const Builtin *builtin_find(const char *name) {
 }
 
 bool builtin_later(const char *name) {
-  static const char *const later[] = {"attention", "auc", "bidirectional", "embedding", "f1",     "gradient",
-                                      "gru",       "iou", "lstm",          "precision", "recall", "rnn"};
+  static const char *const later[] = {"attention", "auc", "bidirectional", "embedding",
+                                      "gradient",  "gru", "lstm",          "rnn"};
   for (size_t i = 0; i < sizeof later / sizeof *later; i++)
     if (!strcmp(later[i], name))
       return true;

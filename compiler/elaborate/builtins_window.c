@@ -3,6 +3,8 @@
 // number of places, and the output's size follows from it.
 #include "elaborate/internal.h"
 
+#include <math.h>
+
 enum { MOST_WINDOW = 1 << 24 };
 
 // "each(3, 2)" is [3, 3]; a list must have that many items.
@@ -180,6 +182,26 @@ static Attr attr_of(const Space *s) {
   return attr;
 }
 
+// What stands outside; for whole numbers an int, or -inf and inf for the least and the largest.
+static bool fill_of(Elab *e, Span span, const Value *fill, ElemType elem, Attr *attr) {
+  static const int64_t least[] = {[I32] = INT32_MIN, [I64] = INT64_MIN, [U8] = 0, [BOOL] = 0};
+  static const int64_t most[] = {[I32] = INT32_MAX, [I64] = INT64_MAX, [U8] = UINT8_MAX, [BOOL] = 1};
+  if (elem_is_real(elem) && value_is_number(fill)) {
+    attr->real = value_real(fill);
+    return true;
+  }
+  if (fill->kind == V_FLOAT && isinf(fill->as.real))
+    attr->integer = fill->as.real < 0 ? least[elem] : most[elem];
+  else if (fill->kind == V_INT && fill->as.integer >= least[elem] && fill->as.integer <= most[elem])
+    attr->integer = fill->as.integer;
+  else {
+    elab_error(e, span, "`fill` must be a number of the tensor's type %s, but this is %s", elem_name(elem),
+               value_kind(e, fill));
+    return false;
+  }
+  return true;
+}
+
 // window(x, size, stride, padding, dilation, ceil, fill): the taps of each output, as dimensions before the channels.
 static Value *call_window(Elab *e, const BuiltinCall *c) {
   enum { SIZE = 1, STRIDE, PADDING, DILATION, CEIL, FILL };
@@ -202,13 +224,8 @@ static Value *call_window(Elab *e, const BuiltinCall *c) {
     return elab_fail(e, c->span, "windows of %s would have more than %d dimensions", type_text(e->arena, &x->type),
                      (int)MAX_RANK);
   Attr attr = attr_of(&s);
-  const Value *fill = c->args[FILL];
-  if (fill && !value_is_number(fill))
-    return elab_fail(e, c->spans[FILL], "`fill` must be a number, but this is %s", value_kind(e, fill));
-  if (fill && elem_is_real(x->type.elem))
-    attr.real = value_real(fill);
-  else if (fill)
-    attr.integer = (int64_t)value_real(fill);
+  if (c->args[FILL] && !fill_of(e, c->spans[FILL], c->args[FILL], x->type.elem, &attr))
+    return value_poison(e);
   Type type = {.elem = x->type.elem, .rank = x->type.rank + count};
   for (int i = 0; i < s.lead; i++)
     type.dim[i] = x->type.dim[i];

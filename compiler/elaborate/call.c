@@ -253,6 +253,13 @@ static Value *run_layer(Elab *e, Global *layer, CallArg *given, Span span) {
   return v;
 }
 
+static bool is_metric(const Decl *decl) {
+  for (int i = 0; i < decl->formals.count; i++)
+    if (!strcmp(decl->formals.data[i].name.text, "higher_is_better"))
+      return true;
+  return false;
+}
+
 static Value *call_layer(Elab *e, Global *layer, const CallArgs *args, Span span, const char *path) {
   const Decl *decl = layer->decl;
   CallArgs rest = {0};
@@ -267,6 +274,7 @@ static Value *call_layer(Elab *e, Global *layer, const CallArgs *args, Span span
   e->calls++;
   Frame *frame = frame_push(e, layer->module, decl, span, path);
   frame->is_optimizer = optimizer || frame->is_optimizer;
+  frame->is_metric = is_metric(decl) || frame->is_metric;
   Value *v = run_layer(e, layer, given, span);
   frame_pop(e);
   e->calls--;

@@ -116,13 +116,22 @@ static bool went_through(const Builder *builder, FactKind kind, const Node *node
   return false;
 }
 
+// Takes scores, one of which above 0 is class 1.
+static bool is_class_metric(const char *name) {
+  static const char *const metrics[] = {"accuracy", "mean_iou", "dice", "precision", "recall", "f1"};
+  for (size_t i = 0; i < sizeof metrics / sizeof *metrics; i++)
+    if (!strcmp(metrics[i], name))
+      return true;
+  return false;
+}
+
 bool fold_before(Elab *e, Global *layer, CallArg *given, Span span) {
   const char *name = layer->decl->name.text;
   if (layer->module != e->prelude || !given[0].value || given[0].value->kind != V_TENSOR)
     return true;
   Node *node = given[0].value->as.node;
   const Fact *result = fact_find(e->builder, FACT_RESULT, node);
-  if (!strcmp(name, "accuracy")) {
+  if (is_class_metric(name)) {
     const Fact *fact = fact_find(e->builder, FACT_SIGMOID, node);
     if (fact)
       given[0].value = value_tensor(e, fact->other);

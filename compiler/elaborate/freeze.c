@@ -117,20 +117,20 @@ static void unmatched(Elab *e, const char *setting, const char *kind, const Patt
     diag_hint(e->diag, "the first %s is %s", kind, names.data[0]);
 }
 
-// `among`: NULL, or what else must name the parameter.
-static bool names_parameter(Elab *e, const Pattern *pattern, const Patterns *among) {
+// A parameter, or a state: a normalisation may have nothing else. `among`: NULL, or what else must name it.
+static bool names_slot(Elab *e, const Pattern *pattern, const Patterns *among) {
   for (int i = 0; i < e->table.slots.count; i++) {
     const Slot *slot = e->table.slots.data[i];
-    if (slot->kind == SLOT_PARAM && nnrt_name_fits(pattern->text, slot->name) &&
+    if (slot->kind != SLOT_OPTIMIZER && nnrt_name_fits(pattern->text, slot->name) &&
         (!among || any_fits(among, slot->name)))
       return true;
   }
   return false;
 }
 
-void check_parameters_named(Elab *e, const char *setting, const Patterns *patterns) {
+void check_slots_named(Elab *e, const char *setting, const Patterns *patterns) {
   for (int i = 0; i < patterns->count; i++)
-    if (!names_parameter(e, &patterns->data[i], NULL))
+    if (!names_slot(e, &patterns->data[i], NULL))
       unmatched(e, setting, "parameter", &patterns->data[i], NULL);
 }
 
@@ -145,12 +145,12 @@ static void check_thaw(Elab *e, const TrainSetup *setup, const Thaw *thaw) {
                (long long)epochs);
   else
     for (int i = 0; i < thaw->patterns.count; i++)
-      if (!names_parameter(e, &thaw->patterns.data[i], &setup->frozen))
+      if (!names_slot(e, &thaw->patterns.data[i], &setup->frozen))
         unmatched(e, "unfreeze", "frozen parameter", &thaw->patterns.data[i], setup);
 }
 
 void check_frozen(Elab *e, const TrainSetup *setup) {
-  check_parameters_named(e, "freeze", &setup->frozen);
+  check_slots_named(e, "freeze", &setup->frozen);
   for (int i = 0; i < setup->thaws.count; i++)
     check_thaw(e, setup, &setup->thaws.data[i]);
 }

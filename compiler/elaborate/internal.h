@@ -2,6 +2,7 @@
 // Elaboration is an abstract interpreter of the tree. A wrong expression is reported once and gives a poison value,
 // which silences everything that follows from it, so that the rest of the file is still checked.
 #pragma once
+#include "base/names.h"
 #include "elaborate/elaborate.h"
 
 typedef struct Elab Elab;
@@ -151,6 +152,7 @@ struct Frame {
   Scope *scope;
   Value *returned;
   bool is_optimizer;
+  bool is_metric; // its states count along a part of the data
   bool has_dots;
   int dot_count; // what `...` stands for
   Dim dots[MAX_RANK];
@@ -165,8 +167,7 @@ typedef enum BuilderKind { BUILD_TRAIN, BUILD_EVAL, BUILD_PREDICT, BUILD_INIT, B
 
 typedef struct SlotTable {
   VEC(Slot *) slots;
-  int *places; // by hash of the name: 1 + index into slots, 0 where free
-  int place_count; // a power of two, or 0
+  NameTable names; // indices of the slots
   Builder *init; // where initial values are computed
 } SlotTable;
 
@@ -479,7 +480,7 @@ int64_t setting_number(Elab *e, const Expr *value, const char *name, int64_t lea
 const char *string_of(Elab *e, const Expr *value, const char *what); // NULL after an error
 bool read_patterns(Elab *e, const char *setting, const Expr *value, Patterns *out);
 void read_unfreeze(Elab *e, TrainSetup *setup, const Expr *value);
-void check_parameters_named(Elab *e, const char *setting, const Patterns *patterns); // each names one at least
+void check_slots_named(Elab *e, const char *setting, const Patterns *patterns); // each names one at least
 void check_frozen(Elab *e, const TrainSetup *setup);
 bool slot_frozen(Elab *e, const char *name); // in the graph being built
 bool call_frozen(Elab *e);                   // the call whose body is being run

@@ -44,7 +44,7 @@ Value *model_call(Elab *e, Value *callee, const CallArgs *args, Span span) {
   note_model(e, model);
   e->calls++;
   Frame *frame = frame_push(e, model->module, decl, span, decl->name.text);
-  frame->is_optimizer = false;
+  frame->is_optimizer = frame->is_metric = false;
   Value *v = run_model(e, model, given, span);
   frame_pop(e);
   e->calls--;
@@ -118,7 +118,7 @@ bool model_ensure(Elab *e, Global *model, Span span) {
   const SlotTable *table = e->builder->table;
   const char *name = model->decl->name.text;
   for (int i = 0; i < table->slots.count; i++)
-    if (table->slots.data[i]->kind != SLOT_OPTIMIZER && path_within(table->slots.data[i]->name, name))
+    if (table->slots.data[i]->kind <= SLOT_STATE && path_within(table->slots.data[i]->name, name))
       return true;
   return model_graph(e, model, span) != NULL;
 }
@@ -143,7 +143,7 @@ Value *model_field(Elab *e, Value *value, Name field, Span span) {
   VEC(const char *) names = {0};
   for (int i = 0; i < table->slots.count; i++) {
     const char *name = table->slots.data[i]->name;
-    if (table->slots.data[i]->kind == SLOT_OPTIMIZER || !path_within(name, base) || !name[strlen(base)])
+    if (table->slots.data[i]->kind > SLOT_STATE || !path_within(name, base) || !name[strlen(base)])
       continue;
     if (path_within(name, path))
       return value_model(e, model, path);

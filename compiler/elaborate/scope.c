@@ -22,6 +22,7 @@ Frame *frame_push(Elab *e, Module *module, const Decl *decl, Span call, const ch
   frame->path = path;
   frame->scope = arena_new_of(e->arena, Scope);
   frame->is_optimizer = e->frame && e->frame->is_optimizer;
+  frame->is_metric = e->frame && e->frame->is_metric;
   e->frame = frame;
   return frame;
 }

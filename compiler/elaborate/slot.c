@@ -3,40 +3,14 @@
 // that what else a model holds does not change them. A value read after an update is cut off from the one before.
 #include "elaborate/internal.h"
 
-static uint64_t fnv1a(uint64_t hash, const char *text) {
-  for (; *text; text++)
-    hash = (hash ^ (unsigned char)*text) * 0x100000001b3U;
-  return hash;
-}
-
-static const uint64_t fnv1a_basis = 0xcbf29ce484222325U;
-
-// Where the name stands, or the free place where it would.
-static int *place_of(const SlotTable *table, const char *name) {
-  size_t mask = (size_t)table->place_count - 1;
-  for (size_t at = fnv1a(fnv1a_basis, name);; at++) {
-    int *place = &table->places[at & mask];
-    if (!*place || !strcmp(table->slots.data[*place - 1]->name, name))
-      return place;
-  }
-}
-
 Slot *slot_find(const SlotTable *table, const char *name) {
-  int found = table->place_count ? *place_of(table, name) : 0;
-  return found ? table->slots.data[found - 1] : NULL;
+  const int *index = names_find(&table->names, name);
+  return index ? table->slots.data[*index] : NULL;
 }
 
-// At most half of the places are taken.
 void slot_add(Elab *e, SlotTable *table, Slot *slot) {
+  *names_at(e->arena, &table->names, slot->name) = table->slots.count;
   vec_push(e->arena, &table->slots, slot);
-  int first = table->slots.count - 1;
-  if (table->slots.count * 2 > table->place_count) {
-    table->place_count = table->place_count ? table->place_count * 2 : 64;
-    table->places = arena_array(e->arena, int, table->place_count);
-    first = 0;
-  }
-  for (int i = first; i < table->slots.count; i++)
-    *place_of(table, table->slots.data[i]->name) = i + 1;
 }
 
 static SlotValue *value_in(Elab *e, Builder *builder, const Slot *slot) {
@@ -77,6 +51,12 @@ void slot_write(Elab *e, Span span, Slot *slot, Node *node) {
 
 // ---- random streams
 
+static uint64_t fnv1a(uint64_t hash, const char *text) {
+  for (; *text; text++)
+    hash = (hash ^ (unsigned char)*text) * 0x100000001b3U;
+  return hash;
+}
+
 // FNV-1a of the path and the number of draws made there before (Fowler, Noll, Vo: 64-bit offset basis and prime).
 int64_t slot_stream(Elab *e) {
   const char *path = e->init_slot ? e->init_slot->name : e->frame->path;
@@ -90,7 +70,7 @@ int64_t slot_stream(Elab *e) {
     vec_push(e->arena, &e->builder->draws, (NameCount){path, 0});
     count = &e->builder->draws.data[e->builder->draws.count - 1].count;
   }
-  uint64_t hash = fnv1a(fnv1a_basis, e->init_slot ? "init " : "draw ");
+  uint64_t hash = fnv1a(0xcbf29ce484222325U, e->init_slot ? "init " : "draw ");
   hash = fnv1a(fnv1a(hash, path), arena_printf(e->arena, "#%d", (*count)++));
   return (int64_t)(hash >> 1);
 }
@@ -203,7 +183,9 @@ static const char *slot_name(Elab *e, const Stmt *stmt) {
   }
   const char *number = declared->count ? arena_printf(e->arena, "_%d", declared->count) : "";
   declared->count++;
-  return arena_printf(e->arena, "%s%s%s%s", frame->path, *frame->path ? "." : "", name, number);
+  const char *own = arena_printf(e->arena, "%s%s%s%s", frame->path, *frame->path ? "." : "", name, number);
+  const TrainSetup *train = frame->is_metric ? e->builder->train : NULL;
+  return train ? arena_printf(e->arena, "metrics.%s.%s", train->name, own) : own;
 }
 
 static Slot *make_slot(Elab *e, const Stmt *stmt, const char *name, Type type) {
@@ -211,7 +193,10 @@ static Slot *make_slot(Elab *e, const Stmt *stmt, const char *name, Type type) {
   Slot *slot = arena_new_of(e->arena, Slot);
   slot->name = name;
   slot->type = type;
-  slot->kind = e->frame->is_optimizer ? SLOT_OPTIMIZER : stmt->kind == STMT_PARAM ? SLOT_PARAM : SLOT_STATE;
+  slot->kind = e->frame->is_metric        ? SLOT_METRIC
+               : e->frame->is_optimizer   ? SLOT_OPTIMIZER
+               : stmt->kind == STMT_PARAM ? SLOT_PARAM
+                                          : SLOT_STATE;
   slot->index = table->slots.count;
   slot->span = elab_user_span(e, stmt->span);
   slot->layer = e->frame->module == e->prelude && !e->frame->is_optimizer ? e->frame->decl->name.text : NULL;
@@ -235,6 +220,12 @@ static bool slot_type(Elab *e, const Stmt *stmt, Type *type) {
                  type_text(e->arena, type));
       return false;
     }
+  if (e->frame->is_metric && (stmt->kind == STMT_PARAM || stmt->value)) {
+    elab_error(e, stmt->span,
+               stmt->kind == STMT_PARAM ? "a metric has no parameters" : "what a metric counts starts at zero");
+    diag_hint(e->diag, "write state %s: f64[…]", stmt->name.text);
+    return false;
+  }
   if (stmt->kind == STMT_PARAM && !elem_is_real(type->elem)) {
     elab_error(e, stmt->type->span, "a parameter must be f32 or f64 to be trained, not %s", elem_name(type->elem));
     diag_hint(e->diag, "`state` keeps values of any type");
@@ -340,7 +331,9 @@ void slot_assign(Elab *e, const Stmt *stmt) {
                type_text(e->arena, &slot->type), type_text(e->arena, &node->type));
     return;
   }
-  if ((e->builder->kind != BUILD_TRAIN && e->builder->kind != BUILD_TEST) || call_frozen(e))
+  BuilderKind kind = e->builder->kind;
+  bool counts = slot->kind == SLOT_METRIC && (kind == BUILD_TRAIN || kind == BUILD_EVAL);
+  if (!counts && ((kind != BUILD_TRAIN && kind != BUILD_TEST) || call_frozen(e)))
     return;
   tensor_stamp(e, stmt->span);
   slot_write(e, stmt->span, slot, graph_broadcast(e->builder->graph, node, &slot->type));

@@ -305,7 +305,7 @@ void train_declaration(Elab *e, Module *module, const Decl *decl) {
     check_names(e, setup);
   else if (step_graphs(e, setup, block)) {
     check_frozen(e, setup);
-    check_parameters_named(e, "load", &setup->loaded);
+    check_slots_named(e, "load", &setup->loaded);
     check_watched(e, setup, block, setup->save_value, setup->settings.save_value);
     check_watched(e, setup, block, setup->patience_value, setup->settings.patience_value);
     block->settings = setup->settings;

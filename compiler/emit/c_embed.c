@@ -90,7 +90,7 @@ static void print_weights(Text *out, const Embed *embed) {
   text_add(out, "// Each tensor begins on a multiple of 64 bytes, as the kernels expect.\nstatic const struct {\n");
   const NnrtModule *module = embed->module;
   for (int i = 0; i < module->tensor_count; i++)
-    if (module->tensors[i].kind != NNRT_OPTIMIZER) {
+    if (module->tensors[i].kind <= NNRT_STATE) {
       const NnrtTensor *t = &module->tensors[i];
       int size = ltype_bytes((LType)t->type);
       text_printf(out, "  _Alignas(64) %s %s[%" PRId64 "];\n", c_types[t->type], identifier(out->arena, t->name),
@@ -99,7 +99,7 @@ static void print_weights(Text *out, const Embed *embed) {
   text_add(out, "} weights = {\n");
   for (int i = 0; i < module->tensor_count; i++) {
     const NnrtTensor *t = &module->tensors[i];
-    if (t->kind == NNRT_OPTIMIZER)
+    if (t->kind > NNRT_STATE)
       continue;
     int size = ltype_bytes((LType)t->type);
     text_printf(out, "  .%s = {", identifier(out->arena, t->name));

@@ -5,7 +5,7 @@
 #include "emit/c.h"
 
 static const char *const type_names[] = {"NNRT_F32", "NNRT_F64", "NNRT_I32", "NNRT_I64", "NNRT_U8", "NNRT_BOOL"};
-static const char *const kind_names[] = {"NNRT_PARAM", "NNRT_STATE", "NNRT_OPTIMIZER"};
+static const char *const kind_names[] = {"NNRT_PARAM", "NNRT_STATE", "NNRT_OPTIMIZER", "NNRT_METRIC"};
 static const char *const arg_names[] = {"NNRT_ARG_INT", "NNRT_ARG_REAL", "NNRT_ARG_BOOL", "NNRT_ARG_STR",
                                         "NNRT_ARG_LIST"};
 static const char *const save_names[] = {"NNRT_SAVE_NEVER", "NNRT_SAVE_BEST", "NNRT_SAVE_EVERY"};
@@ -73,7 +73,7 @@ static void print_values(Text *out, const char *name, const char *part, const Nn
     c_string(out, values[i].name);
     text_printf(out, ", .type = %s", type_names[values[i].type]);
     dims(out, values[i].rank, values[i].dim);
-    text_add(out, "},\n");
+    text_add(out, values[i].whole ? ", .whole = true},\n" : "},\n");
   }
   text_add(out, "};\n\n");
 }
@@ -98,6 +98,10 @@ static void print_function(CEmit *emit, const Manifest *manifest, const char *na
     text_printf(out, ", .input_count = %d, .inputs = %s_inputs", function->input_count, name);
   if (function->output_count)
     text_printf(out, ", .output_count = %d, .outputs = %s_outputs", function->output_count, name);
+  if (function->metric_bytes) {
+    field_integer(out, "metric_offset", function->metric_offset);
+    field_integer(out, "metric_bytes", function->metric_bytes);
+  }
   text_add(out, "}");
 }
 

@@ -25,6 +25,36 @@ static NnrtValue value_of(const char *name, const Type *type) {
   return value;
 }
 
+// Which outputs depend on what a metric has counted.
+static void mark_whole(Arena *arena, const Graph *graph, NnrtValue *outputs) {
+  bool *counted = arena_array(arena, bool, graph->nodes.count + 1);
+  for (int i = 0; i < graph->nodes.count; i++) {
+    const Node *node = graph->nodes.data[i];
+    counted[i] = node->op == OP_slot && node->attr.slot->kind == SLOT_METRIC;
+    for (int k = 0; k < node->input_count; k++)
+      counted[i] = counted[i] || counted[node->inputs[k]->id];
+  }
+  for (int i = 0; i < graph->outputs.count; i++)
+    outputs[i].whole = counted[graph->outputs.data[i].value->id];
+}
+
+// The part of the state block that the graph's metrics count in: from the first to the last.
+static void find_metrics(const Graph *graph, NnrtFunction *function) {
+  int64_t first = INT64_MAX, end = 0;
+  for (int i = 0; i < graph->updates.count; i++) {
+    const Slot *slot = graph->updates.data[i].slot;
+    int64_t behind = slot->offset + type_count(&slot->type, 0) * elem_bytes(slot->type.elem);
+    if (slot->kind != SLOT_METRIC)
+      continue;
+    first = slot->offset < first ? slot->offset : first;
+    end = behind > end ? behind : end;
+  }
+  if (end > 0) {
+    function->metric_offset = first;
+    function->metric_bytes = end - first;
+  }
+}
+
 static NnrtFunction function_of(Arena *arena, const Graph *graph) {
   NnrtFunction function = {.input_count = graph->inputs.count, .output_count = graph->outputs.count};
   NnrtValue *inputs = arena_array(arena, NnrtValue, graph->inputs.count + 1);
@@ -33,6 +63,8 @@ static NnrtFunction function_of(Arena *arena, const Graph *graph) {
     inputs[i] = value_of(graph->inputs.data[i].name, &graph->inputs.data[i].type);
   for (int i = 0; i < graph->outputs.count; i++)
     outputs[i] = value_of(graph->outputs.data[i].name, &graph->outputs.data[i].value->type);
+  mark_whole(arena, graph, outputs);
+  find_metrics(graph, &function);
   function.inputs = inputs;
   function.outputs = outputs;
   return function;

@@ -42,7 +42,7 @@ typedef enum Op {
   OP_COUNT
 } Op;
 
-typedef enum SlotKind { SLOT_PARAM, SLOT_STATE, SLOT_OPTIMIZER } SlotKind;
+typedef enum SlotKind { SLOT_PARAM, SLOT_STATE, SLOT_OPTIMIZER, SLOT_METRIC } SlotKind;
 
 // A named tensor that outlives a step. Its initial value is an update in the program's `init` graph.
 typedef struct Slot {

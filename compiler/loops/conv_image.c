@@ -14,22 +14,48 @@ int64_t conv_taps(const Conv *conv, int from) {
   return taps;
 }
 
-// How far windows reach, counted from the first one's first tap.
+// How many places windows reach over, counted from the first one's first tap.
 static int64_t reach(const Conv *conv, int i) {
   const Window *w = &conv->attr->window[i];
-  return (conv->outputs[i] - 1) * w->stride + (w->size - 1) * w->dilation + 1;
+  int64_t last = (conv->outputs[i] - 1) * w->stride + (w->size - 1) * w->dilation;
+  if (!conv->phased)
+    return last + 1;
+  int64_t most = (last - w->before) / w->spread;
+  return conv->view[i].before + (most > 0 ? most : 0) + 1;
 }
 
 static bool inside(const Conv *conv) {
-  for (int i = 0; i < conv->space; i++) {
-    const Window *w = &conv->attr->window[i];
-    if (w->before != 0 || w->spread != 1 || reach(conv, i) > conv->x->type.dim[conv->lead + i])
+  for (int i = 0; i < conv->space; i++)
+    if (conv->view[i].before != 0 || conv->view[i].spread != 1 || reach(conv, i) > conv->x->type.dim[conv->lead + i])
       return false;
-  }
   return true;
 }
 
-Conv conv_of(Lower *lower, const Node *node, const Type *y) {
+// Windows that move a place at a time over spread elements: every spread-th output sees neighbouring elements by the same
+// taps.
+static bool has_phases(const Attr *attr) {
+  enum { MOST = 8 };
+  int64_t phases = 1;
+  for (int i = 0; i < attr->space && phases <= MOST; i++) {
+    if (attr->window[i].stride != 1 || attr->window[i].dilation != 1)
+      return false;
+    phases *= attr->window[i].spread;
+  }
+  return phases > 1 && phases <= MOST;
+}
+
+static void set_views(Conv *conv) {
+  for (int i = 0; i < conv->space; i++) {
+    Window *view = &conv->view[i];
+    *view = conv->attr->window[i];
+    if (!conv->phased)
+      continue;
+    view->before = view->before > 0 ? view->before / view->spread : 0;
+    view->spread = 1;
+  }
+}
+
+Conv conv_of(Lower *lower, const Node *node, const Type *y, bool phases) {
   const Node *x = node->inputs[0];
   const Attr *attr = &node->attr;
   int space = attr->space;
@@ -43,10 +69,13 @@ Conv conv_of(Lower *lower, const Node *node, const Type *y) {
                .out = y->dim[y->rank - 1] / attr->groups,
                .type = ltype_of(node->type.elem)};
   conv.outputs = y->dim + conv.lead;
+  conv.phased = phases && has_phases(attr);
+  set_views(&conv);
   bool whole = inside(&conv);
   for (int i = 0; i < space; i++)
     conv.extent[i] = whole ? x->type.dim[conv.lead + i] : reach(&conv, i);
-  conv.folded = attr->groups == 1 && attr->window[space - 1].dilation == 1 && (!whole || nest_in_memory(lower, x));
+  conv.folded = attr->groups == 1 && attr->window[space - 1].dilation == 1 && !conv.phased &&
+                (!whole || nest_in_memory(lower, x));
   return conv;
 }
 
@@ -100,7 +129,7 @@ static void store(Lower *lower, const Conv *conv, LExpr *at, LExpr *value) {
 
 // The place of x at image place e of one dimension; ANDs into *there whether it is one.
 static LExpr *source_place(Lower *lower, const Conv *conv, int dim, LExpr *e, LExpr **there) {
-  const Window *w = &conv->attr->window[dim];
+  const Window *w = &conv->view[dim];
   int64_t size = conv->x->type.dim[conv->lead + dim];
   LExpr *at = lx_binary(lower->arena, LX_SUB, e, nest_i64(lower, w->before)), *place = at;
   LExpr *zero = nest_i64(lower, 0);
@@ -133,7 +162,7 @@ static void fill_zeros(Lower *lower, const Conv *conv, LExpr *row, int64_t from,
 // A row whose elements lie side by side: zeros, a piece of x, zeros.
 static void copy_row(Lower *lower, const Conv *conv, LExpr *row, LExpr **index, LExpr *there) {
   int last = conv->space - 1, axis = conv->lead + last;
-  const Window *w = &conv->attr->window[last];
+  const Window *w = &conv->view[last];
   int64_t channels = conv->in * conv->groups, extent = conv->extent[last], size = conv->x->type.dim[axis];
   int64_t before = w->before > 0 ? w->before : 0, skipped = w->before < 0 ? -w->before : 0;
   before = before < extent ? before : extent;
@@ -195,7 +224,7 @@ int64_t conv_image(Lower *lower, Conv *conv, int64_t scratch, bool shared) {
   there = nest_let(lower, "there", there);
   int64_t row_length = conv->extent[conv->space - 1] * conv->in * conv->groups;
   LExpr *row = nest_let(lower, "start", nest_mul(lower, task, nest_i64(lower, row_length)));
-  if (conv->attr->window[conv->space - 1].spread == 1)
+  if (conv->view[conv->space - 1].spread == 1)
     copy_row(lower, conv, row, index, there);
   else
     spread_row(lower, conv, row, index, there);

@@ -1,7 +1,8 @@
 // Convolutions, directly: no matrix of windows is made. A task owns one row of outputs in one panel of channels; a register
 // tile is mr neighbouring outputs by nr channels, summed over taps and channels of the input in one chain. Weights are
 // packed in panels of nr outputs, in which a tile finds its elements side by side. The kernel's further nodes (bias,
-// activation) are computed from the finished tile.
+// activation) are computed from the finished tile. Where windows are spread (the gradient of strided ones, transposed
+// convolutions), outputs that see the same taps are computed together, one phase after the other.
 #include "loops/nest_conv.h"
 
 #include "graph/ops.h"
@@ -12,8 +13,15 @@ typedef struct Panel {
   int width;
 } Panel;
 
+// The outputs first + step * p for p below count, and the taps tap + step * r for r below taps that they see: at place
+// p * stride + r * dilation + shift of the image. Windows that are not spread have one phase, of all.
+typedef struct Phase {
+  int64_t step, first, count, tap, taps, shift;
+} Phase;
+
 typedef struct Direct {
   Conv conv;
+  Phase phase[MAX_SPACE];
   LBuffer *packed; // weights: for each group and panel [taps.., channels, width]
   LExpr *lead[MAX_RANK], *output[MAX_SPACE];
 } Direct;
@@ -103,24 +111,36 @@ typedef struct Tile {
   LExpr *row;            // its first output along the last dimension
 } Tile;
 
-static void make_tile(Lower *lower, Direct *direct, const Tile *tile) {
+// The output along dimension d of the phase's own p.
+static LExpr *output_of(Lower *lower, const Direct *direct, int d, LExpr *p) {
+  const Phase *phase = &direct->phase[d];
+  return nest_add(lower, nest_mul(lower, p, nest_i64(lower, phase->step)), nest_i64(lower, phase->first));
+}
+
+static LExpr *place_of(Lower *lower, const Direct *direct, int d, LExpr *p, LExpr *r) {
+  return nest_add(lower, conv_place(lower, &direct->conv, d, p, r), nest_i64(lower, direct->phase[d].shift));
+}
+
+// acc[i, j] over all taps and channels.
+static LLocal *sum_tile(Lower *lower, Direct *direct, const Tile *tile) {
   const Conv *conv = &direct->conv;
   int last = conv->space - 1;
   LExpr *zero = nest_i64(lower, 0), *tap[MAX_SPACE], *i, *j, *k = zero, *place[MAX_SPACE];
   LLocal *acc = nest_local(lower, "acc", conv->type, 2, tile->rows, tile->cols, lx_real(lower->arena, conv->type, 0));
   int loops = 0, taps = conv->folded ? last : conv->space;
   for (int d = 0; d < taps; d++, loops++) {
-    int64_t size = conv->attr->window[d].size;
-    tap[d] = nest_loop(lower, LS_FOR, "r", zero, nest_i64(lower, size), 1);
-    k = nest_add(lower, nest_mul(lower, k, nest_i64(lower, size)), tap[d]);
+    const Phase *phase = &direct->phase[d];
+    tap[d] = nest_loop(lower, LS_FOR, "r", zero, nest_i64(lower, phase->taps), 1);
+    LExpr *own = nest_add(lower, nest_mul(lower, tap[d], nest_i64(lower, phase->step)), nest_i64(lower, phase->tap));
+    k = nest_add(lower, nest_mul(lower, k, nest_i64(lower, conv->attr->window[d].size)), own);
   }
   int64_t run = conv->folded ? conv->attr->window[last].size * conv->in : conv->in;
   LExpr *c = nest_loop(lower, LS_FOR, "c", zero, nest_i64(lower, run), 1);
   k = nest_add(lower, nest_mul(lower, k, nest_i64(lower, run)), c);
   for (int d = 0; d < last; d++)
-    place[d] = conv_place(lower, conv, d, direct->output[d], tap[d]);
+    place[d] = place_of(lower, direct, d, direct->output[d], tap[d]);
   nest_tile(lower, tile->rows, tile->cols, &i, &j);
-  place[last] = conv_place(lower, conv, last, nest_add(lower, tile->row, i), conv->folded ? zero : tap[last]);
+  place[last] = place_of(lower, direct, last, nest_add(lower, tile->row, i), conv->folded ? zero : tap[last]);
   LExpr *channel = nest_add(lower, nest_mul(lower, tile->panel->group, nest_i64(lower, conv->in)), c);
   LExpr *x = conv_x(lower, conv, direct->lead, place, channel);
   LExpr *at = nest_add(lower, nest_mul(lower, k, nest_i64(lower, tile->panel->width)), j);
@@ -129,14 +149,20 @@ static void make_tile(Lower *lower, Direct *direct, const Tile *tile) {
   nest_set(lower, acc, i, j, lx_fma(lower->arena, x, w, lx_local(lower->arena, acc, i, j)));
   for (int scopes = loops + 2; scopes; scopes--)
     nest_close(lower);
+  return acc;
+}
 
-  LExpr *index[MAX_RANK];
+static void make_tile(Lower *lower, Direct *direct, const Tile *tile) {
+  const Conv *conv = &direct->conv;
+  int last = conv->space - 1;
+  LExpr *index[MAX_RANK], *i, *j;
+  LLocal *acc = sum_tile(lower, direct, tile);
   nest_tile(lower, tile->rows, tile->cols, &i, &j);
   for (int d = 0; d < conv->lead; d++)
     index[d] = direct->lead[d];
   for (int d = 0; d < last; d++)
-    index[conv->lead + d] = direct->output[d];
-  index[conv->lead + last] = nest_add(lower, tile->row, i);
+    index[conv->lead + d] = output_of(lower, direct, d, direct->output[d]);
+  index[conv->lead + last] = output_of(lower, direct, last, nest_add(lower, tile->row, i));
   LExpr *column = nest_add(lower, tile->panel->column, nest_i64(lower, tile->shift));
   column = nest_add(lower, nest_mul(lower, tile->panel->group, nest_i64(lower, conv->out)), column);
   index[conv->lead + conv->space] = nest_add(lower, column, j);
@@ -148,7 +174,7 @@ static void make_tile(Lower *lower, Direct *direct, const Tile *tile) {
 // The row of outputs in one panel: whole tiles, and one of what is left.
 static void panel_body(Lower *lower, Direct *direct, const Panel *panel) {
   const Conv *conv = &direct->conv;
-  int64_t size = conv->outputs[conv->space - 1], whole = size / conv->mr * conv->mr;
+  int64_t size = direct->phase[conv->space - 1].count, whole = size / conv->mr * conv->mr;
   for (int shift = 0, cols; shift < panel->width; shift += cols) {
     cols = nest_piece(panel->width - shift);
     Tile tile = {.panel = panel, .shift = shift, .cols = cols, .rows = conv->mr};
@@ -176,7 +202,7 @@ static void convolve(Lower *lower, Direct *direct, bool shared) {
   dims[count++] = conv->groups;
   dims[count++] = panel_count(conv);
   for (int i = 0; i < conv->space - 1; i++)
-    dims[count++] = conv->outputs[i];
+    dims[count++] = direct->phase[i].count;
   LExpr *index[2 * MAX_RANK];
   for (int i = 0; i < count; i++)
     at[i] = i;
@@ -195,16 +221,49 @@ static void convolve(Lower *lower, Direct *direct, bool shared) {
   nest_close(lower);
 }
 
+// ---- phases
+static int64_t ceil_div(int64_t a, int64_t b) {
+  return a > 0 ? (a + b - 1) / b : 0;
+}
+
+// Phase number `at` of dimension d: outputs at, at + step, …
+static Phase phase_of(const Conv *conv, int d, int64_t at) {
+  const Window *w = &conv->attr->window[d];
+  if (!conv->phased)
+    return (Phase){1, 0, conv->outputs[d], 0, w->size, 0};
+  int64_t step = w->spread, tap = ((w->before - at) % step + step) % step;
+  return (Phase){.step = step,
+                 .first = at,
+                 .count = ceil_div(conv->outputs[d] - at, step),
+                 .tap = tap,
+                 .taps = ceil_div(w->size - tap, step),
+                 .shift = (at + tap - w->before) / step + conv->view[d].before};
+}
+
+static void each_phase(Lower *lower, Direct *direct, int d, bool shared) {
+  const Conv *conv = &direct->conv;
+  if (d == conv->space) {
+    convolve(lower, direct, shared);
+    return;
+  }
+  int64_t phases = conv->phased ? conv->attr->window[d].spread : 1;
+  for (int64_t at = 0; at < phases && at < conv->outputs[d]; at++) {
+    direct->phase[d] = phase_of(conv, d, at);
+    each_phase(lower, direct, d + 1, shared);
+  }
+}
+
 int64_t nest_conv(Lower *lower, int64_t scratch) {
   const Node *node = lower->kernel->root;
-  Direct direct = {.conv = conv_of(lower, node, &node->type)};
+  Direct direct = {.conv = conv_of(lower, node, &node->type, true)};
   Conv *conv = &direct.conv;
   lower->out->work = nest_work(lower);
   bool shared = lower->out->work >= SHARED_WORK;
-  nest_tile_size(lower, conv->type, conv->outputs[conv->space - 1], conv->out, &conv->mr, &conv->nr);
+  int64_t row = phase_of(conv, conv->space - 1, 0).count;
+  nest_tile_size(lower, conv->type, row, conv->out, &conv->mr, &conv->nr);
   int64_t bytes = conv_image(lower, conv, scratch, shared);
   bytes += pack(lower, &direct, scratch + bytes, shared);
-  convolve(lower, &direct, shared);
+  each_phase(lower, &direct, 0, shared);
   lower->out->barrier_inside = shared;
   return bytes;
 }

@@ -11,12 +11,15 @@ typedef struct Conv {
   int64_t groups, in, out; // groups, channels of one, outputs of one
   LType type;
   LBuffer *image;            // x and zeros around and between it, or NULL: x itself will do
+  Window view[MAX_SPACE];    // how the image shows x: of these, `before` and `spread` hold
+  bool phased;               // outputs that see other taps of spread windows are computed apart
   int64_t extent[MAX_SPACE]; // of space on the side of x, as it is read
   bool folded;               // the last tap and the channel count as one number: neighbours in memory
   int mr, nr;                // the register tile
 } Conv;
 
-Conv conv_of(Lower *lower, const Node *node, const Type *y);
+// `phases`: the nest can compute the outputs of spread windows in phases, so that none multiplies zeros between elements.
+Conv conv_of(Lower *lower, const Node *node, const Type *y, bool phases);
 // Copies x into a scratch image where windows leave it; the bytes it takes.
 int64_t conv_image(Lower *lower, Conv *conv, int64_t scratch, bool shared);
 // x under a window. place: of the window's tap, one a dimension of space; the last is a count of channels too if `folded`.

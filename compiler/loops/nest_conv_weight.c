@@ -276,7 +276,7 @@ static void choose_rows(const Lower *lower, Weight *weight) {
 
 int64_t nest_conv_weight(Lower *lower, int64_t scratch) {
   const Node *node = lower->kernel->root, *y = node->inputs[1];
-  Weight weight = {.conv = conv_of(lower, node, &y->type), .y = y};
+  Weight weight = {.conv = conv_of(lower, node, &y->type, false), .y = y};
   Conv *conv = &weight.conv;
   lower->out->work = nest_work(lower);
   bool shared = lower->out->work >= SHARED_WORK;

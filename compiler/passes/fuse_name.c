@@ -3,6 +3,7 @@
 #include <ctype.h>
 #include <string.h>
 
+#include "base/names.h"
 #include "graph/ops.h"
 #include "passes/fuse.h"
 
@@ -47,19 +48,19 @@ static const char *kernel_name(const Fusion *fusion, const Kernel *kernel) {
   return identifier(arena, name);
 }
 
-static bool taken(const Fusion *fusion, int before, const char *name) {
-  for (int i = 0; i < before; i++)
-    if (strcmp(fusion->result->kernels.data[i]->name, name) == 0)
-      return true;
-  return false;
+// The name itself, or with the first number from 2 on that makes it new. `used`: under each name the last number tried.
+static const char *unique(Arena *arena, NameTable *used, const char *base) {
+  const char *name = base;
+  while (names_find(used, name))
+    name = arena_printf(arena, "%s_%d", base, ++*names_at(arena, used, base));
+  *names_at(arena, used, name) = 1;
+  return name;
 }
 
 void fuse_name(Fusion *fusion) {
+  NameTable used = {0};
   for (int i = 0; i < fusion->result->kernels.count; i++) {
     Kernel *kernel = fusion->result->kernels.data[i];
-    const char *base = kernel_name(fusion, kernel), *name = base;
-    for (int suffix = 2; taken(fusion, i, name); suffix++)
-      name = arena_printf(fusion->arena, "%s_%d", base, suffix);
-    kernel->name = name;
+    kernel->name = unique(fusion->arena, &used, kernel_name(fusion, kernel));
   }
 }

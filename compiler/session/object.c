@@ -96,7 +96,7 @@ static LLVMValueRef tensor(Tables *tables, const void *item) {
 static LLVMValueRef value(Tables *tables, const void *item) {
   const NnrtValue *v = item;
   return STRUCT(tables, NnrtValue, text(tables, v->name), small(tables, (int)v->type), small(tables, v->rank),
-                dims(tables, v->dim));
+                dims(tables, v->dim), flag(tables, &v->whole));
 }
 
 static LLVMValueRef code_of(Tables *tables, const NnrtFunction *function) {
@@ -111,7 +111,8 @@ static LLVMValueRef code_of(Tables *tables, const NnrtFunction *function) {
 static LLVMValueRef function(Tables *tables, const NnrtFunction *f) {
   return STRUCT(tables, NnrtFunction, code_of(tables, f), small(tables, f->input_count), small(tables, f->output_count),
                 TABLE(tables, "inputs", value, f->inputs, f->input_count),
-                TABLE(tables, "outputs", value, f->outputs, f->output_count));
+                TABLE(tables, "outputs", value, f->outputs, f->output_count), large(tables, f->metric_offset),
+                large(tables, f->metric_bytes));
 }
 
 static LLVMValueRef argument(Tables *tables, const void *item) {

@@ -86,7 +86,7 @@ void show_plan(Arena *arena, const Compilation *compilation) {
     text_printf(&out, "  multiply-adds of its products: %s\n\n",
                 grouped(arena, graph_multiply_adds(function->graph, function->graph->batch)));
   }
-  int64_t kinds[3] = {0};
+  int64_t kinds[4] = {0};
   for (int i = 0; i < compilation->program->slots.count; i++) {
     const Slot *slot = compilation->program->slots.data[i];
     kinds[slot->kind] += type_count(&slot->type, 0);

@@ -14,6 +14,7 @@ typedef struct Results {
   void **outputs;
 } Results;
 
+// A test's graph has its parameters inside: there is no state block.
 static Results run_test(Arena *arena, const Graph *graph, const LoopModule *loops, NnrtRun *entry) {
   Results results = {.outputs = arena_array(arena, void *, graph->outputs.count + 1)};
   for (int i = 0; i < graph->outputs.count; i++) {
@@ -21,14 +22,11 @@ static Results run_test(Arena *arena, const Graph *graph, const LoopModule *loop
     results.outputs[i] = arena_alloc(arena, (size_t)(type_count(type, graph->batch) * elem_bytes(type->elem)));
   }
   uint8_t *memory = aligned_alloc(64, (size_t)(loops->arena_bytes + 63) / 64 * 64 + 64);
-  uint8_t *state = aligned_alloc(64, (size_t)(loops->state_bytes + 63) / 64 * 64 + 64);
-  if (memory && state) {
-    memset(state, 0, (size_t)loops->state_bytes);
-    NnrtFrame frame = {.state = state, .arena = memory, .outputs = results.outputs, .threads = 1};
+  if (memory) {
+    NnrtFrame frame = {.arena = memory, .outputs = results.outputs, .threads = 1};
     entry(&frame);
   }
   free(memory);
-  free(state);
   return results;
 }
 

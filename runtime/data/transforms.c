@@ -164,15 +164,24 @@ static const NnrtParam shuffle_params[] = {{"on", NNRT_TAKES_BOOL, false, false}
 static const NnrtParam scale_params[] = {{"by", NNRT_TAKES_REAL, false, true}, {0}};
 static const NnrtParam no_params[] = {{0}};
 
-const NnrtStage nnrt_source_stages[] = {
-    {"csv", nnrt_csv_params, nnrt_csv_open},          {"idx", nnrt_idx_params, nnrt_idx_open},
-    {"values", nnrt_values_params, nnrt_values_open}, {"xor", nnrt_toy_params, nnrt_toy_open},
-    {"circle", nnrt_toy_params, nnrt_toy_open},       {"spiral", nnrt_toy_params, nnrt_toy_open},
-    {"gauss", nnrt_toy_params, nnrt_toy_open},        {"moons", nnrt_toy_params, nnrt_toy_open},
-    {"sine", nnrt_toy_params, nnrt_toy_open},         {"npy", nnrt_npy_params, nnrt_npy_open},
-    {"npz", nnrt_npz_params, nnrt_npz_open},          {"hdf5", nnrt_hdf5_params, nnrt_hdf5_open},
-    {"cifar10", nnrt_cifar_params, nnrt_cifar_open},  {"cifar100", nnrt_cifar_params, nnrt_cifar_open},
-    {"images", nnrt_images_params, nnrt_images_open}, {0}};
+const NnrtStage nnrt_source_stages[] = {{"csv", nnrt_csv_params, nnrt_csv_open},
+                                        {"idx", nnrt_idx_params, nnrt_idx_open},
+                                        {"values", nnrt_values_params, nnrt_values_open},
+                                        {"xor", nnrt_toy_params, nnrt_toy_open},
+                                        {"circle", nnrt_toy_params, nnrt_toy_open},
+                                        {"spiral", nnrt_toy_params, nnrt_toy_open},
+                                        {"gauss", nnrt_toy_params, nnrt_toy_open},
+                                        {"moons", nnrt_toy_params, nnrt_toy_open},
+                                        {"sine", nnrt_toy_params, nnrt_toy_open},
+                                        {"shapes", nnrt_shapes_params, nnrt_shapes_open},
+                                        {"scattered", nnrt_scattered_params, nnrt_scattered_open},
+                                        {"npy", nnrt_npy_params, nnrt_npy_open},
+                                        {"npz", nnrt_npz_params, nnrt_npz_open},
+                                        {"hdf5", nnrt_hdf5_params, nnrt_hdf5_open},
+                                        {"cifar10", nnrt_cifar_params, nnrt_cifar_open},
+                                        {"cifar100", nnrt_cifar_params, nnrt_cifar_open},
+                                        {"images", nnrt_images_params, nnrt_images_open},
+                                        {0}};
 
 const NnrtStage nnrt_transform_stages[] = {{"split", split_params, split},
                                            {"take", take_params, take},

@@ -6,12 +6,16 @@ build=${BUILD:-$root/build-bench}
 . "$root/tests/packages.sh"
 need_packages "${build_packages[@]}" libcriterion-dev clang-19 libomp-19-dev
 cmake -S "$root" -B "$build" -G Ninja -DNNC_TESTS=ON >/dev/null
-cmake --build "$build" --target nnc bench_products bench_step >/dev/null
+cmake --build "$build" --target nnc bench_products bench_conv bench_step >/dev/null
 
 echo "== matrix products"
 "$build/tests/bench_products"
+echo "== convolutions"
+"$build/tests/bench_conv"
 echo "== training steps, 784-512-256-10 relu, Adam, batch 64"
 "$build/tests/bench_step" "$root/tests/bench/mlp.nn"
+echo "== training steps, 28x28 conv32-conv64-pool-128-10 relu, Adam, batch 64"
+"$build/tests/bench_step" "$root/tests/bench/cnn.nn"
 echo "== training steps, 2-4-2-1 tanh, SGD, batch 10"
 "$build/tests/bench_step" "$root/tests/bench/tiny.nn"
 if /usr/bin/python3 -c 'import torch' 2>/dev/null; then

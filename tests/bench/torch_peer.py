@@ -1,5 +1,5 @@
-"""The peer: PyTorch's training samples and steps a second on the two nets of the benchmarks, run well (an OpenMP build of
-its BLAS, two threads, freed pages kept: run.sh sets the environment). usage: torch_peer.py [mlp|tiny]..."""
+"""The peer: PyTorch's training samples and steps a second on the nets of the benchmarks, run well (an OpenMP build of
+its BLAS, two threads, freed pages kept: run.sh sets the environment). usage: torch_peer.py [mlp|cnn|tiny]..."""
 import os, statistics, sys, time
 
 import torch
@@ -34,6 +34,14 @@ def mlp():
     print("torch mlp  %10.0f samples/s" % (64 * rate(step)), flush=True)
 
 
+def cnn():
+    model = nn.Sequential(nn.Conv2d(1, 32, 3), nn.ReLU(), nn.Conv2d(32, 64, 3), nn.ReLU(), nn.MaxPool2d(2), nn.Flatten(),
+                          nn.Linear(9216, 128), nn.ReLU(), nn.Linear(128, 10)).to(memory_format=torch.channels_last)
+    x = torch.rand(64, 1, 28, 28).to(memory_format=torch.channels_last)
+    step = trainer(model, torch.optim.Adam(model.parameters(), 1e-6), F.cross_entropy, x, torch.randint(10, (64,)))
+    print("torch cnn  %10.0f samples/s" % (64 * rate(step)), flush=True)
+
+
 def tiny():
     model = nn.Sequential(nn.Linear(2, 4), nn.Tanh(), nn.Linear(4, 2), nn.Tanh(), nn.Linear(2, 1), nn.Tanh())
     step = trainer(model, torch.optim.SGD(model.parameters(), 0.03), F.mse_loss, torch.rand(10, 2), torch.rand(10, 1))
@@ -41,5 +49,5 @@ def tiny():
 
 
 torch.set_num_threads(int(os.environ.get("OMP_NUM_THREADS", "2")))
-for name in sys.argv[1:] or ["mlp", "tiny"]:
-    {"mlp": mlp, "tiny": tiny}[name]()
+for name in sys.argv[1:] or ["mlp", "cnn", "tiny"]:
+    {"mlp": mlp, "cnn": cnn, "tiny": tiny}[name]()

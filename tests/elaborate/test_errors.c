@@ -266,8 +266,9 @@ ERROR(set_twice, DATA "train { model: m; data: d; loss: cross_entropy; optimizer
       "`batch` is set twice", NULL)
 ERROR(both_lengths, DATA "train { model: m; data: d; loss: cross_entropy; optimizer: adam; epochs: 3; steps: 4 }",
       "3:84", "`steps` and `epochs` exclude each other", NULL)
-ERROR(epochs_of_nothing, "model m() { param w: f32[] = 1 }\ntrain { epochs: 30; step () { minimize m.w using sgd(lr: 1.0) } }",
-      "2:17", "without `data` there are no epochs", "write steps: 30")
+ERROR(epochs_of_nothing,
+      "model m() { param w: f32[] = 1 }\ntrain { epochs: 30; step () { minimize m.w using sgd(lr: 1.0) } }", "2:17",
+      "without `data` there are no epochs", "write steps: 30")
 ERROR(bad_batch, DATA "train { model: m; data: d; loss: cross_entropy; optimizer: adam; batch: 0 }", "3:73",
       "`batch` must be from 1 to 16777216, not 0", NULL)
 ERROR(unknown_data, DATA "train { model: m; data: dd; loss: cross_entropy; optimizer: adam }", "3:25",
@@ -333,6 +334,13 @@ ERROR(no_meaning, DATA "train { data: d; model: m; step (x, y) { report a: 1 } }
       "`model` has no meaning beside a `step`, which says all that is done", NULL)
 ERROR(two_trains, DATA "train { data: d; step (x, y) { report a: 1 } }\ntrain { data: d; step (x, y) { report a: 1 } }",
       "4:1", "there are two train blocks named `train`", NULL)
+
+// ---- counts
+ERROR(multiply_adds_of_a_part,
+      "model m(x: f32[2]) { x |> dense(3) }\ntest \"t\" { expect multiply_adds(m.dense_0) == 6 }", "2:33",
+      "`multiply_adds` needs a whole model, but `m.dense_0` is a part of one", NULL)
+ERROR(multiply_adds_of_a_layer, "test \"t\" { expect multiply_adds(relu) == 0 }", "1:33",
+      "`multiply_adds` needs a model, but this is the layer `relu`", NULL)
 
 // ---- files
 ERROR(data_source, "data d = cvs(\"a.csv\")", "1:10", "unknown data source `cvs`; did you mean `csv`?", NULL)
@@ -418,3 +426,72 @@ Test(errors, set_unknown_constant) {
   cr_expect(contains(result.messages, "did you mean `hidden`?"), "%s", result.messages);
   arena_free(result.arena);
 }
+
+// ---- layers of the prelude, and what they are made of
+#define X4 "test \"a\" { x = zeros([2, 5, 5, 6])\n"
+ERROR(conv_groups, X4 "expect conv2d(x, 8, groups: 4) == 0 }", "2:8",
+      "conv2d: 6 channels to 8 cannot be split into 4 groups", NULL)
+ERROR(conv_rank, "model m(x: f32[4]) { x |> conv2d(8) }", "1:22",
+      "`x` of `conv2d` must be T[..., h, w, c], but is f32[n, 4]", NULL)
+ERROR(conv_does_not_fit, X4 "expect conv2d(x, 8, 7, stride: 2) == 0 }", "2:8",
+      "a window of 7 does not fit into f32[2, 5, 5, 6]: dimension 1 has 5 places and padding 0 + 0",
+      "outputs = (N + P - F) / S + 1 = (5 + 0 - 7) / 2 + 1, rounded down, must be at least 1")
+ERROR(conv_padding, X4 "expect conv2d(x, 8, padding: \"full\") == 0 }", "2:8",
+      "`padding` is `valid`, `same`, a number, or a list, not \"full\"", NULL)
+ERROR(conv_stride, X4 "expect conv2d(x, 8, stride: [1, 2, 3]) == 0 }", "2:8",
+      "`stride` has 3 items, but there are 2 dimensions of space", NULL)
+ERROR(depthwise_multiplier, X4 "expect depthwise_conv2d(x, multiplier: 0) == 0 }", "2:8",
+      "depthwise_conv2d: the multiplier is 1 or more, not 0", NULL)
+ERROR(pool_rank, "test \"a\" { expect max_pool(zeros([2, 3])) == 0 }", "1:19",
+      "max_pool: an input [n, space.., c] is needed, not one of shape [2, 3]", NULL)
+ERROR(pool_does_not_fit, X4 "expect avg_pool(x, 6) == 0 }", "2:8",
+      "a window of 6 does not fit into f32[2, 5, 5, 6]: dimension 1 has 5 places and padding 0 + 0", NULL)
+ERROR(adaptive_none, X4 "expect adaptive_avg_pool(x, 0) == 0 }", "2:8", "adaptive_avg_pool: 0 outputs", NULL)
+ERROR(crop_all, X4 "expect crop(x, [[0, 0], [2, 3]]) == 0 }", "2:8",
+      "crop: 2 + 3 places of the 5 of dimension 2 leave nothing", NULL)
+ERROR(upsample_none, X4 "expect upsample(x, 0) == 0 }", "2:8", "upsample: a factor is 1 or more, not 0", NULL)
+ERROR(resize_mode, X4 "expect resize(x, 3, mode: \"cubic\") == 0 }", "2:8",
+      "resize: the mode is \"nearest\" or \"bilinear\", not \"cubic\"", NULL)
+ERROR(resize_corners, X4 "expect resize(x, 3, align_corners: true) == 0 }", "2:8",
+      "resize: align_corners is for \"bilinear\"", NULL)
+ERROR(resize_none, X4 "expect resize(x, [3, 0]) == 0 }", "2:8", "resize: to a size of 0", NULL)
+ERROR(batch_norm_rank, "test \"a\" { expect batch_norm(ones([3])) == 0 }", "1:19",
+      "batch_norm: an input [.., c] is needed, not one of shape [3]", NULL)
+ERROR(layer_norm_axes, X4 "expect layer_norm(x, 5) == 0 }", "2:8",
+      "layer_norm: over the last 5 dimensions of an input of shape [2, 5, 5, 6]", NULL)
+ERROR(group_norm_groups, X4 "expect group_norm(x, 4) == 0 }", "2:8",
+      "group_norm: 6 channels cannot be split into 4 groups", NULL)
+ERROR(group_norm_rank, "test \"a\" { expect group_norm(ones([6]), 3) == 0 }", "1:19",
+      "group_norm: an input [n, .., c] is needed, not one of shape [6]", NULL)
+ERROR(response_size, X4 "expect local_response_norm(x, 0) == 0 }", "2:8", "local_response_norm: over 0 channels", NULL)
+ERROR(shuffle_groups, X4 "expect channel_shuffle(x, 4) == 0 }", "2:8",
+      "channel_shuffle: 6 channels cannot be split into 4 groups", NULL)
+ERROR(spatial_rate, X4 "expect spatial_dropout(x, 1.0) == 0 }", "2:8",
+      "spatial_dropout: the rate is a fraction, from 0 to below 1, not 1", NULL)
+ERROR(depth_rate, X4 "expect stochastic_depth(x, -0.5) == 0 }", "2:8",
+      "stochastic_depth: the rate is a fraction, from 0 to below 1, not -0.5", NULL)
+ERROR(smoothing, "test \"a\" { expect cross_entropy([[1.0, 2.0]], [1], smoothing: 1.0) == 0 }", "1:19",
+      "smoothing is a fraction, from 0 to below 1, not 1", NULL)
+ERROR(class_weights, "test \"a\" { expect cross_entropy([[1.0, 2.0]], [1], weights: [1, 2, 3]) == 0 }", "1:19",
+      "a list of 3 items where 2 are needed", NULL)
+ERROR(yolo_cells, "test \"a\" { expect yolo_loss(zeros([1, 2, 2, 9]), zeros([1, 2, 2, 5])) == 0 }", "1:19",
+      "yolo_loss: 9 numbers a cell are no 2 boxes of 5 and classes", NULL)
+ERROR(yolo_targets, "test \"a\" { expect yolo_loss(zeros([1, 2, 2, 13]), zeros([1, 2, 2, 5])) == 0 }", "1:19",
+      "yolo_loss: predictions of shape [1, 2, 2, 13] need targets of 5 numbers and 3 classes a cell, not [1, 2, 2, 5]",
+      NULL)
+ERROR(metric_average, "test \"a\" { expect f1([[1.0, 2.0]], [1], average: \"all\") == 0 }", "1:19",
+      "the average is \"macro\" or \"micro\", not \"all\"", NULL)
+ERROR(metric_parameter,
+      "layer m(x, higher_is_better = true) { param w: f32[] = 1; x * w }\ntest \"a\" { expect m(1.0) == 1 }", "1:39",
+      "a metric has no parameters", "write state w: f64[…]")
+ERROR(metric_start,
+      "layer m(x, higher_is_better = true) { state w: f32[] = 1; x * w }\ntest \"a\" { expect m(1.0) == 1 }", "1:39",
+      "what a metric counts starts at zero", "write state w: f64[…]")
+ERROR(first_flag, "test \"a\" { expect reduce_max([1.0], first: 1) == 1 }", "1:44",
+      "`first` must be a bool, but this is the int 1", NULL)
+ERROR(first_of_batches, "model m(x: f32[2]) -> f32[2] { a = x @ transpose(x)\n reduce_max(a, first: true) + x }", "2:2",
+      "`reduce_max`: the first of equals is not known along 2 dimensions of the batch", NULL)
+ERROR(window_fill, "test \"a\" { expect window(cast([[[1]]], u8), 1, fill: 256) == 1 }", "1:54",
+      "`fill` must be a number of the tensor's type u8, but this is the int 256", NULL)
+ERROR(window_fill_kind, X4 "expect window(x, 1, fill: \"a\") == 1 }", "2:27",
+      "`fill` must be a number of the tensor's type f32, but this is the string \"a\"", NULL)

@@ -275,6 +275,34 @@ Test(programs, tests_hold_their_own_parameters) {
   cr_expect_eq(test->graph->outputs.data[test->expectations.data[1].output].value->type.elem, BOOL);
 }
 
+// Each output meets the weights of its channel; of a transposed convolution each input does.
+Test(programs, multiply_adds) {
+  static const char text[] =
+      "layer spread(x) { x |> conv_transpose2d(5, 2, stride: 2) }\n"
+      "model grouped(x: f32[8, 8, 2]) { x |> conv2d(4, 3, groups: 2) |> relu }\n"
+      "model deep(x: f32[8, 8, 4]) { x |> depthwise_conv2d(3, padding: same) |> max_pool(2) }\n"
+      "model up(x: f32[16, 16, 4]) { x |> spread }\n"
+      "model flat(x: f32[4]) { x |> dense(7) }\n"
+      "model nothing(x: f32[4]) { x |> relu }\n"
+      "test \"t\" {\n  expect multiply_adds(grouped) == 6 * 6 * 4 * 9\n"
+      "  expect multiply_adds(deep) == 8 * 8 * 4 * 9\n  expect multiply_adds(up) == 16 * 16 * 4 * 4 * 5\n"
+      "  expect multiply_adds(flat) == 28\n  expect multiply_adds(nothing) == 0\n}\n";
+  const TestBlock *test = program_of(text)->tests.data[0];
+  cr_assert_eq(test->expectations.count, 5);
+  for (int i = 0; i < 5; i++)
+    cr_expect_null(test->expectations.data[i].failed, "%s: %s", test->expectations.data[i].text,
+                   test->expectations.data[i].failed);
+}
+
+// Slots are found by their names however many there are.
+Test(programs, many_parameters) {
+  const Program *program = program_of("model m(x: f32[2]) { for i in 0..300 { x = x |> dense(2) }\n x }\n"
+                                      "test \"t\" { expect parameters(m) == 300 * 6 }");
+  cr_assert_eq(program->slots.count, 600);
+  cr_expect_eq(slot_named(program, "m.dense_299.b")->index, 599);
+  cr_expect_null(program->tests.data[0]->expectations.data[0].failed);
+}
+
 Test(programs, imports) {
   Elaborated result = elaborate_text("import \"tests/elaborate/blocks.nn\"\n"
                                      "model m(x: f32[4]) -> f32[6] { x |> block |> dense(width) }\n"

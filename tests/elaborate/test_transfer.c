@@ -40,6 +40,16 @@ Test(transfer, patterns_freeze_calls_by_all_that_is_in_them) {
   cr_expect(updates(block_of(TRAIN "freeze: \"*.gamma\" }")->train, "m.norm.mean"));
 }
 
+Test(transfer, a_normalisation_without_parameters_is_frozen_and_loaded) {
+  const Program *program =
+      program_of("data d = gauss(n: 64)\n"
+                 "model m(x: f32[2]) -> f32[2] { x |> batch_norm(center: false, scale: false) |> dense(2) }\n"
+                 "train { model: m; data: d; loss: cross_entropy; optimizer: sgd; freeze: \"m.batch_norm_0\"; "
+                 "load: [m.batch_norm_0: \"a.safetensors\"] }");
+  cr_expect(!updates(program->trains.data[0]->train, "m.batch_norm_0.mean"));
+  cr_expect(updates(program->trains.data[0]->train, "m.dense_0.w"));
+}
+
 Test(transfer, a_target_network_can_still_be_assigned_to) {
   const TrainBlock *block = block_of(NORM "model copy(x: f32[2]) -> f32[2] { x |> dense(2) }\n"
                                           "train {\n  data: d; freeze: [copy]\n"

@@ -437,7 +437,7 @@ static Manifest *tables(const LoopModule *loops) {
       {.kind = NNRT_ARG_REAL, .real = 0.1}};
   static const NnrtDataCall calls[] = {{"csv", 2, args, 3, 5}, {"shuffle", 0, NULL, 4, 5}};
   static const NnrtData data = {"iris", "iris.nn", 2, calls};
-  static const NnrtValue inputs[] = {{"x", NNRT_F32, 2, {-1, 4}}}, outputs[] = {{"loss", NNRT_F32, 0, {0}}};
+  static const NnrtValue inputs[] = {{"x", NNRT_F32, 2, {-1, 4}, false}}, outputs[] = {{"loss", NNRT_F32, 0, {0}, false}};
   static const bool higher[] = {false};
   static NnrtTrain trains[1];
   static NnrtPredict predicts[1];

@@ -60,6 +60,35 @@ Test(examples, what_was_learnt_from_digits_tells_odd_from_even) {
   shell_close(shell);
 }
 
+// The bytes of the arena and the multiply-adds of a step, from its plan.
+static void plan_of(Shell *shell, const char *file, double *arena, double *products) {
+  shell_run(shell,
+            "$NNC plan %s | awk '/^train_step / { on = 1 } on && /^arena/ { print \"arena\", $2 }"
+            " on && /multiply/ { gsub(\",\", \"\"); print \"products\", $NF; exit }'",
+            file);
+  cr_assert(shell->status == 0, "%s", shell->output);
+  *arena = shell_number(shell, "arena");
+  *products = shell_number(shell, "products");
+}
+
+Test(examples, what_is_frozen_costs_nothing) {
+  Shell *shell = shell_open();
+  shell_run(shell, "cat > deep.nn <<'end'\n"
+                   "layer trunk(x: T[..., n]) -> T[..., n] { for i in 0..8 { x = x |> dense(n) |> batch_norm |> tanh }\n x }\n"
+                   "model net(x: f32[64]) -> f32[1] { x |> trunk(name: \"trunk\") |> dense(1) }\n"
+                   "train {\n  steps: 1; freeze: net.trunk\n"
+                   "  step () { minimize reduce_mean(net(normal([32, 64]))) using adam }\n}\nend\n"
+                   "sed 's/; freeze: net.trunk//' deep.nn > open.nn");
+  double frozen, frozen_products, open, open_products;
+  plan_of(shell, "deep.nn", &frozen, &frozen_products);
+  plan_of(shell, "open.nn", &open, &open_products);
+  cr_assert(frozen < 0.3 * open, "%g bytes, %g open", frozen, open);
+  cr_assert(frozen_products < 0.4 * open_products, "%g multiply-adds, %g open", frozen_products, open_products);
+  shell_run(shell, "$NNC plan deep.nn");
+  cr_assert(shell_number(shell, "optimizer slots") == 2 * 65, "%s", shell->output);
+  shell_close(shell);
+}
+
 // A linear layer as PyTorch saves it: [out, in], and no metadata.
 static void write_linear(const Shell *shell) {
   static const char header[] = "{\"fc.weight\":{\"dtype\":\"F32\",\"shape\":[3,2],\"data_offsets\":[0,24]},"
@@ -213,6 +242,11 @@ Test(command_line, terminals_without_colours) {
     cr_expect_eq(shell->status, i < 3 ? 0 : 1, "%s: %s", cases[i], shell->output);
   }
   shell_close(shell);
+}
+
+Test(command_line, tests_need_no_data) {
+  must_say("printf 'test \"the model\" { expect shape(species(ones([5, 4]))) == [5, 3] }\\n' >> iris.nn; rm iris.csv; $NNC test iris.nn",
+           0, "1 passed, 0 failed");
 }
 
 Test(command_line, debuggers_find_the_lines_of_the_source) {

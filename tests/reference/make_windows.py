@@ -39,13 +39,14 @@ def shape_text(t):
 NUMBERS = itertools.count()
 
 
-def sums(file, expression, function, inputs, given=False):
+def sums(file, expression, function, inputs, given=False, elem="f64"):
     """A test of the value at the inputs (waves, or given as literals), of its shape, and of the gradients."""
+    tolerance = F64 if elem == "f64" else 1e-4
     model = f"m_{next(NUMBERS)}"
     file.add("", f"model {model}() {{")
     for phase, (key, t) in enumerate(inputs.items()):
         start = literal(t) if given else "wave" if phase == 0 else f"wave({phase}.0)"
-        file.add(f"  param {key}: f64{shape_text(t)} = {start}")
+        file.add(f"  param {key}: {elem}{shape_text(t)} = {start}")
     file.add("}")
     y = function(**inputs)
     grads = torch.autograd.grad(weighed(y), list(inputs.values()))
@@ -55,10 +56,10 @@ def sums(file, expression, function, inputs, given=False):
         *(f"{key} = {model}.{key}" for key in inputs),
         f"y = {expression}",
         f"expect shape(y) == {list(y.shape)}",
-        close(f"reshape(y, [-1])[:{count}]", y.reshape(-1)[:count]),
-        close("weighed(y)", weighed(y)),
+        close(f"reshape(y, [-1])[:{count}]", y.reshape(-1)[:count], tolerance),
+        close("weighed(y)", weighed(y), tolerance),
         f"minimize weighed({expression}) over {model} using gradient_of",
-        *(close(f"weighed({model}.{key})", weighed(g)) for key, g in zip(inputs, grads)),
+        *(close(f"weighed({model}.{key})", weighed(g), tolerance) for key, g in zip(inputs, grads)),
     ])
 
 
@@ -91,6 +92,20 @@ CONVOLUTIONS = [
     ((2, 4, 5, 6, 4), (3, 1, 3, 2, 4), dict(stride=[1, 2, 2], padding=[1, 0, 1], groups=2)),
     ((1, 5, 6, 5, 2), (2, 2, 2, 2, 3), dict(dilation=2, padding=1)),
 ]
+# Larger than the tiles of a kernel, with edges: in f32, whose tiles are the largest.
+LARGE = [
+    ((2, 13, 15, 19), (3, 3, 19, 37), dict(padding=1)),
+    ((1, 19, 18, 64), (3, 3, 64, 70), dict(stride=2, padding=1)),
+    ((2, 14, 14, 48), (3, 3, 16, 51), dict(padding=2, dilation=2, groups=3)),
+    ((2, 11, 11, 33), (1, 1, 33, 65), dict(stride=2)),
+    ((3, 12, 12, 40), (3, 3, 1, 40), dict(stride=2, padding=1, groups=40)),
+    ((2, 101, 24), (7, 24, 40), dict(stride=2, padding=3)),
+    ((1, 7, 9, 8, 20), (3, 3, 3, 20, 34), dict(padding=1)),
+]
+LARGE_TRANSPOSED = [
+    ((2, 9, 10, 35), (3, 3, 35, 18), dict(stride=2, padding=1, output_padding=1)),
+    ((2, 12, 12, 32), (2, 2, 32, 33), dict(stride=2)),
+]
 TRANSPOSED_CONVOLUTIONS = [
     ((2, 5, 3), (3, 3, 4), {}),
     ((2, 5, 4), (4, 2, 6), dict(stride=2, padding=1, groups=2)),
@@ -106,15 +121,24 @@ def arguments(given):
     return "".join(f", {key}: {value}" for key, value in given.items())
 
 
+def convolve(file, x, w, given, elem):
+    function = CONV[len(x) - 2]
+    sums(file, f"conv(x, w{arguments(given)})",
+         lambda x, w: last(function(first(x), weight(w), **given)), waves(x=x, w=w), elem=elem)
+
+
+def convolve_back(file, x, w, given, elem):
+    function, groups = TRANSPOSED[len(x) - 2], given.get("groups", 1)
+    sums(file, f"conv_transpose(x, w{arguments(given)})",
+         lambda x, w: last(function(first(x), transposed_weight(w, groups), **given)), waves(x=x, w=w), elem=elem)
+
+
 def convolutions(file):
-    for x, w, given in CONVOLUTIONS:
-        function = CONV[len(x) - 2]
-        sums(file, f"conv(x, w{arguments(given)})",
-             lambda x, w: last(function(first(x), weight(w), **given)), waves(x=x, w=w))
-    for x, w, given in TRANSPOSED_CONVOLUTIONS:
-        function, groups = TRANSPOSED[len(x) - 2], given.get("groups", 1)
-        sums(file, f"conv_transpose(x, w{arguments(given)})",
-             lambda x, w: last(function(first(x), transposed_weight(w, groups), **given)), waves(x=x, w=w))
+    for elem, forward, back in (("f64", CONVOLUTIONS, TRANSPOSED_CONVOLUTIONS), ("f32", LARGE, LARGE_TRANSPOSED)):
+        for case in forward:
+            convolve(file, *case, elem)
+        for case in back:
+            convolve_back(file, *case, elem)
     # `same`: the odd place comes last, as in Keras
     for n, k, stride in ((7, 3, 1), (8, 4, 1), (8, 3, 2), (9, 2, 3)):
         missing = max((-(-n // stride) - 1) * stride + k - n, 0)

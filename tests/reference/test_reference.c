@@ -122,6 +122,52 @@ Test(reference, batch_norm_in_training) {
   }
 }
 
+Test(reference, metrics) {
+  must_hold("", "metrics.nn");
+  must_hold("--disable=fold", "metrics.nn");
+}
+
+static void expect_metrics(const char *output) {
+  static const struct {
+    const char *name;
+    double value;
+  } metrics[] = {{" f1", 4 / 7.0}, {" precision", 2 / 3.0}, {" recall", 7 / 12.0}, {" mean_iou", 2 / 5.0}};
+  for (size_t i = 0; i < sizeof metrics / sizeof *metrics; i++)
+    cr_expect(fabs(last_number(output, "epoch 3/3", metrics[i].name) - metrics[i].value) < 1e-4, "%s\n%s",
+              metrics[i].name, output);
+}
+
+// Metrics are of the whole part: they do not depend on the batch, in training as in validation.
+Test(reference, metrics_of_whole_parts) {
+  for (int batch = 1; batch <= 4; batch++) {
+    Result result = nnc("run --no-save --batch %d %s/tests/reference/metrics.nn whole", batch, NNC_SOURCE_DIR);
+    cr_assert(result.status == 0, "exit status %d\n%s", result.status, result.output);
+    expect_metrics(result.output);
+    free(result.output);
+  }
+  Result result = nnc("run --no-save %s/tests/reference/metrics.nn written", NNC_SOURCE_DIR);
+  cr_assert(result.status == 0, "exit status %d\n%s", result.status, result.output);
+  cr_expect(fabs(last_number(result.output, "epoch 2/2", " missed") - 0.5) < 1e-4, "%s", result.output);
+  cr_expect(fabs(last_number(result.output, "epoch 2/2", "val.missed") - 0.5) < 1e-4, "%s", result.output);
+  free(result.output);
+}
+
+// A run that is stopped within an epoch goes on counting where it was.
+Test(reference, metrics_of_a_resumed_epoch) {
+  char folder[] = "/tmp/nnc-metrics-XXXXXX", command[128];
+  cr_assert(mkdtemp(folder));
+  Result first = nnc("run --steps 5 --checkpoint %s/m.safetensors %s/tests/reference/metrics.nn whole", folder,
+                     NNC_SOURCE_DIR);
+  Result rest = nnc("run --epochs 3 --resume --checkpoint %s/m.safetensors %s/tests/reference/metrics.nn whole",
+                    folder, NNC_SOURCE_DIR);
+  cr_assert(first.status == 0 && rest.status == 0, "%s\n%s", first.output, rest.output);
+  expect_metrics(rest.output);
+  free(first.output);
+  free(rest.output);
+  snprintf(command, sizeof command, "rm -r %s", folder);
+  cr_assert(system(command) == 0);
+}
+
 Test(reference, batch_norm_of_one_sample) {
   Result result = nnc("run --no-save %s/tests/reference/figures_windows.nn one_at_a_time", NNC_SOURCE_DIR);
   cr_assert(result.status == 0, "exit status %d\n%s", result.status, result.output);

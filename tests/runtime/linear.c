@@ -94,9 +94,9 @@ static const NnrtArg split_args[] = {{.name = "val", .kind = NNRT_ARG_REAL, .rea
                                      {.name = "test", .kind = NNRT_ARG_REAL, .real = 0.2}};
 static const NnrtDataCall calls[] = {{"gauss", 2, gauss_args, 1, 5}, {"split", 2, split_args, 1, 20}};
 static const NnrtData data = {"points", "line.nn", 2, calls};
-static const NnrtValue inputs[] = {{"x", NNRT_F32, 2, {-1, 2}}, {"y", NNRT_I64, 1, {-1}}};
-static const NnrtValue outputs[] = {{"loss", NNRT_F32, 0, {0}}, {"accuracy", NNRT_F64, 0, {0}}};
-static const NnrtValue results[] = {{"p", NNRT_F32, 1, {-1}}};
+static const NnrtValue inputs[] = {{"x", NNRT_F32, 2, {-1, 2}, false}, {"y", NNRT_I64, 1, {-1}, false}};
+static const NnrtValue outputs[] = {{"loss", NNRT_F32, 0, {0}, false}, {"accuracy", NNRT_F64, 0, {0}, false}};
+static const NnrtValue results[] = {{"p", NNRT_F32, 1, {-1}, false}};
 static const bool higher[] = {false, true};
 static const NnrtKernel kernels[] = {{"gradient_0", 7, "line.nn"}, {"update_1", 9, "line.nn"}};
 

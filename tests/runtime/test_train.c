@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "linear.h"
+#include "state.h"
 
 // What goes to a standard stream from here on, in a file. Each test is a process of its own.
 static void redirect(FILE *stream, const char *path) {
@@ -205,7 +206,7 @@ static void count_step(const NnrtFrame *frame) {
 Test(train, runs_without_data) {
   Linear *linear = linear_new();
   linear->train.data = NULL;
-  linear->train.train = (NnrtFunction){count_step, 0, 2, NULL, linear->train.train.outputs};
+  linear->train.train = (NnrtFunction){.run = count_step, .output_count = 2, .outputs = linear->train.train.outputs};
   linear->train.epochs = 0, linear->train.steps = 95;
   linear->train.log = linear_path(linear, "log.csv");
   NnrtOptions options = linear_options();
@@ -585,7 +586,7 @@ Test(train, data_can_be_opened_ahead) {
 
 Test(train, other_data_than_compiled_for_is_refused) {
   Linear *linear = linear_new();
-  static const NnrtValue inputs[] = {{"x", NNRT_F32, 2, {-1, 3}}, {"y", NNRT_I64, 1, {-1}}};
+  static const NnrtValue inputs[] = {{"x", NNRT_F32, 2, {-1, 3}, false}, {"y", NNRT_I64, 1, {-1}, false}};
   linear->train.train.inputs = inputs;
   NnrtOptions options = linear_options();
   redirect(stderr, linear_path(linear, "err"));
@@ -626,6 +627,9 @@ Test(train, command_line) {
   assert_has(text_of(err), "--epochs: `x` is not a whole number of 1 or more");
   cr_assert_eq(MAIN("train", "tarin"), 1);
   assert_has(text_of(err), "line has no train block `tarin`; did you mean `train`?");
+  NnrtError error;
+  cr_assert_null(nnrt_find_train(&linear->module, "other", &error));
+  cr_assert_str_eq(error.text, "line has no train block `other`; its first is `train`");
   cr_assert_eq(MAIN("predict"), 2);
   assert_has(text_of(err), "which file?");
   cr_assert_eq(MAIN("eval"), 1);
@@ -660,7 +664,7 @@ static void two_classes(const NnrtFrame *frame) {
 }
 
 Test(train, predicts_classes_in_batches) {
-  static const NnrtValue probabilities[] = {{"p", NNRT_F32, 2, {-1, 2}}};
+  static const NnrtValue probabilities[] = {{"p", NNRT_F32, 2, {-1, 2}, false}};
   Linear *linear = linear_new();
   NnrtOptions options = linear_options();
   cr_assert_eq(nnrt_train(&linear->module, &options), 0);

@@ -1,0 +1,14 @@
+// Numbers by name, for tables that grow with a program: a hash table in an arena.
+#pragma once
+#include "base/arena.h"
+
+typedef struct NameTable {
+  const char **names; // NULL where free
+  int *numbers;
+  int count, room; // room: a power of two, or 0
+} NameTable;
+
+// Where the name's number is kept, which is 0 for a new name. Names are not copied. Valid until another name is added.
+int *names_at(Arena *arena, NameTable *table, const char *name);
+// NULL if there is no such name.
+int *names_find(const NameTable *table, const char *name);

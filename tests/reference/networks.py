@@ -1,0 +1,333 @@
+"""Convolutional networks by another system: weights as checkpoints of ours, images, and PyTorch's logits for them.
+
+    python3 networks.py FOLDER NAME...    without a NAME: the small ones of networks.nn, which are kept in networks/
+
+For each NAME: NAME.safetensors, NAME.csv (what `nnc predict` should print, computed in double precision) and, shared
+by networks of one size, SIDE.idx (images, f32 [n, h, w, c]). Weights are random, from a fixed seed; stored means and
+variances are those of other images, and off by a random amount. Needs PyTorch, not torchvision: the networks are
+written out here. Their modules have the names that nnc gives to the calls in a body: the layer's, and how many of it
+came before.
+"""
+import json
+import os
+import struct
+import sys
+from collections import Counter, OrderedDict
+
+import torch
+import torch.nn.functional as F
+from torch import nn
+
+# ---- modules
+
+CALLED = {nn.Conv2d: "conv2d", nn.BatchNorm2d: "batch_norm", nn.LayerNorm: "layer_norm", nn.Linear: "dense"}
+
+
+def numbered(modules):
+    seen, named = Counter(), OrderedDict()
+    for module in modules:
+        layer = getattr(module, "layer", None) or CALLED.get(type(module), "plain")
+        named[f"{layer}_{seen[layer]}"] = module
+        seen[layer] += 1
+    return named
+
+
+class Chain(nn.Sequential):
+    """The body of a layer of that name: modules one after the other."""
+
+    def __init__(self, layer, *modules):
+        super().__init__(numbered(modules))
+        self.layer = layer
+
+
+class Residual(Chain):
+    """around(x) is added to what the others make of x."""
+
+    def __init__(self, layer, *modules, around):
+        super().__init__(layer, *modules, around)
+
+    def forward(self, x):
+        *inner, around = self.children()
+        y = x
+        for module in inner:
+            y = module(y)
+        return y + around(x)
+
+
+class DenseLayer(Chain):
+    def forward(self, x):
+        return torch.cat([x, super().forward(x)], 1)
+
+
+class SqueezeExcite(nn.Module):
+    layer = "squeeze_excite"
+
+    def __init__(self, channels, reduced, activation):
+        super().__init__()
+        self.fc1, self.fc2 = nn.Conv2d(channels, reduced, 1), nn.Conv2d(reduced, channels, 1)
+        self.activation = activation()
+
+    def forward(self, x):
+        return x * torch.sigmoid(self.fc2(self.activation(self.fc1(x.mean((2, 3), keepdim=True)))))
+
+
+class ChannelNorm(nn.LayerNorm):
+    layer = "layer_norm"
+
+    def forward(self, x):
+        return super().forward(x.movedim(1, -1)).movedim(-1, 1)
+
+
+class ConvNextBlock(nn.Module):
+    layer = "convnext_block"
+
+    def __init__(self, c):
+        super().__init__()
+        self.depthwise_conv2d_0 = nn.Conv2d(c, c, 7, padding=3, groups=c)
+        self.layer_norm_0 = nn.LayerNorm(c, 1e-6)
+        self.dense_0, self.dense_1 = nn.Linear(c, 4 * c), nn.Linear(4 * c, c)
+        self.scale = nn.Parameter(torch.ones(c))
+
+    def forward(self, x):
+        y = self.layer_norm_0(self.depthwise_conv2d_0(x).movedim(1, -1))
+        return x + (self.scale * self.dense_1(F.gelu(self.dense_0(y)))).movedim(-1, 1)
+
+
+class Pool(nn.Module):
+    def forward(self, x):
+        return x.mean((2, 3))
+
+
+class DenseOfImage(nn.Linear):
+    """Of a flattened image, which PyTorch has channels first."""
+
+    layer = "dense"
+
+    def __init__(self, channels, side, outputs):
+        super().__init__(channels * side * side, outputs)
+        self.image = channels, side, side
+
+
+# ---- blocks
+
+
+def conv_norm(inputs, channels, kernel, stride=1, groups=1, activation=nn.ReLU):
+    conv = nn.Conv2d(inputs, channels, kernel, stride, kernel // 2, groups=groups, bias=False)
+    return Chain("conv_norm", conv, nn.BatchNorm2d(channels), *([activation()] if activation else []))
+
+
+def shortcut(inputs, channels, stride):
+    same = stride == 1 and inputs == channels
+    return nn.Identity() if same else Chain("shortcut", conv_norm(inputs, channels, 1, stride, activation=None))
+
+
+def basic_block(inputs, channels, stride):
+    inner = conv_norm(inputs, channels, 3, stride), conv_norm(channels, channels, 3, activation=None)
+    return [Residual("basic_block", *inner, around=shortcut(inputs, channels, stride)), nn.ReLU()], channels
+
+
+def bottleneck(inputs, channels, stride):
+    inner = (conv_norm(inputs, channels, 1), conv_norm(channels, channels, 3, stride),
+             conv_norm(channels, 4 * channels, 1, activation=None))
+    return [Residual("bottleneck", *inner, around=shortcut(inputs, 4 * channels, stride)), nn.ReLU()], 4 * channels
+
+
+def inverted_residual(inputs, channels, widened, kernel=3, stride=1, activation=nn.ReLU6, squeeze=0):
+    inner = [conv_norm(inputs, widened, 1, activation=activation)] if widened != inputs else []
+    inner.append(conv_norm(widened, widened, kernel, stride, widened, activation))
+    inner += [SqueezeExcite(widened, squeeze, activation)] if squeeze else []
+    inner.append(conv_norm(widened, channels, 1, activation=None))
+    if stride == 1 and inputs == channels:
+        return Residual("inverted_residual", *inner, around=nn.Identity())
+    return Chain("inverted_residual", *inner)
+
+
+def vgg_stage(inputs, channels, count):
+    convs = [(nn.Conv2d(channels if i else inputs, channels, 3, padding=1), nn.ReLU()) for i in range(count)]
+    return Chain("vgg_stage", *sum(convs, ()), nn.MaxPool2d(2))
+
+
+# ---- networks
+
+
+def residual(block, widths, counts, classes):
+    """The stem is as wide as the first stage."""
+    channels = widths[0]
+    parts = [conv_norm(3, channels, 7, 2), nn.MaxPool2d(3, 2, 1)]
+    for i, (width, count) in enumerate(zip(widths, counts)):
+        for k in range(count):
+            made, channels = block(channels, width, 2 if k == 0 and i > 0 else 1)
+            parts += made
+    return [*parts, Pool(), nn.Linear(channels, classes)]
+
+
+def vgg_features(widths, counts):
+    return [vgg_stage(*row) for row in zip([3, *widths], widths, counts)]
+
+
+def vgg_top(channels, side, hidden, classes):
+    return [nn.AdaptiveAvgPool2d(side), nn.Flatten(), DenseOfImage(channels, side, hidden), nn.ReLU(),
+            nn.Linear(hidden, hidden), nn.ReLU(), nn.Linear(hidden, classes)]
+
+
+def inverted(stem, rows, last, activation, excite):
+    """Rows: how many times wider inside, channels, blocks, stride of the first, kernel."""
+    parts, inputs = [conv_norm(3, stem, 3, 2, activation=activation)], stem
+    for times, channels, count, stride, kernel in rows:
+        for i in range(count):
+            squeeze = max(1, inputs // 4) if excite else 0
+            parts.append(inverted_residual(inputs, channels, times * inputs, kernel, 1 if i else stride, activation,
+                                           squeeze))
+            inputs = channels
+    return [*parts, conv_norm(inputs, last, 1, activation=activation), Pool()]
+
+
+def densenet(counts, growth, stem, classes):
+    parts, c = [conv_norm(3, stem, 7, 2), nn.MaxPool2d(3, 2, 1)], stem
+    for i, count in enumerate(counts):
+        if i > 0:
+            narrowed = nn.Conv2d(c, c // 2, 1, bias=False)
+            parts.append(Chain("transition", nn.BatchNorm2d(c), nn.ReLU(), narrowed, nn.AvgPool2d(2)))
+            c //= 2
+        for _ in range(count):
+            parts.append(DenseLayer(
+                "dense_layer", nn.BatchNorm2d(c), nn.ReLU(), nn.Conv2d(c, 4 * growth, 1, bias=False),
+                nn.BatchNorm2d(4 * growth), nn.ReLU(), nn.Conv2d(4 * growth, growth, 3, padding=1, bias=False)))
+            c += growth
+    return Chain("densenet", *parts, nn.BatchNorm2d(c), nn.ReLU(), Pool(), nn.Linear(c, classes))
+
+
+def convnext(widths, counts, classes):
+    parts = [nn.Conv2d(3, widths[0], 4, 4), ChannelNorm(widths[0], 1e-6)]
+    for i, (c, count) in enumerate(zip(widths, counts)):
+        if i > 0:
+            parts += [ChannelNorm(widths[i - 1], 1e-6), nn.Conv2d(widths[i - 1], c, 2, 2)]
+        parts += [ConvNextBlock(c) for _ in range(count)]
+    return Chain("convnext", *parts, Pool(), nn.LayerNorm(widths[-1], 1e-6), nn.Linear(widths[-1], classes))
+
+
+WIDTHS = 64, 128, 256, 512
+MOBILE = ((1, 16, 1, 1, 3), (6, 24, 2, 2, 3), (6, 32, 3, 2, 3), (6, 64, 4, 2, 3), (6, 96, 3, 1, 3), (6, 160, 3, 2, 3),
+          (6, 320, 1, 1, 3))
+EFFICIENT = ((1, 16, 1, 1, 3), (6, 24, 2, 2, 3), (6, 40, 2, 2, 5), (6, 80, 3, 2, 3), (6, 112, 3, 1, 5),
+             (6, 192, 4, 2, 5), (6, 320, 1, 1, 3))
+SMALL = (1, 8, 1, 1, 3), (3, 8, 2, 2, 3), (2, 12, 2, 2, 5)
+
+# The side of the images, and what the model's body holds.
+NETWORKS = {
+    "resnet18": (64, lambda: [Chain("resnet", *residual(basic_block, WIDTHS, (2, 2, 2, 2), 1000))]),
+    "resnet50": (64, lambda: [Chain("resnet", *residual(bottleneck, WIDTHS, (3, 4, 6, 3), 1000))]),
+    "vgg16": (64, lambda: [Chain("vgg", Chain("vgg_features", *vgg_features((*WIDTHS, 512), (2, 2, 3, 3, 3))),
+                                 *vgg_top(512, 7, 4096, 1000))]),
+    "mobilenet_v2": (64, lambda: [Chain("v2_features", *inverted(32, MOBILE, 1280, nn.ReLU6, False)),
+                                  nn.Linear(1280, 1000)]),
+    "densenet121": (64, lambda: [densenet((6, 12, 24, 16), 32, 64, 1000)]),
+    "efficientnet_b0": (224, lambda: [Chain("efficientnet", Chain(
+        "efficientnet_features", *inverted(32, EFFICIENT, 1280, nn.SiLU, True)), nn.Linear(1280, 1000))]),
+    "convnext_tiny": (64, lambda: [convnext((96, 192, 384, 768), (3, 3, 9, 3), 1000)]),
+    "small_resnet18": (32, lambda: residual(basic_block, (8, 12, 16), (2, 1, 1), 10)),
+    "small_resnet50": (32, lambda: residual(bottleneck, (4, 6, 8), (2, 2, 1), 10)),
+    "small_vgg16": (32, lambda: vgg_features((6, 8, 12), (2, 2, 3)) + vgg_top(12, 3, 24, 10)),
+    "small_mobilenet_v2": (32, lambda: inverted(8, SMALL, 32, nn.ReLU6, False) + [nn.Linear(32, 10)]),
+    "small_densenet121": (32, lambda: [densenet((2, 2, 3, 1), 4, 8, 10)]),
+    "small_efficientnet_b0": (32, lambda: inverted(8, SMALL, 32, nn.SiLU, True) + [nn.Linear(32, 10)]),
+    "small_convnext_tiny": (32, lambda: [convnext((8, 8, 12, 16), (1, 1, 2, 1), 10)]),
+}
+
+# ---- weights
+
+
+@torch.no_grad()
+def randomise(net, images):
+    for module in net.modules():
+        if isinstance(module, (nn.Conv2d, nn.Linear)):
+            module.weight.normal_(0, (2 / module.weight[0].numel()) ** 0.5)
+            if module.bias is not None:
+                module.bias.normal_(0, 0.1)
+        elif isinstance(module, (nn.BatchNorm2d, nn.LayerNorm)):
+            module.weight.uniform_(0.5, 1.5)
+            module.bias.normal_(0, 0.2)
+        elif isinstance(module, ConvNextBlock):
+            module.scale.uniform_(0.2, 0.6)
+    norms = [module for module in net.modules() if isinstance(module, nn.BatchNorm2d)]
+    for norm in norms:
+        norm.momentum = None
+    for module in net.modules():
+        # As in trained networks a block adds little, so that rounding does not grow with depth.
+        if isinstance(module, Residual):
+            list(module.children())[-2].batch_norm_0.weight *= 0.3
+    net.train()
+    net(images)
+    net.eval()
+    for norm in norms:
+        deviation = norm.running_var.sqrt()
+        norm.running_mean += 0.1 * deviation * torch.randn_like(deviation)
+        norm.running_var *= torch.empty_like(deviation).uniform_(0.7, 1.4)
+
+
+def tensors(module, path):
+    """Names and tensors, channels last."""
+    if isinstance(module, nn.Conv2d):
+        yield f"{path}.w", module.weight.permute(2, 3, 1, 0)
+    elif isinstance(module, DenseOfImage):
+        outputs, inputs = module.weight.shape
+        yield f"{path}.w", module.weight.reshape(outputs, *module.image).permute(2, 3, 1, 0).reshape(inputs, outputs)
+    elif isinstance(module, nn.Linear):
+        yield f"{path}.w", module.weight.T
+    elif isinstance(module, (nn.BatchNorm2d, nn.LayerNorm)):
+        yield from [(f"{path}.gamma", module.weight), (f"{path}.beta", module.bias)]
+    elif isinstance(module, ConvNextBlock):
+        yield f"{path}.scale", module.scale
+    if isinstance(module, (nn.Conv2d, nn.Linear)) and module.bias is not None:
+        yield f"{path}.b", module.bias
+    if isinstance(module, nn.BatchNorm2d):
+        yield from [(f"{path}.mean", module.running_mean), (f"{path}.var", module.running_var)]
+    for name, child in module.named_children():
+        yield from tensors(child, f"{path}.{name}")
+
+
+def bytes_of(tensor):
+    return tensor.detach().contiguous().numpy().astype("<f4").tobytes()
+
+
+def write_safetensors(path, named):
+    header, end = {}, 0
+    for name, tensor in named:
+        begin, end = end, end + 4 * tensor.numel()
+        header[name] = {"dtype": "F32", "shape": list(tensor.shape), "data_offsets": [begin, end]}
+    text = json.dumps(header, separators=(",", ":")).encode()
+    with open(path, "wb") as out:
+        out.write(struct.pack("<Q", len(text)) + text)
+        for _, tensor in named:
+            out.write(bytes_of(tensor))
+
+
+def write_idx(path, images):
+    with open(path, "wb") as out:
+        out.write(struct.pack(f">4B{images.dim()}I", 0, 0, 0x0D, images.dim(), *images.shape))
+        out.write(images.numpy().astype(">f4").tobytes())
+
+
+def write_csv(path, logits):
+    with open(path, "w") as out:
+        out.write(",".join(["row", *(f"y_{i}" for i in range(logits.shape[1]))]) + "\n")
+        for i, row in enumerate(logits.tolist()):
+            out.write(",".join([str(i + 1), *(f"{value:.12g}" for value in row)]) + "\n")
+
+
+def write(folder, name):
+    torch.manual_seed(1)
+    side, body = NETWORKS[name]
+    net = Chain(name, *body())
+    randomise(net, torch.randn(6, 3, side, side))
+    images = torch.randn(2, 3, side, side, generator=torch.Generator().manual_seed(2))
+    path = os.path.join(folder, name)
+    write_safetensors(path + ".safetensors", list(tensors(net, name)))
+    write_idx(os.path.join(folder, f"{side}.idx"), images.permute(0, 2, 3, 1))
+    with torch.no_grad():
+        write_csv(path + ".csv", net.double()(images.double()))
+
+
+if __name__ == "__main__":
+    for name in sys.argv[2:] or [name for name in NETWORKS if name.startswith("small_")]:
+        write(sys.argv[1], name)
