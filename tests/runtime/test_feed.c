@@ -9,7 +9,8 @@ static void no_work(const NnrtFrame *frame) {
   (void)frame;
 }
 
-static const NnrtValue inputs[] = {{"x", NNRT_F32, 4, {-1, SIDE, SIDE, 3}, false}, {"y", NNRT_I64, 1, {-1}, false}};
+static const NnrtValue inputs[] = {{.name = "x", .type = NNRT_F32, .rank = 4, .dim = {-1, SIDE, SIDE, 3}},
+                                   {.name = "y", .type = NNRT_I64, .rank = 1, .dim = {-1}}};
 static const NnrtFunction function = {.run = no_work, .input_count = 2, .inputs = inputs};
 
 static void eleven_images(void) {
