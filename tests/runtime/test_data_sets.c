@@ -100,6 +100,110 @@ Test(toys, sine_and_seeds) {
   FAILS("`xor` has no argument `nois`; did you mean `noise`?", CALL("xor", NAMED("nois", INT(1))));
 }
 
+// Without noise a picture of shapes has the ground's grey just where its map says ground.
+Test(toys, shapes_with_maps) {
+  enum { SIDE = 32, PIXELS = SIDE * SIDE };
+  NnrtDataset *set =
+      OPEN(CALL("shapes", INT(40), NAMED("size", INT(SIDE)), NAMED("noise", REAL(0)), NAMED("seed", INT(3))));
+  const NnrtSampleInfo *info = nnrt_data_info(set);
+  cr_assert(info->x.rank == 3 && info->x.dim[0] == SIDE && info->x.dim[2] == 1);
+  cr_assert(info->y.rank == 2 && info->y.dim[1] == SIDE && info->y.type == NNRT_I64);
+  cr_assert_eq(info->class_count, 4);
+  cr_assert_str_eq(info->class_names[3], "triangle");
+  int64_t seen[4] = {0};
+  for (int64_t i = 0; i < 40; i++) {
+    float x[PIXELS], ground = -1;
+    int64_t y[PIXELS];
+    sample(set, NNRT_PART_TRAIN, i, x, y);
+    for (int k = 0; k < PIXELS; k++)
+      ground = y[k] ? ground : x[k];
+    for (int k = 0; k < PIXELS; k++) {
+      seen[y[k]]++;
+      cr_assert(y[k] ? fabsf(x[k] - ground) >= 59 : x[k] == ground, "sample %lld, pixel %d", (long long)i, k);
+    }
+  }
+  for (int k = 0; k < 4; k++)
+    cr_assert_gt(seen[k], 40 * PIXELS / 50);
+  nnrt_data_close(set);
+}
+
+// The lightest pixels are just those in the boxes that the grid tells of, whose first and last rows and columns hold some.
+Test(toys, scattered_digits_with_boxes) {
+  enum { SIDE = 48, CELLS = 6, WIDTH = 15 };
+  NnrtDataset *set = OPEN(CALL("scattered", INT(40), NAMED("size", INT(SIDE)), NAMED("cells", INT(CELLS)),
+                               NAMED("most", INT(3)), NAMED("noise", REAL(0))));
+  const NnrtSampleInfo *info = nnrt_data_info(set);
+  cr_assert(info->y.rank == 3 && info->y.dim[0] == CELLS && info->y.dim[2] == WIDTH && info->y.type == NNRT_F32);
+  cr_assert_eq(info->class_count, 0);
+  int digits[10] = {0};
+  for (int64_t i = 0; i < 40; i++) {
+    float x[SIDE][SIDE], y[CELLS][CELLS][WIDTH], ground = 255;
+    sample(set, NNRT_PART_TRAIN, i, x[0], y);
+    bool inside[SIDE][SIDE] = {0};
+    int found = 0;
+    for (int k = 0; k < CELLS * CELLS; k++) {
+      const float *cell = y[k / CELLS][k % CELLS];
+      if (!cell[4])
+        continue;
+      found++;
+      for (int d = 0; d < 10; d++)
+        digits[d] += cell[5 + d] == 1;
+      float across = ((float)(k % CELLS) + cell[0]) * SIDE / CELLS,
+            down = ((float)(k / CELLS) + cell[1]) * SIDE / CELLS;
+      float half_width = cell[2] * SIDE / 2, half_height = cell[3] * SIDE / 2;
+      cr_assert(across - half_width > -0.01 && across + half_width < SIDE + 0.01);
+      cr_assert(down - half_height > -0.01 && down + half_height < SIDE + 0.01);
+      int ink = 0;
+      for (int r = 0; r < SIDE; r++)
+        for (int c = 0; c < SIDE; c++)
+          if (fabsf((float)c + .5f - across) <= half_width && fabsf((float)r + .5f - down) <= half_height)
+            inside[r][c] = true, ink++;
+      cr_assert_gt(ink, 10);
+    }
+    cr_assert(found >= 1 && found <= 3);
+    for (int k = 0; k < SIDE * SIDE; k++)
+      ground = fminf(ground, x[k / SIDE][k % SIDE]);
+    for (int k = 0; k < SIDE * SIDE; k++) {
+      float grey = x[k / SIDE][k % SIDE];
+      cr_assert(grey == ground || (inside[k / SIDE][k % SIDE] && grey >= ground + 79), "sample %lld, pixel %d",
+                (long long)i, k);
+    }
+  }
+  for (int d = 0; d < 10; d++)
+    cr_assert_gt(digits[d], 0, "no %d", d);
+  nnrt_data_close(set);
+}
+
+Test(toys, pictures_depend_on_the_seed) {
+  static float a[64 * 64], b[64 * 64], c[64 * 64];
+  static const char *const names[] = {"shapes", "scattered"};
+  for (int i = 0; i < 2; i++) {
+    NnrtDataset *few = OPEN(CALL(names[i], INT(3), NAMED("seed", INT(7))));
+    NnrtDataset *more = OPEN(CALL(names[i], INT(5), NAMED("seed", INT(7))));
+    NnrtDataset *other = OPEN(CALL(names[i], INT(3), NAMED("seed", INT(8))));
+    sample(few, NNRT_PART_TRAIN, 2, a, NULL);
+    sample(more, NNRT_PART_TRAIN, 2, b, NULL);
+    sample(other, NNRT_PART_TRAIN, 2, c, NULL);
+    cr_assert_arr_eq(a, b, sizeof a);
+    cr_assert(memcmp(a, c, sizeof a));
+    nnrt_data_close(few);
+    nnrt_data_close(more);
+    nnrt_data_close(other);
+  }
+}
+
+Test(toys, pictures_that_cannot_be) {
+  FAILS("`size` of `shapes` is from 16 to 1024, not 8", CALL("shapes", NAMED("size", INT(8))));
+  FAILS("`n` of `shapes` is from 1 to 524288, not 0", CALL("shapes", INT(0)));
+  FAILS("`n` of `scattered` is from 1 to 2048, not 3000", CALL("scattered", INT(3000), NAMED("size", INT(1024))));
+  FAILS("`noise` of `scattered` is from 0 to 1, not 2", CALL("scattered", NAMED("noise", REAL(2))));
+  FAILS("`cells` of `scattered` is from 1 to 64, not 65", CALL("scattered", NAMED("cells", INT(65))));
+  FAILS("`most` of `scattered` is from 1 to 64, not 0", CALL("scattered", NAMED("most", INT(0))));
+  FAILS("500000 samples of 64 x 64 cells are too many", CALL("scattered", INT(500000), NAMED("cells", INT(64))));
+  FAILS("`shapes` has no argument `cells`", CALL("shapes", NAMED("cells", INT(4))));
+  FAILS("`one_hot` takes one class a sample", CALL("shapes", INT(2)), BARE("one_hot"));
+}
+
 Test(transforms, split_is_disjoint_and_complete) {
   char *text = malloc(8000), *to = text + sprintf(text, "a\n");
   for (int i = 0; i < 1000; i++)
