@@ -1,5 +1,5 @@
-// Filling of batches. A crew has a slot for each worker and one more, which the step is using; batch number b lies in slot
-// b modulo their number. Workers take numbers in order, so errors come up in the order of the batches too.
+// Filling of batches. A crew has a slot for each worker and one more, which the step is using; batch number b lies in
+// slot b modulo their number. Workers take numbers in order, so errors come up in the order of the batches too.
 #include "feed.h"
 
 #include <pthread.h>

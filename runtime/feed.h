@@ -1,6 +1,6 @@
-// Batches of a part, one after the other, put before a call. Where samples take work (decoding, augmentation) and there is
-// more than one thread, workers prepare the batches to come while a step runs; the bits are the same either way. Samples that
-// lie ready in memory are copied in between: an image of 32 x 32 x 3 bytes takes 2.5 microseconds.
+// Batches of a part, one after the other, put before a call. Where samples take work (decoding, augmentation) and there
+// is more than one thread, workers prepare the batches to come while a step runs; the bits are the same either way.
+// Samples that lie ready in memory are copied in between: an image of 32 x 32 x 3 bytes takes 2.5 microseconds.
 #pragma once
 #include <signal.h>
 
@@ -16,8 +16,8 @@ typedef struct NnrtFeed {
   struct NnrtCrew *crew;     // NULL: batches are filled when they are asked for
 } NnrtFeed;
 
-// From where `from` stands (its batch, epoch, epoch_step, and of its fill training and seed), for `steps` batches at most.
-// Training: in the order of each epoch, augmented; else in the part's own order. False: no memory.
+// From where `from` stands (its batch, epoch, epoch_step, and of its fill training and seed), for `steps` batches at
+// most. Training: in the order of each epoch, augmented; else in the part's own order. False: no memory.
 bool nnrt_feed_begin(NnrtFeed *feed, NnrtCall *call, NnrtPart *part, const NnrtFeed *from, int64_t steps,
                      NnrtError *error);
 // The next batch as the call's inputs, its count in clock[4]. False with a message if a file could not be read.

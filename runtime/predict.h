@@ -13,8 +13,9 @@ typedef struct Prediction {
   FILE *out;
 } Prediction;
 
-// Each form of the results: nnrt_predicts_… says whether it is the one, nnrt_write_… writes the result of sample `row`, which is
-// at `index` of the call; for row -1 what stands above all of them. False with a message if something cannot be read or written.
+// Each form of the results: nnrt_predicts_… says whether it is the one, nnrt_write_… writes the result of sample `row`,
+// which is at `index` of the call; for row -1 what stands above all of them. False with a message if something cannot
+// be read or written.
 
 // Name or number of a class, quoted as a CSV needs it.
 void nnrt_write_class(const Prediction *run, int64_t number);
@@ -29,7 +30,8 @@ bool nnrt_write_image(const Prediction *run, int64_t row, int64_t index, NnrtErr
 bool nnrt_predicts_one_image(const Prediction *run);
 bool nnrt_write_probabilities(const Prediction *run, int64_t row, int64_t index, NnrtError *error);
 
-// The model was trained on boxes of images, images come in, and its result is a grid [rows, columns, 5 boxes + classes].
+// The model was trained on boxes of images, images come in, and its result is a grid [rows, columns, 5 boxes +
+// classes].
 bool nnrt_predicts_boxes(const Prediction *run);
 // The boxes found, as lines of a CSV, in pixels of the file's image.
 bool nnrt_write_boxes(const Prediction *run, int64_t row, int64_t index, NnrtError *error);

@@ -1,5 +1,5 @@
-// Boxes of objects from a grid of predictions (see yolo_loss of the prelude): of each box its best class, by confidence times
-// the class's number; of those that overlap the best (non-maximum suppression).
+// Boxes of objects from a grid of predictions (see yolo_loss of the prelude): of each box its best class, by confidence
+// times the class's number; of those that overlap the best (non-maximum suppression).
 #include <inttypes.h>
 #include <math.h>
 #include <stdlib.h>

@@ -58,7 +58,8 @@ static uint8_t to_byte(double value) {
   return value >= 0 ? value < 255 ? (uint8_t)(value + 0.5) : 255 : 0; // NaN is 0
 }
 
-// Bytes of the result at `index`: values on the samples' own scale, the most probable class, or a probability of 1 as 255.
+// Bytes of the result at `index`: values on the samples' own scale, the most probable class, or a probability of 1 as
+// 255.
 static void to_pixels(const Prediction *run, int64_t index, uint8_t *pixels) {
   const NnrtValue *output = run->model->function.outputs;
   int64_t channels = output->dim[3], places = output->dim[1] * output->dim[2], first = index * places * channels;

@@ -1,5 +1,5 @@
-// From arrays to samples. Bytes stay bytes; other numbers become floats, and must be finite ones. Rows are read in blocks
-// of about 64 thousand elements.
+// From arrays to samples. Bytes stay bytes; other numbers become floats, and must be finite ones. Rows are read in
+// blocks of about 64 thousand elements.
 #include "data/arrays.h"
 
 #include <math.h>

@@ -1,6 +1,6 @@
-// Changes of training images as they come into a batch. Those of places (flip, shift, crop, rotate, zoom, shear) are one
-// affine map, sampled once; those of values follow in the order written; mixup is last. Every draw is a function of seed,
-// epoch, sample and kind alone, so neither threads, batches, a resumed run nor another augmentation change it.
+// Changes of training images as they come into a batch. Those of places (flip, shift, crop, rotate, zoom, shear) are
+// one affine map, sampled once; those of values follow in the order written; mixup is last. Every draw is a function of
+// seed, epoch, sample and kind alone, so neither threads, batches, a resumed run nor another augmentation change it.
 #pragma once
 #include "data/dataset.h"
 
@@ -57,8 +57,8 @@ void nnrt_move_image(const NnrtAugment *augment, const NnrtPlaces *places, const
 // To the nearest pixel; outside of zero is class 0.
 void nnrt_move_map(const NnrtAugment *augment, const NnrtPlaces *places, const uint8_t *in, int64_t *out);
 
-// Changes of values in the result. `range` is that of an element: amounts are parts of it, and values stay within 0 … range
-// if `clip`.
+// Changes of values in the result. `range` is that of an element: amounts are parts of it, and values stay within 0 …
+// range if `clip`.
 void nnrt_change_values(const NnrtDraw *draw, float *image, double range, bool clip);
 
 // For mixup: how much of the sample itself is in the mixture, of Beta(alpha, alpha), and which other one (0 … count-1).

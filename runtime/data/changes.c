@@ -92,8 +92,8 @@ void nnrt_change_values(const NnrtDraw *draw, float *image, double range, bool c
     image[i] = image[i] < 0 ? 0 : image[i] > most ? most : image[i];
 }
 
-// Beta(alpha, alpha) by powers of uniform draws ("Erzeugung von betaverteilten und gammaverteilten Zufallszahlen", Jöhnk,
-// Metrika 8, 1964), in logarithms, where small alpha does no harm.
+// Beta(alpha, alpha) by powers of uniform draws ("Erzeugung von betaverteilten und gammaverteilten Zufallszahlen",
+// Jöhnk, Metrika 8, 1964), in logarithms, where small alpha does no harm.
 float nnrt_draw_mixture(const NnrtDraw *draw, int64_t count, int64_t *other) {
   double alpha = draw->augment->amount[NNRT_MIXUP];
   uint64_t stream = (uint64_t)0xAB << 56 | (draw->epoch & (UINT64_MAX >> 8)), element = (uint64_t)draw->row << 28;

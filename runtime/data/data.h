@@ -1,5 +1,5 @@
-// Data sets: a source, transforms, three parts. Samples stay in the type they were read in; a batch is converted as it is
-// filled, so that a set of bytes never becomes a set of floats.
+// Data sets: a source, transforms, three parts. Samples stay in the type they were read in; a batch is converted as it
+// is filled, so that a set of bytes never becomes a set of floats.
 #pragma once
 #include "error.h"
 #include "nnrt.h"
@@ -31,8 +31,8 @@ const NnrtSampleInfo *nnrt_data_info(const NnrtDataset *data);
 // (Fisher-Yates with Philox). Identity for val and test, and after `shuffle(false)`.
 void nnrt_data_order(const NnrtDataset *data, NnrtPartKind part, int64_t seed, int64_t epoch, int64_t *order);
 
-// How a part's samples come into batches. Training samples are augmented, each by draws that depend on seed, epoch and the
-// sample alone. `scratch` has nnrt_data_scratch bytes, for one fill at a time.
+// How a part's samples come into batches. Training samples are augmented, each by draws that depend on seed, epoch and
+// the sample alone. `scratch` has nnrt_data_scratch bytes, for one fill at a time.
 typedef struct NnrtFill {
   NnrtPartKind part;
   bool training;
@@ -43,8 +43,8 @@ int64_t nnrt_data_scratch(const NnrtDataset *data); // 0: none is needed
 // Whether filling takes more than copying: files are decoded, or images changed.
 bool nnrt_data_works(const NnrtDataset *data);
 
-// Copies samples order[0 … count-1] of a part to x and y (NULL: not wanted), decoded, augmented, scaled, standardised. False
-// with a message if a file cannot be read; no other set can fail. Allocates nothing but what the decoding libraries do.
+// Copies samples order[0 … count-1] of a part to x and y (NULL: not wanted), decoded, augmented, scaled, standardised.
+// False with a message if a file cannot be read; no other set can fail. Only the decoding of files allocates.
 bool nnrt_data_fill(const NnrtDataset *data, const NnrtFill *fill, const int64_t *order, int64_t count, void *x,
                     void *y, NnrtError *error);
 // The same without augmentation, with scratch memory of its own. False also if there is none.
@@ -62,6 +62,7 @@ int nnrt_data_box_classes(const NnrtDataset *data, const char *const **names);
 void nnrt_data_uncrop(const NnrtDataset *data, double *y, double *x);
 bool nnrt_is_folder(const char *path);
 
-// For predict: another file in the same format (same columns but for label or target, which may be missing or anything),
-// coded and scaled as the training data was. It has no y. Its samples are the part NNRT_PART_TEST. Needs `data` opened at FULL depth.
+// For predict: another file in the same format (same columns but for label or target, which may be missing or
+// anything), coded and scaled as the training data was. It has no y. Its samples are the part NNRT_PART_TEST. Needs
+// `data` opened at FULL depth.
 NnrtDataset *nnrt_data_open_like(const NnrtDataset *data, const char *path, NnrtError *error);

@@ -125,8 +125,8 @@ void nnrt_set_y_target(NnrtDataset *set, int64_t width);
 void nnrt_set_y_map(NnrtDataset *set, int rank, const int64_t *dim, int64_t class_count);
 // The part `kind` is the `count` rows from `first` on.
 bool nnrt_set_part(NnrtDataset *set, NnrtPartKind kind, int64_t first, int64_t count);
-// x of a row: where it is stored as bytes or floats, or, decoded from its file, in `room`, with its map in `map` (NULL: not
-// wanted). NULL after an error. Just one of the two is set.
+// x of a row: where it is stored as bytes or floats, or, decoded from its file, in `room`, with its map in `map` (NULL:
+// not wanted). NULL after an error. Just one of the two is set.
 typedef struct NnrtRow {
   const uint8_t *bytes;
   const float *floats;
@@ -147,7 +147,8 @@ int64_t nnrt_file_limit(const NnrtFile *file);
 int64_t nnrt_file_read(NnrtFile *file, void *to, int64_t count, char why[160]);
 // The whole file and a NUL after it; the caller frees it.
 char *nnrt_file_all(const char *path, size_t *length, char why[160]);
-// The path that an argument says, as it is located (paths.h), once the file is seen to be readable; NULL after an error at the argument.
+// The path that an argument says, as it is located (paths.h), once the file is seen to be readable; NULL after an error
+// at the argument.
 char *nnrt_data_file(const NnrtOpening *opening, const NnrtArg *arg);
 
 // For predict: rows of another file in the set's format.

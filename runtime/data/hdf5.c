@@ -1,5 +1,5 @@
-// The source `hdf5`: arrays of an HDF5 file. The library is large and stands on many others, so it is loaded when a program
-// comes to read such a file; nothing else needs it. It is not made for threads: one file is read at a time.
+// The source `hdf5`: arrays of an HDF5 file. The library is large and stands on many others, so it is loaded when a
+// program comes to read such a file; nothing else needs it. It is not made for threads: one file is read at a time.
 #include <dlfcn.h>
 #include <pthread.h>
 #include <stdio.h>

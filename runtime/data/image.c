@@ -1,5 +1,5 @@
-// Image files by the codec's formats. A file tells its format by its first bytes; a header is believed only as far as the
-// file's size allows.
+// Image files by the codec's formats. A file tells its format by its first bytes; a header is believed only as far as
+// the file's size allows.
 #include "data/image.h"
 
 #include <errno.h>

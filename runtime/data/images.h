@@ -12,8 +12,9 @@ typedef struct NnrtImageList {
   char **class_names;
 } NnrtImageList;
 
-// Reads the folder, and that of masks (NULL: none); `flat`: folders within are no classes, as with masks. With a folder `train`, and perhaps `val` and `test`, these are the parts;
-// else all is for training. Classes are the folders within, by their names' bytes.
+// Reads the folder, and that of masks (NULL: none); `flat`: folders within are no classes, as with masks. With a folder
+// `train`, and perhaps `val` and `test`, these are the parts; else all is for training. Classes are the folders within,
+// by their names' bytes.
 bool nnrt_images_list(const char *folder, const char *masks, bool flat, NnrtImageList *list, NnrtError *error);
 // The images of a folder without classes, or the one image that `path` is.
 bool nnrt_images_list_flat(const char *path, NnrtImageList *list, NnrtError *error);

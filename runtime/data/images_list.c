@@ -1,5 +1,5 @@
-// Folders of images: parts, classes, pairs of image and mask. Files and folders whose names begin with a point, and files
-// that are not named as images are, do not count. The order is that of the names' bytes.
+// Folders of images: parts, classes, pairs of image and mask. Files and folders whose names begin with a point, and
+// files that are not named as images are, do not count. The order is that of the names' bytes.
 #include <dirent.h>
 #include <errno.h>
 #include <stdio.h>

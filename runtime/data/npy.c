@@ -1,5 +1,5 @@
-// The sources `npy` and `npz`: NumPy's arrays, alone or in a zip archive ("NEP 1: a simple file format for NumPy arrays").
-// Read are bool, whole numbers and reals of 1 to 8 bytes in either byte order, rows one after the other.
+// The sources `npy` and `npz`: NumPy's arrays, alone or in a zip archive ("NEP 1: a simple file format for NumPy
+// arrays"). Read are bool, whole numbers and reals of 1 to 8 bytes in either byte order, rows one after the other.
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>

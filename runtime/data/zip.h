@@ -1,5 +1,5 @@
-// Members of a zip archive, one after the other: stored or deflated, with or without the 64-bit extension. What NPZ files
-// are made of ("APPNOTE.TXT - .ZIP File Format Specification", PKWARE).
+// Members of a zip archive, one after the other: stored or deflated, with or without the 64-bit extension. What NPZ
+// files are made of ("APPNOTE.TXT - .ZIP File Format Specification", PKWARE).
 #pragma once
 #include <stdbool.h>
 #include <stdint.h>

@@ -1,5 +1,6 @@
 // Image files: PNG and JPEG, decoded to bytes in rows of pixels, channels last; PNG written. Apart from the rest of the
-// runtime, in an archive of its own (libnnimage.a with libpng and libjpeg), so that only programs that need images hold it.
+// runtime, in an archive of its own (libnnimage.a with libpng and libjpeg), so that only programs that need images hold
+// it.
 #pragma once
 #include <stdbool.h>
 #include <stddef.h>

@@ -1,5 +1,5 @@
-// JPEG by libjpeg, whose slow integer transform gives the same bytes on every machine. Errors come by longjmp; a warning
-// (data missing or damaged) counts as an error, so that no half image is learnt from.
+// JPEG by libjpeg, whose slow integer transform gives the same bytes on every machine. Errors come by longjmp; a
+// warning (data missing or damaged) counts as an error, so that no half image is learnt from.
 #include <setjmp.h>
 #include <stdio.h>
 #include <stdlib.h>

@@ -1,5 +1,5 @@
-// PNG by libpng. Its errors come by longjmp: what must outlive one lies in a structure, not in local variables. Checksums
-// are verified, warnings are not shown.
+// PNG by libpng. Its errors come by longjmp: what must outlive one lies in a structure, not in local variables.
+// Checksums are verified, warnings are not shown.
 #include <png.h>
 #include <setjmp.h>
 #include <stdlib.h>

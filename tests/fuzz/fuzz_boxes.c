@@ -1,4 +1,5 @@
-// libFuzzer entry for boxes: the first byte is the grid and whether boxes are moved, the rest the CSV file beside two images.
+// libFuzzer entry for boxes: the first byte is the grid and whether boxes are moved, the rest the CSV file beside two
+// images.
 #include "fuzz_data.h"
 #include "image/codec.h"
 

@@ -1,5 +1,5 @@
-// libFuzzer entry for the reader of CIFAR: the first byte chooses CIFAR-10 or CIFAR-100, plain or compressed; the rest is the
-// training file, with zeros behind it to make whole records.
+// libFuzzer entry for the reader of CIFAR: the first byte chooses CIFAR-10 or CIFAR-100, plain or compressed; the rest
+// is the training file, with zeros behind it to make whole records.
 #include "fuzz_data.h"
 
 enum { RECORD = 3072 };

@@ -1,5 +1,5 @@
-// libFuzzer entry for image files: the first byte says grey or rgb, resized or not, with a mask or not, decoded at once or
-// late; the rest is the image, and its mask too.
+// libFuzzer entry for image files: the first byte says grey or rgb, resized or not, with a mask or not, decoded at once
+// or late; the rest is the image, and its mask too.
 #include "fuzz_data.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size) {

@@ -1,5 +1,5 @@
-// libFuzzer entry for the readers of NumPy's files: the first byte says how much of the input is the file of y, 255 that all
-// of it is an NPZ archive with x, and y if it has one.
+// libFuzzer entry for the readers of NumPy's files: the first byte says how much of the input is the file of y, 255
+// that all of it is an NPZ archive with x, and y if it has one.
 #include "fuzz_data.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size) {

@@ -1,10 +1,11 @@
-// Augmentation: what each transform does to a sample, that images and masks move together, that draws depend on seed, epoch
-// and sample alone, and where it is refused.
+// Augmentation: what each transform does to a sample, that images and masks move together, that draws depend on seed,
+// epoch and sample alone, and where it is refused.
 #include <math.h>
 
 #include "data_helper.h"
 
-// `count` images of bytes: pixel (y, x, c) of image i is (7 i + 5 y + 3 x + 11 c) modulo 100, and 50 more; in rank 3, without c.
+// `count` images of bytes: pixel (y, x, c) of image i is (7 i + 5 y + 3 x + 11 c) modulo 100, and 50 more; in rank 3,
+// without c.
 typedef struct Images {
   int count, height, width, channels;
 } Images;

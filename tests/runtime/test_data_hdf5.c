@@ -1,5 +1,5 @@
-// The source `hdf5`: types, groups, compressed arrays, and files without what is asked for. The files are written by the
-// library itself, loaded as the reader loads it.
+// The source `hdf5`: types, groups, compressed arrays, and files without what is asked for. The files are written by
+// the library itself, loaded as the reader loads it.
 #include <dlfcn.h>
 
 #include <hdf5.h>

@@ -1,5 +1,5 @@
-// Batches one after the other: the same from workers and in between, from any place on, over the ends of epochs; errors come
-// up at their batch; workers end when the feed does.
+// Batches one after the other: the same from workers and in between, from any place on, over the ends of epochs; errors
+// come up at their batch; workers end when the feed does.
 #include "feed.h"
 #include "image_helper.h"
 
