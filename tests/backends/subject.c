@@ -571,12 +571,20 @@ static void expect_build(const Subjects *subjects, const Outcome *expected, cons
   }
 }
 
+// Sanitizers see nothing of what C compilers make of generated code: that is left to the plain build.
+#ifdef NNC_SANITIZE
+static const bool sanitized = true;
+#else
+static const bool sanitized = false;
+#endif
+
 void expect_same_everywhere(const Subjects *subjects, int count, const Build *builds) {
   Arena *arena = arena_new();
   Code *plain = code_new(subjects, &plain_way, BACKEND_JIT);
   Outcome *expected = run_all(subjects, plain, arena);
   code_free(plain);
   for (int i = 0; i < count; i++)
-    expect_build(subjects, expected, &builds[i]);
+    if (builds[i].backend == BACKEND_JIT || !sanitized)
+      expect_build(subjects, expected, &builds[i]);
   arena_free(arena);
 }
