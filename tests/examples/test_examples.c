@@ -2,6 +2,7 @@
 #include <criterion/criterion.h>
 #include <criterion/new/assert.h>
 #include <stdio.h>
+#include <unistd.h>
 
 #include "shell.h"
 
@@ -73,12 +74,13 @@ static void plan_of(Shell *shell, const char *file, double *arena, double *produ
 
 Test(examples, what_is_frozen_costs_nothing) {
   Shell *shell = shell_open();
-  shell_run(shell, "cat > deep.nn <<'end'\n"
-                   "layer trunk(x: T[..., n]) -> T[..., n] { for i in 0..8 { x = x |> dense(n) |> batch_norm |> tanh }\n x }\n"
-                   "model net(x: f32[64]) -> f32[1] { x |> trunk(name: \"trunk\") |> dense(1) }\n"
-                   "train {\n  steps: 1; freeze: net.trunk\n"
-                   "  step () { minimize reduce_mean(net(normal([32, 64]))) using adam }\n}\nend\n"
-                   "sed 's/; freeze: net.trunk//' deep.nn > open.nn");
+  shell_run(shell,
+            "cat > deep.nn <<'end'\n"
+            "layer trunk(x: T[..., n]) -> T[..., n] { for i in 0..8 { x = x |> dense(n) |> batch_norm |> tanh }\n x }\n"
+            "model net(x: f32[64]) -> f32[1] { x |> trunk(name: \"trunk\") |> dense(1) }\n"
+            "train {\n  steps: 1; freeze: net.trunk\n"
+            "  step () { minimize reduce_mean(net(normal([32, 64]))) using adam }\n}\nend\n"
+            "sed 's/; freeze: net.trunk//' deep.nn > open.nn");
   double frozen, frozen_products, open, open_products;
   plan_of(shell, "deep.nn", &frozen, &frozen_products);
   plan_of(shell, "open.nn", &open, &open_products);
@@ -150,6 +152,51 @@ Test(examples, mnist_reaches_97_8_percent, .timeout = 300) {
   shell_close(shell);
 }
 
+// ---- networks of convolutions; where the whole run takes minutes, a smaller one with a lower mark
+
+static void skip_with_sanitizers(void) {
+#ifdef NNC_SANITIZE
+  cr_skip("skipped: half a minute of arithmetic in code that sanitizers do not see; the plain build runs it");
+#endif
+}
+
+// The value of the last line that prints `key` is above `mark`.
+static void must_reach(const char *command, const char *key, double mark) {
+  Shell *shell = shell_open();
+  shell_run(shell, "%s", command);
+  cr_assert(shell->status == 0, "%s: exit status %d\n%s", command, shell->status, shell->output);
+  double value = shell_number(shell, key);
+  cr_assert(value > mark, "%s: %s is %g\n%s", command, key, value, shell->output);
+  shell_close(shell);
+}
+
+Test(examples, mnist_by_convolutions_reaches_98_5_percent, .timeout = 600) {
+  skip_with_sanitizers();
+  if (!shell_data())
+    cr_skip("skipped: MNIST is not here");
+  char command[512];
+  snprintf(command, sizeof command, "$NNC run mnist_cnn.nn --set folder='\"%s/mnist\"'", shell_data());
+  must_reach(command, "accuracy", 0.985);
+}
+
+Test(examples, fashion_mnist_learns_in_a_minute, .timeout = 300) {
+  skip_with_sanitizers();
+  if (access("/usr/share/datasets/fashion-mnist", R_OK))
+    cr_skip("skipped: dataset-fashion-mnist is not installed");
+  must_reach("$NNC run fashion_mnist.nn --set samples=6000 --set rate=0.05 --set rising=60 --batch 32 --epochs 4",
+             "accuracy", 0.8);
+}
+
+Test(examples, unet_finds_shapes, .timeout = 300) {
+  skip_with_sanitizers();
+  must_reach("$NNC run unet_shapes.nn --set samples=700 --epochs 5", "mean_iou", 0.45);
+}
+
+Test(examples, yolo_finds_digits, .timeout = 300) {
+  skip_with_sanitizers();
+  must_reach("$NNC run yolo_digits.nn --set samples=2500 --epochs 6", "box_precision", 0.85);
+}
+
 // ---- what a person does wrong on the command line: said at once, in one line, with exit status 1 or argp's 64
 
 static void must_say(const char *command, int status, const char *text) {
@@ -213,11 +260,15 @@ Test(command_line, a_full_device_under_an_executable) {
 
 // ---- executables away from where they were made
 Test(elsewhere, files_beside_the_executable_are_found) {
-  must_say("mkdir a b && mv iris.* a && $NNC build a/iris.nn -o a/iris && cd b && ../a/iris train --epochs 5", 0, "test  loss");
-  must_say("mkdir a b && mv iris.* a && cd a && $NNC run iris.nn -q && $NNC build iris.nn && cd ../b && cp ../a/iris.csv rows.csv &&"
-           " ../a/iris predict rows.csv && ../a/iris eval", 0, "test  loss");
+  must_say("mkdir a b && mv iris.* a && $NNC build a/iris.nn -o a/iris && cd b && ../a/iris train --epochs 5", 0,
+           "test  loss");
+  must_say("mkdir a b && mv iris.* a && cd a && $NNC run iris.nn -q && $NNC build iris.nn && cd ../b && cp "
+           "../a/iris.csv rows.csv &&"
+           " ../a/iris predict rows.csv && ../a/iris eval",
+           0, "test  loss");
   must_say("mkdir a && mv iris.* a && cd a && $NNC run iris.nn -q --epochs 9 && $NNC build iris.nn && cd / &&"
-           " \"$OLDPWD/iris\" train --resume --epochs 12", 0, "epoch 10/12");
+           " \"$OLDPWD/iris\" train --resume --epochs 12",
+           0, "epoch 10/12");
 }
 
 Test(elsewhere, files_that_are_nowhere_are_named) {
@@ -225,18 +276,24 @@ Test(elsewhere, files_that_are_nowhere_are_named) {
            "iris.nn:2:20: error: cannot open `iris.csv`, nor `/tmp/nnc-test-");
   must_say("mkdir a && $NNC build iris.nn -o a/iris && a/iris eval", 1,
            "error: there is no checkpoint iris.safetensors, nor /tmp/nnc-test-");
-  must_say("rm iris.csv; $NNC run iris.nn", 1, "iris.nn:2:20: error: cannot open `iris.csv`: No such file or directory");
-  must_say("mkdir a && mv iris.* a && $NNC build a/iris.nn -o a/iris && cp a/iris.csv a/rows.csv && a/iris train -q --checkpoint c &&"
-           " a/iris predict rows.csv --checkpoint c", 1, "error: rows.csv: cannot read it: No such file");
+  must_say("rm iris.csv; $NNC run iris.nn", 1,
+           "iris.nn:2:20: error: cannot open `iris.csv`: No such file or directory");
+  must_say("mkdir a && mv iris.* a && $NNC build a/iris.nn -o a/iris && cp a/iris.csv a/rows.csv && a/iris train -q "
+           "--checkpoint c &&"
+           " a/iris predict rows.csv --checkpoint c",
+           1, "error: rows.csv: cannot read it: No such file");
 }
 
 // `script` gives the command a terminal.
 Test(command_line, terminals_without_colours) {
-  static const char *const cases[] = {"TERM=xterm", "TERM=xterm NO_COLOR=", "TERM=xterm NO_COLOR=1", "TERM=dumb", "TERM="};
+  static const char *const cases[] = {"TERM=xterm", "TERM=xterm NO_COLOR=", "TERM=xterm NO_COLOR=1", "TERM=dumb",
+                                      "TERM="};
   Shell *shell = shell_open();
   for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
-    shell_run(shell, "echo 'const a = b' > bad.nn; unset NO_COLOR; export %s;"
-                     "script -qec \"$NNC run bad.nn\" /dev/null | grep -c '\033'", cases[i]);
+    shell_run(shell,
+              "echo 'const a = b' > bad.nn; unset NO_COLOR; export %s;"
+              "script -qec \"$NNC run bad.nn\" /dev/null | grep -c '\033'",
+              cases[i]);
     cr_expect_eq(shell->status, i < 2 ? 0 : 1, "%s: %s", cases[i], shell->output);
     shell_run(shell, "export %s; script -qec \"$NNC run digits.nn --epochs 30\" /dev/null | grep -c '\033'", cases[i]);
     cr_expect_eq(shell->status, i < 3 ? 0 : 1, "%s: %s", cases[i], shell->output);
@@ -245,7 +302,8 @@ Test(command_line, terminals_without_colours) {
 }
 
 Test(command_line, tests_need_no_data) {
-  must_say("printf 'test \"the model\" { expect shape(species(ones([5, 4]))) == [5, 3] }\\n' >> iris.nn; rm iris.csv; $NNC test iris.nn",
+  must_say("printf 'test \"the model\" { expect shape(species(ones([5, 4]))) == [5, 3] }\\n' >> iris.nn; rm iris.csv; "
+           "$NNC test iris.nn",
            0, "1 passed, 0 failed");
 }
 
