@@ -2,6 +2,7 @@
 #include <criterion/criterion.h>
 #include <criterion/new/assert.h>
 #include <stdio.h>
+#include <unistd.h>
 
 #include "shell.h"
 
@@ -148,6 +149,51 @@ Test(examples, mnist_reaches_97_8_percent, .timeout = 300) {
   cr_assert(shell->status == 0, "%s", shell->output);
   cr_assert(shell_number(shell, "accuracy") >= 0.978, "%s", shell->output);
   shell_close(shell);
+}
+
+// ---- networks of convolutions; where the whole run takes minutes, a smaller one with a lower mark
+
+static void skip_with_sanitizers(void) {
+#ifdef NNC_SANITIZE
+  cr_skip("skipped: half a minute of arithmetic in code that sanitizers do not see; the plain build runs it");
+#endif
+}
+
+// The value of the last line that prints `key` is above `mark`.
+static void must_reach(const char *command, const char *key, double mark) {
+  Shell *shell = shell_open();
+  shell_run(shell, "%s", command);
+  cr_assert(shell->status == 0, "%s: exit status %d\n%s", command, shell->status, shell->output);
+  double value = shell_number(shell, key);
+  cr_assert(value > mark, "%s: %s is %g\n%s", command, key, value, shell->output);
+  shell_close(shell);
+}
+
+Test(examples, mnist_by_convolutions_reaches_98_5_percent, .timeout = 600) {
+  skip_with_sanitizers();
+  if (!shell_data())
+    cr_skip("skipped: MNIST is not here");
+  char command[512];
+  snprintf(command, sizeof command, "$NNC run mnist_cnn.nn --set folder='\"%s/mnist\"'", shell_data());
+  must_reach(command, "accuracy", 0.985);
+}
+
+Test(examples, fashion_mnist_learns_in_a_minute, .timeout = 300) {
+  skip_with_sanitizers();
+  if (access("/usr/share/datasets/fashion-mnist", R_OK))
+    cr_skip("skipped: dataset-fashion-mnist is not installed");
+  must_reach("$NNC run fashion_mnist.nn --set samples=6000 --set rate=0.05 --set rising=60 --batch 32 --epochs 4",
+             "accuracy", 0.8);
+}
+
+Test(examples, unet_finds_shapes, .timeout = 300) {
+  skip_with_sanitizers();
+  must_reach("$NNC run unet_shapes.nn --set samples=700 --epochs 5", "mean_iou", 0.45);
+}
+
+Test(examples, yolo_finds_digits, .timeout = 300) {
+  skip_with_sanitizers();
+  must_reach("$NNC run yolo_digits.nn --set samples=2500 --epochs 6", "box_precision", 0.85);
 }
 
 // ---- what a person does wrong on the command line: said at once, in one line, with exit status 1 or argp's 64
