@@ -34,6 +34,8 @@ struct NnrtDataset {
   uint8_t *maps;               // y of each row: the class of each of map_width places, or NULL
   int64_t map_width;
   int64_t target_width;
+  int box_classes; // of a source whose targets are grids of boxes, though it has no files; else 0
+  const char *const *box_names;
   bool one_hot, in_order;
   int64_t *part[3];
   NnrtValueStep *steps;

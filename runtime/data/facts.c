@@ -22,8 +22,8 @@ bool nnrt_data_file_size(const NnrtDataset *set, int64_t i, int64_t *height, int
 
 int nnrt_data_box_classes(const NnrtDataset *set, const char *const **names) {
   const NnrtBoxes *boxes = set->files ? set->files->boxes : NULL;
-  *names = boxes ? boxes->class_names : NULL;
-  return boxes ? boxes->class_count : 0;
+  *names = boxes ? boxes->class_names : set->box_names;
+  return boxes ? boxes->class_count : set->box_classes;
 }
 
 void nnrt_data_uncrop(const NnrtDataset *set, double *y, double *x) {

@@ -275,6 +275,7 @@ bool nnrt_shapes_open(NnrtOpening *opening, NnrtDataset *set, const NnrtArg *con
 }
 
 bool nnrt_scattered_open(NnrtOpening *opening, NnrtDataset *set, const NnrtArg *const *args) {
+  static const char *const names[] = {"0", "1", "2", "3", "4", "5", "6", "7", "8", "9"};
   Scene scene;
   int64_t cells = 8, most = 4;
   if (!begin(opening, set, args, &scene) || !whole(opening, args[CELLS], "cells", 1, scene.size, &cells) ||
@@ -285,6 +286,8 @@ bool nnrt_scattered_open(NnrtOpening *opening, NnrtDataset *set, const NnrtArg *
     return nnrt_fail_at(opening, args[CELLS], "%lld samples of %lld x %lld cells are too many", (long long)set->rows,
                         (long long)cells, (long long)cells);
   nnrt_set_y_target(set, width);
+  set->box_classes = DIGITS;
+  set->box_names = names;
   set->info.y.rank = 3;
   memcpy(set->info.y.dim, (const int64_t[]){cells, cells, CELL_WIDTH}, 3 * sizeof(int64_t));
   if (set->depth != NNRT_DATA_FULL)

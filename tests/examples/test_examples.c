@@ -191,11 +191,6 @@ Test(examples, unet_finds_shapes, .timeout = 300) {
   must_reach("$NNC run unet_shapes.nn --set samples=700 --epochs 5", "mean_iou", 0.45);
 }
 
-Test(examples, yolo_finds_digits, .timeout = 300) {
-  skip_with_sanitizers();
-  must_reach("$NNC run yolo_digits.nn --set samples=2500 --epochs 6", "box_precision", 0.85);
-}
-
 // ---- what a person does wrong on the command line: said at once, in one line, with exit status 1 or argp's 64
 
 static void must_say(const char *command, int status, const char *text) {

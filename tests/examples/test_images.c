@@ -183,3 +183,41 @@ Test(images, boxes_are_learnt_and_found) {
   cr_assert(shell_number(shell, "found") <= 210, "%s", shell->output);
   shell_close(shell);
 }
+
+// The example finds the digits of pictures it has not seen, in a file; the toy source says where they are.
+Test(images, yolo_finds_digits_in_files, .timeout = 300) {
+#ifdef NNC_SANITIZE
+  cr_skip("skipped: half a minute of arithmetic in code that sanitizers do not see; the plain build runs it");
+#endif
+  Shell *shell = shell_open();
+  NnrtDataset *set = OPEN(CALL("scattered", INT(20), NAMED("seed", INT(99))));
+  int held = 0, found = 0;
+  static float x[64 * 64], y[20][8 * 8][15];
+  static uint8_t pixels[64 * 64];
+  for (int i = 0; i < 20; i++) {
+    char name[32], why[160];
+    sample(set, NNRT_PART_TRAIN, i, x, y[i]);
+    for (int k = 0; k < 64 * 64; k++)
+      pixels[k] = (uint8_t)x[k];
+    snprintf(name, sizeof name, "scenes/%02d.png", i);
+    FILE *file = create(name);
+    cr_assert(nnrt_codec.write_png(file, pixels, 64, 64, 1, why), "%s", why);
+    fclose(file);
+  }
+  nnrt_data_close(set);
+  shell_run(shell, "$NNC run yolo_digits.nn --set samples=2500 --epochs 6");
+  cr_assert(shell->status == 0, "%s", shell->output);
+  cr_assert(shell_number(shell, "box_precision") > 0.85, "%s", shell->output);
+  cr_assert(shell_run(shell, "$NNC predict yolo_digits.nn %s/scenes", image_root) == 0, "%s", shell->output);
+  for (int i = 0; i < 20; i++)
+    for (int k = 0; k < 64; k++)
+      for (int digit = 0; y[i][k][4] == 1 && digit < 10; digit++)
+        if (y[i][k][5 + digit] == 1) {
+          char line[32];
+          snprintf(line, sizeof line, "\n%02d.png,%d,", i, digit);
+          held++;
+          found += shell_printed(shell, line);
+        }
+  cr_assert(held > 20 && found > held * 2 / 3, "%d of %d digits found\n%s", found, held, shell->output);
+  shell_close(shell);
+}
