@@ -39,14 +39,23 @@ figure() {
   echo "${number:-0}"
 }
 
-# suites NAME: every Criterion program of a build.
+# suites NAME: every Criterion program of a build, two at a time.
 suites() {
-  local program log status good bad
+  local program programs=() log status good bad running=0
   for program in "$build/$1"/tests/test_*; do
     [ -x "$program" ] && [ -f "$program" ] || continue
+    programs+=("$program")
+    (
+      timeout 900 "$program" --jobs 2 >"$program.log" 2>&1
+      echo $? >"$program.status"
+    ) &
+    running=$((running + 1))
+    [ $running -lt 2 ] || { wait -n; running=$((running - 1)); }
+  done
+  wait
+  for program in "${programs[@]}"; do
     log="$program.log"
-    timeout 900 "$program" --jobs 2 >"$log" 2>&1
-    status=$?
+    status=$(cat "$program.status")
     good=$(figure Passing "$log")
     bad=$(($(figure Failing "$log") + $(figure Crashing "$log")))
     [ "$status" -eq 0 ] || [ "$bad" -gt 0 ] || bad=1
@@ -77,9 +86,9 @@ for program in "$build"/fuzz/tests/fuzz_*; do
   [ -x "$program" ] && [ -f "$program" ] && targets+=("$(basename "$program")")
 done
 echo "== fuzzing ${targets[*]}, $fuzz_seconds s each"
-for ((i = 0; i < ${#targets[@]}; i += 4)); do
+for ((i = 0; i < ${#targets[@]}; i += 5)); do
   pids=()
-  for target in "${targets[@]:i:4}"; do
+  for target in "${targets[@]:i:5}"; do
     fuzz "$target" &
     pids+=("$!:$target")
   done
