@@ -159,6 +159,7 @@ static bool write_rows(Prediction *run, NnrtError *error) {
   int64_t steps = (run->part.count + batch - 1) / batch, seed = run->call.frame.clock[2];
   bool fine = nnrt_feed_begin(&feed, &run->call, &run->part, &(NnrtFeed){.batch = batch}, steps, error) &&
               write(run, -1, 0, error);
+  nnrt_call_prepare(&run->call);
   for (int64_t step = 0; fine && step < steps; step++) {
     fine = nnrt_feed_next(&feed, error);
     if (!fine)

@@ -91,7 +91,8 @@ static bool is_wanted(const LEntry *entry, const Manifest *manifest) {
   if (!manifest)
     return true;
   for (int i = 0; i < manifest->entries.count; i++)
-    if (manifest->entries.data[i].entry == entry)
+    if (manifest->entries.data[i].entry == entry ||
+        (manifest->entries.data[i].entry && manifest->entries.data[i].entry->prepare == entry))
       return true;
   return false;
 }
@@ -181,6 +182,8 @@ static void print_place(CEmit *emit, LPlace place, const LBuffer *buffer) {
     break;
   case SPACE_CONSTANT:
     text_printf(emit->out, "(const %s *)constant_%" PRId64, type, place.offset);
+    break;
+  case SPACE_PREPARED: // the schedule has moved it
     break;
   }
 }

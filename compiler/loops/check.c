@@ -354,6 +354,8 @@ static void check_place(Check *check, const LBuffer *buffer, LPlace place) {
     room = check->module->state_bytes;
   else if (place.space == SPACE_CONSTANT)
     room = check->module->constant_bytes;
+  else if (place.space == SPACE_PREPARED)
+    room = 0;
   if (place.offset < 0 || bytes > room || place.offset > room - bytes)
     fail(check, "a buffer placed outside its memory", buffer->name);
   if (buffer->written && (place.space == SPACE_INPUT || place.space == SPACE_CLOCK || place.space == SPACE_CONSTANT))

@@ -147,7 +147,16 @@ typedef struct LKernel {
 } LKernel;
 
 // Where a buffer lies when a kernel is called.
-typedef enum LSpace { SPACE_ARENA, SPACE_STATE, SPACE_INPUT, SPACE_OUTPUT, SPACE_CLOCK, SPACE_CONSTANT } LSpace;
+// SPACE_PREPARED is for stages before the schedule is done, which moves it into the arena.
+typedef enum LSpace {
+  SPACE_ARENA,
+  SPACE_STATE,
+  SPACE_INPUT,
+  SPACE_OUTPUT,
+  SPACE_CLOCK,
+  SPACE_CONSTANT,
+  SPACE_PREPARED
+} LSpace;
 typedef struct LPlace {
   LSpace space;
   int64_t offset; // bytes, in arena, state or constants; else 0
@@ -161,12 +170,15 @@ typedef struct LCall {
 } LCall;
 
 // One function of the module: train_step, eval_step, predict, init, a test.
-typedef struct LEntry {
+typedef struct LEntry LEntry;
+struct LEntry {
   const char *name;
+  const LEntry *prepare; // runs before a series of calls and leaves in the arena what they read; NULL: nothing
+  int64_t arena_bytes, prepared_bytes; // what calls use, and above it what `prepare` leaves
   bool parallel; // false: too little work for a team; runs on the calling thread alone, barriers mean nothing
   bool check;    // nnrt_check of every real buffer a call has written; only where parallel is false
   VEC(LCall) calls;
-} LEntry;
+};
 
 typedef struct LoopModule {
   Arena *arena;

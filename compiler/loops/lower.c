@@ -222,6 +222,44 @@ LBuffer *nest_scratch(Lower *lower, const char *name, LType type, int64_t length
   return buffer;
 }
 
+// ---- what is prepared
+bool nest_steady(const Lower *lower, const Node *node) {
+  return lower->prepared_bytes && lower->graph->steady && lower->graph->steady[node->id];
+}
+
+Lower nest_ahead_begin(const Lower *lower, const char *name, LType type, int64_t length, LBuffer **buffer) {
+  Arena *arena = lower->arena;
+  LKernel *out = arena_new_of(arena, LKernel);
+  *out = (LKernel){.name = arena_printf(arena, "%s_%s", lower->out->name, name),
+                   .comment = lower->out->comment,
+                   .span = lower->out->span,
+                   .n = lvar_new(arena, "n", L_I64),
+                   .work = length};
+  Lower ahead = {.arena = arena,
+                 .module = lower->module,
+                 .graph = lower->graph,
+                 .kernel = lower->kernel,
+                 .target = lower->target,
+                 .readers = lower->readers,
+                 .out = out,
+                 .flat = -1};
+  nest_name(&ahead, "n");
+  nest_begin_top(&ahead);
+  *buffer = nest_scratch(&ahead, name, type, length, *lower->prepared_bytes);
+  (*buffer)->read = false;
+  ahead.places.data[0].space = SPACE_PREPARED;
+  *lower->prepared_bytes += (length * ltype_bytes(type) + 63) / 64 * 64;
+  return ahead;
+}
+
+LBuffer *nest_ahead_end(Lower *lower, Lower *ahead) {
+  vec_push(lower->arena, &lower->ahead, (Ahead){ahead->out, ahead->places.data});
+  const LBuffer *made = ahead->out->buffers.data[0];
+  LBuffer *buffer = add_buffer(lower, made->name, made->type, made->length, made->shape, ahead->places.data[0]);
+  buffer->read = true;
+  return buffer;
+}
+
 // Row-major at the full batch, in the present way of counting.
 static LExpr *address(Lower *lower, const Node *node, LExpr *const *index) {
   const Type *type = &node->type;

@@ -7,7 +7,7 @@
 #include "loops/value.h"
 
 static const char *const type_names[] = {"f32", "f64", "i32", "i64", "u8", "bool", "u32", "u64"};
-static const char *const space_names[] = {"arena", "state", "input", "output", "clock", "constant"};
+static const char *const space_names[] = {"arena", "state", "input", "output", "clock", "constant", "prepared"};
 
 // How tightly an operation binds, as in C; 0: it is written as a call or a name.
 static const struct {

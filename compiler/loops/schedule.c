@@ -67,8 +67,7 @@ typedef struct Schedule {
   const KernelGraph *graph;
   const Target *target;
   const int *readers;
-  int64_t scratch, arena_bytes;
-  LEntry *entry;
+  int64_t scratch, arena_bytes, prepared_bytes;
   VEC(const char *) texts; // of module->kernels, to find equal ones; NULL: not printed yet
 } Schedule;
 
@@ -101,7 +100,8 @@ static int64_t lower_body(Lower *lower, int64_t scratch) {
   }
 }
 
-static LKernel *lower_kernel(Schedule *schedule, const Kernel *kernel, LPlace **places) {
+// `prepared`: what is made of steady values is, too.
+static Lower lower_kernel(Schedule *schedule, const Kernel *kernel, bool prepared) {
   Arena *arena = schedule->module->arena;
   LKernel *out = arena_new_of(arena, LKernel);
   out->name = kernel->name;
@@ -115,14 +115,14 @@ static LKernel *lower_kernel(Schedule *schedule, const Kernel *kernel, LPlace **
                  .target = schedule->target,
                  .readers = schedule->readers,
                  .out = out,
-                 .flat = -1};
+                 .flat = -1,
+                 .prepared_bytes = prepared ? &schedule->prepared_bytes : NULL};
   nest_name(&lower, "n");
   nest_begin_top(&lower);
   int64_t bytes = is_empty(schedule->graph, kernel) ? 0 : lower_body(&lower, schedule->scratch);
   if (schedule->scratch + bytes > schedule->arena_bytes)
     schedule->arena_bytes = schedule->scratch + bytes;
-  *places = lower.places.data;
-  return out;
+  return lower;
 }
 
 // ---- sharing
@@ -223,16 +223,26 @@ static Touches touches_of(Arena *arena, const LKernel *kernel, const LPlace *pla
   return touches;
 }
 
-static void add_call(Schedule *schedule, LKernel *kernel, LPlace *places, Touches *since) {
+// A list of calls that is being made.
+typedef struct Calls {
+  LEntry *entry;
+  Touches since; // the last barrier
+  int64_t work;  // that can be shared
+} Calls;
+
+static void add_call(Schedule *schedule, int before, Calls *calls, LKernel *kernel, LPlace *places) {
   Arena *arena = schedule->module->arena;
+  kernel = add_kernel(schedule, before, kernel);
+  calls->work += on_one_thread(kernel) ? 0 : kernel->work;
   LCall call = {.kernel = kernel, .places = places};
+  Touches *since = &calls->since;
   Touches touches = touches_of(arena, kernel, places);
   call.barrier = needs_barrier(since, &touches);
   if (call.barrier)
     since->count = 0;
   for (int i = 0; i < touches.count; i++)
     vec_push(arena, since, touches.data[i]);
-  vec_push(arena, &schedule->entry->calls, call);
+  vec_push(arena, &calls->entry->calls, call);
 }
 
 // ---- the entry
@@ -257,27 +267,56 @@ static const int64_t *scratch_places(Arena *arena, const KernelGraph *graph) {
   return places;
 }
 
+// What is prepared lies above all that calls use.
+static void place_prepared(const LEntry *entry, int64_t base) {
+  for (int i = 0; i < entry->calls.count; i++) {
+    const LCall *call = &entry->calls.data[i];
+    for (int b = 0; b < call->kernel->buffers.count; b++)
+      if (call->places[b].space == SPACE_PREPARED)
+        call->places[b] = (LPlace){SPACE_ARENA, base + call->places[b].offset, -1};
+  }
+}
+
+static LEntry *entry_new(Arena *arena, const char *name) {
+  LEntry *entry = arena_new_of(arena, LEntry);
+  entry->name = name;
+  return entry;
+}
+
+static void finish_entry(LoopModule *module, Calls *calls, int64_t base) {
+  place_prepared(calls->entry, base);
+  calls->entry->parallel = calls->work >= TEAM_WORK;
+  vec_push(module->arena, &module->entries, calls->entry);
+}
+
 void schedule(LoopModule *module, const KernelGraph *kernels, const char *entry, const Target *target) {
   Arena *arena = module->arena;
   Schedule state = {.module = module, .graph = kernels, .target = target};
   state.readers = count_readers(arena, kernels);
   const int64_t *scratch = scratch_places(arena, kernels);
   state.arena_bytes = kernels->arena_bytes;
-  state.entry = arena_new_of(arena, LEntry);
-  state.entry->name = entry;
-  Touches since = {0};
-  int64_t work = 0;
+  state.prepared_bytes = kernels->prepared_bytes;
+  Calls calls = {.entry = entry_new(arena, entry)};
+  Calls ahead = {.entry = entry_new(arena, arena_printf(arena, "%s_prepare", entry))};
   int before = module->kernels.count;
-  for (int i = 0; i < kernels->kernels.count; i++) {
-    LPlace *places = NULL;
-    state.scratch = scratch[i];
-    LKernel *kernel = lower_kernel(&state, kernels->kernels.data[i], &places);
-    kernel = add_kernel(&state, before, kernel);
-    work += on_one_thread(kernel) ? 0 : kernel->work;
-    add_call(&state, kernel, places, &since);
+  for (int i = 0; i < kernels->prepared.count; i++) {
+    Lower lower = lower_kernel(&state, kernels->prepared.data[i], false);
+    add_call(&state, before, &ahead, lower.out, lower.places.data);
   }
-  state.entry->parallel = work >= TEAM_WORK;
-  if (state.arena_bytes > module->arena_bytes)
-    module->arena_bytes = state.arena_bytes;
-  vec_push(arena, &module->entries, state.entry);
+  for (int i = 0; i < kernels->kernels.count; i++) {
+    state.scratch = scratch[i];
+    Lower lower = lower_kernel(&state, kernels->kernels.data[i], true);
+    for (int k = 0; k < lower.ahead.count; k++)
+      add_call(&state, before, &ahead, lower.ahead.data[k].kernel, lower.ahead.data[k].places);
+    add_call(&state, before, &calls, lower.out, lower.places.data);
+  }
+  int64_t base = (state.arena_bytes + ALIGN - 1) / ALIGN * ALIGN, end = base + state.prepared_bytes;
+  calls.entry->arena_bytes = state.arena_bytes;
+  calls.entry->prepared_bytes = state.prepared_bytes;
+  if (ahead.entry->calls.count) {
+    finish_entry(module, &ahead, base);
+    calls.entry->prepare = ahead.entry;
+  }
+  finish_entry(module, &calls, base);
+  module->arena_bytes = end > module->arena_bytes ? end : module->arena_bytes;
 }

@@ -47,9 +47,12 @@ typedef struct KernelGraph {
   const Graph *graph;
   NodeList nodes;          // graph->nodes, then copies that fuse added: a node's id is its place here
   VEC(Kernel *) kernels;   // in the order of execution
+  VEC(Kernel *) prepared;  // after prepare: those that run before a series of calls, in order
+  bool *steady;            // for each node id, after prepare: it follows from slots that are only read; NULL: not known
   Reads *reads;            // for the id of each node that a kernel computes
   Buffer *buffers;         // for each node id
   int *kernel_of;          // for each node id: Kernel.id of the kernel that computes it, -1
+  int64_t prepared_bytes;  // after prepare: of the values of `prepared`
   int64_t arena_bytes;     // after plan
   int64_t unplanned_bytes; // had every buffer a place of its own
 } KernelGraph;
@@ -61,6 +64,7 @@ typedef struct KernelOptions {
 } KernelOptions;
 
 KernelGraph *fuse(Arena *arena, const Graph *graph, const KernelOptions *options);
+void prepare(KernelGraph *kernels); // takes out kernels whose results no call changes
 void order(KernelGraph *kernels, const KernelOptions *options); // rearranges kernels so that less is alive at once
 void plan(KernelGraph *kernels, const KernelOptions *options);  // liveness, in-place reuse, offsets
 void kernels_print(Text *out, const KernelGraph *kernels);

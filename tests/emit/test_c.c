@@ -447,11 +447,11 @@ static Manifest *tables(const LoopModule *loops) {
                           .seed = -1,
                           .batch = 64,
                           .predict = 0,
-                          .train = {NULL, 1, 1, inputs, outputs},
+                          .train = {NULL, NULL, 1, 1, inputs, outputs},
                           .save = NNRT_SAVE_BEST,
                           .save_value = "val.loss"};
   predicts[0] =
-      (NnrtPredict){.model = "iris", .function = {NULL, 1, 1, inputs, outputs}, .task = NNRT_CLASSES, .data = &data};
+      (NnrtPredict){.model = "iris", .function = {NULL, NULL, 1, 1, inputs, outputs}, .task = NNRT_CLASSES, .data = &data};
   manifest->module = (NnrtModule){.abi = NNRT_ABI,
                                   .name = "iris",
                                   .file = "iris.nn",
