@@ -7,12 +7,21 @@
 #include "passes/passes.h"
 #include "session/embedded.h"
 
+// Bodies of scans after what is around them.
 static Graph *optimise(Graph *graph, bool trained, const CompileOptions *options) {
   graph = options->no_fold ? graph : pass_fold(graph);
   graph = options->no_simplify ? graph : pass_simplify(graph);
   graph = options->no_cse ? graph : pass_cse(graph);
   graph = options->no_norm || trained ? graph : pass_fold_norm(graph);
   graph = options->no_dce ? graph : pass_dce(graph);
+  for (int i = 0; i < graph->nodes.count; i++) {
+    Node *node = graph->nodes.data[i];
+    if (node->op != OP_scan)
+      continue;
+    GraphScan scan = *node->attr.scan;
+    scan.body = optimise((Graph *)scan.body, trained, options);
+    node->attr.scan = arena_copy(graph->arena, &scan, sizeof scan);
+  }
   return graph;
 }
 
@@ -26,7 +35,7 @@ static void compile_graph(Compilation *result, Graph *graph, const char *entry, 
   Arena *arena = result->program->arena;
   KernelOptions kernel_options = {
       .fuse = !options->no_fuse && !options->check, .order = !options->no_order, .plan = !options->no_plan};
-  graph = optimise(graph, use != EVALUATE, options);
+  graph = pass_scan(optimise(graph, use != EVALUATE, options));
   KernelGraph *kernels = fuse(arena, graph, &kernel_options);
   if (use != ONCE && !options->no_prepare && !options->check)
     prepare(kernels);

@@ -241,6 +241,7 @@ struct Elab {
   VEC(ModelUse) uses;
   VEC(Global *) mains;       // for each train block the model that `predict` means
   VEC(NameCount) optimizers; // minimize statements by optimizer
+  struct ScanBody *scan; // the innermost that is being run
   bool too_deep;
   bool misread;    // the file had errors before anything was elaborated
   TestBlock *test; // being built
@@ -321,6 +322,13 @@ bool eval_int(Elab *e, const Expr *expr, const char *what, int64_t *out);
 bool value_as_int(Elab *e, Span span, const Value *v, const char *what, int64_t *out);
 bool value_as_shape(Elab *e, Span span, const Value *v, Type *type); // fills rank and dimensions
 bool value_as_axis(Elab *e, Span span, const Value *v, int rank, int *axis);
+
+// ---- recurrence (scan.c)
+// The value of a scan: what it yields, or, if it yields nothing, what it carries at last. `all`: both, as a tuple.
+Value *eval_scan(Elab *e, const Expr *expr, bool all);
+void scan_yield(Elab *e, const Stmt *stmt);
+// Says that `what` cannot stand in a scan, if it does.
+bool scan_forbids(Elab *e, Span span, const char *what);
 
 // ---- names (scope.c)
 Scope *scope_push(Elab *e);

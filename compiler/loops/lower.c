@@ -121,7 +121,7 @@ bool nest_in_memory(const Lower *lower, const Node *node) {
 static LPlace add_constant(LoopModule *module, const void *data, int64_t bytes) {
   for (int64_t at = 0; bytes > 0 && at + bytes <= module->constant_bytes; at += 64)
     if (memcmp(module->constants + at, data, (size_t)bytes) == 0)
-      return (LPlace){SPACE_CONSTANT, at, -1};
+      return (LPlace){.space = SPACE_CONSTANT, .offset = at, .index = -1};
   int64_t start = (module->constant_bytes + 63) / 64 * 64, end = start + (bytes > 0 ? bytes : 8);
   uint8_t *grown = arena_alloc(module->arena, (size_t)end);
   if (module->constant_bytes)
@@ -130,17 +130,17 @@ static LPlace add_constant(LoopModule *module, const void *data, int64_t bytes) 
     memcpy(grown + start, data, (size_t)bytes);
   module->constants = grown;
   module->constant_bytes = end;
-  return (LPlace){SPACE_CONSTANT, start, -1};
+  return (LPlace){.space = SPACE_CONSTANT, .offset = start, .index = -1};
 }
 
-static LPlace place_of(Lower *lower, const Node *node) {
+LPlace nest_place(Lower *lower, const Node *node) {
   switch (node->op) {
   case OP_input:
-    return (LPlace){SPACE_INPUT, 0, node->attr.index};
+    return (LPlace){.space = SPACE_INPUT, .offset = 0, .index = node->attr.index};
   case OP_slot:
-    return (LPlace){SPACE_STATE, node->attr.slot->offset, -1};
+    return (LPlace){.space = SPACE_STATE, .offset = node->attr.slot->offset, .index = -1};
   case OP_clock:
-    return (LPlace){SPACE_CLOCK, 0, -1};
+    return (LPlace){.space = SPACE_CLOCK, .offset = 0, .index = -1};
   case OP_constant:
     return add_constant(lower->module, node->attr.data, type_count(&node->type, 0) * elem_bytes(node->type.elem));
   default:
@@ -194,7 +194,7 @@ static int64_t sample_elements(const Type *type, int64_t batch) {
 
 // One buffer for all values that share a place.
 LBuffer *nest_buffer(Lower *lower, const Node *node, bool write) {
-  LPlace place = place_of(lower, node);
+  LPlace place = nest_place(lower, node);
   LBuffer *buffer = NULL;
   for (int i = 0; i < lower->places.count && !buffer; i++) {
     LPlace other = lower->places.data[i];
@@ -217,7 +217,7 @@ LBuffer *nest_buffer(Lower *lower, const Node *node, bool write) {
 
 LBuffer *nest_scratch(Lower *lower, const char *name, LType type, int64_t length, int64_t offset) {
   const char *shape = arena_printf(lower->arena, "%s[%lld]", elem_name((ElemType)type), (long long)length);
-  LBuffer *buffer = add_buffer(lower, name, type, length, shape, (LPlace){SPACE_ARENA, offset, -1});
+  LBuffer *buffer = add_buffer(lower, name, type, length, shape, (LPlace){.space = SPACE_ARENA, .offset = offset, .index = -1});
   buffer->read = buffer->written = true;
   return buffer;
 }

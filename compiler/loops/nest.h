@@ -90,6 +90,7 @@ void nest_store(Lower *lower, const Node *node, LExpr *const *index, LExpr *valu
 // Computes the kernel's nodes [from, to) that are not known at `index`, then stores those that are kept.
 void nest_finish(Lower *lower, LExpr *const *index, int from, int to);
 bool nest_in_memory(const Lower *lower, const Node *node);
+LPlace nest_place(Lower *lower, const Node *node); // of a value in memory
 LBuffer *nest_buffer(Lower *lower, const Node *node, bool write);
 LBuffer *nest_scratch(Lower *lower, const char *name, LType type, int64_t length, int64_t offset);
 // Does the value stay the same from call to call, so that what is made of it can be prepared?

@@ -1,9 +1,11 @@
 // Kernels and the map of the arena as text, stable enough for golden tests. Takes the result of fuse (and plan).
+#include <string.h>
+
 #include "graph/ops.h"
 #include "passes/kernels.h"
 
 static const char *kind_name(KernelKind kind) {
-  static const char *const names[] = {"map", "row", "reduce", "product", "scatter"};
+  static const char *const names[] = {"map", "row", "reduce", "product", "scatter", "scan"};
   return names[kind];
 }
 
@@ -69,6 +71,14 @@ static void print_kernel(Text *out, const KernelGraph *kernels, const Kernel *ke
     print_place(out, kernels, &kernels->buffers[node->id]);
     print_source(out, node);
     text_add(out, "\n");
+  }
+  if (!kernel->body)
+    return;
+  Text body = text_new(out->arena);
+  kernels_print(&body, kernel->body);
+  for (const char *line = text_string(&body), *end; *line; line = end + 1) {
+    end = strchr(line, '\n');
+    text_printf(out, "    %.*s\n", (int)(end - line), line);
   }
 }
 

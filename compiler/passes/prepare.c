@@ -14,7 +14,7 @@ static bool is_updated(const Graph *graph, const Slot *slot) {
 }
 
 static bool is_steady(const KernelGraph *kernels, const Node *node) {
-  if (node->op == OP_input || node->op == OP_clock || node->op == OP_random)
+  if (node->op == OP_input || node->op == OP_clock || node->op == OP_random || node->op == OP_scan)
     return false;
   if (node->op == OP_slot && is_updated(kernels->graph, node->attr.slot))
     return false;
@@ -65,6 +65,11 @@ static void forget(Kernel *kernel, const Kernel *before) {
 static void find_steady(KernelGraph *kernels) {
   bool *each_call = arena_array(kernels->arena, bool, kernels->kernels.count + 1);
   kernels->steady = arena_array(kernels->arena, bool, kernels->nodes.count + 1);
+  for (int i = 0; i < kernels->kernels.count; i++) {
+    const Kernel *kernel = kernels->kernels.data[i];
+    for (int k = 0; kernel->body && k < kernel->root->attr.scan->carried; k++) // which the steps overwrite
+      each_call[kernels->kernel_of[kernel->root->inputs[k]->id]] = true;
+  }
   for (bool changed = true; changed;) {
     changed = false;
     for (int i = 0; i < kernels->nodes.count; i++) {

@@ -182,7 +182,6 @@ ERROR(model_part, "model m(x: f32[2]) { x |> dense(3) }\ntest \"a\" { expect sha
 
 // ---- not built yet
 ERROR(later_function, "model m(x: f32[8, 8]) { lstm(x, 3) }", "1:25", "`lstm` is not built yet", NULL)
-ERROR(later_scan, "model m(x: f32[4]) { scan v in x { yield v } }", "1:22", "`scan` is not built yet", NULL)
 ERROR(later_every, "test \"a\" { every 5 { x = 1 } }", "1:12", "`every` is not built yet", NULL)
 ERROR(later_tap, "model m(x: f32[2]) { x |> dense(3) }\ntest \"a\" { expect shape(m.dense_0(ones([1, 2]))) == [1, 3] }",
       "2:25", "the value at a call inside a model is not built yet", NULL)
