@@ -206,6 +206,8 @@ const DataFacts *data_facts(Elab *e, Global *global, bool counts) {
 
 bool data_sample_fits(const Type *batch, const Type *wanted) {
   int have = 1, want = 0;
+  if (batch->elem != wanted->elem)
+    return false;
   for (;;) {
     while (have < batch->rank && batch->dim[have] == 1)
       have++;

@@ -487,7 +487,7 @@ bool call_frozen(Elab *e);                   // the call whose body is being run
 int slot_thawed(Elab *e, const char *name);  // the phase that first trains a slot frozen before; 0: never frozen, or always
 bool step_graphs(Elab *e, TrainSetup *setup, TrainBlock *block);
 bool data_declare(Elab *e, Global *global);
-// Are a batch's samples of the shape that a model takes? Dimensions of one, as of grey images, do not count.
+// Are a batch's samples of the type and shape that a model takes? Dimensions of one, as of grey images, do not count.
 bool data_sample_fits(const Type *batch, const Type *wanted);
 const DataFacts *data_facts(Elab *e, Global *global, bool counts);
 void test_declaration(Elab *e, Module *module, const Decl *decl);

@@ -1,4 +1,5 @@
 // The life of a data set: open (source, transforms, finish), what is known of it, order of an epoch, batches, close.
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -60,7 +61,7 @@ void nnrt_set_x(NnrtDataset *set, int rank, const int64_t *dim) {
   set->known = true;
   nnrt_reshape_x(set, rank, dim);
   set->image = set->info.x;
-  set->width = nnrt_value_elements(&set->image);
+  set->width = set->x_step = nnrt_value_elements(&set->image);
 }
 
 void nnrt_set_y_class(NnrtDataset *set, int64_t class_count, const char *const *names) {
@@ -71,7 +72,7 @@ void nnrt_set_y_class(NnrtDataset *set, int64_t class_count, const char *const *
 
 void nnrt_set_y_target(NnrtDataset *set, int64_t width) {
   set->info.y = (NnrtValue){.name = "y", .type = NNRT_F32, .rank = 1, .dim = {width}};
-  set->target_width = width;
+  set->target_width = set->y_step = width;
 }
 
 void nnrt_set_y_map(NnrtDataset *set, int rank, const int64_t *dim, int64_t class_count) {
@@ -94,13 +95,28 @@ bool nnrt_set_part(NnrtDataset *set, NnrtPartKind kind, int64_t first, int64_t c
 
 enum { MOST_STAGES = 64 };
 
+static bool takes(const NnrtOpening *opening, const NnrtDataset *set) {
+  if (!set->transforms)
+    return true;
+  char names[128] = "";
+  for (const char *const *name = set->transforms; *name; name++) {
+    if (!strcmp(*name, opening->call->name))
+      return true;
+    size_t used = strlen(names);
+    snprintf(names + used, sizeof names - used, "%s%s", used ? ", " : "", *name);
+  }
+  return nnrt_fail_at(opening, NULL, "`%s` cannot be taken through `%s`, only through %s", opening->data->calls->name,
+                      opening->call->name, names);
+}
+
 static bool apply(NnrtOpening *opening, NnrtDataset *set, const NnrtStage *stages, const char *what) {
   for (const NnrtStage *stage = stages; stage->name; stage++)
     if (!strcmp(stage->name, opening->call->name)) {
       const NnrtArg *args[NNRT_MAX_PARAMS] = {NULL};
-      return (!stage->params || nnrt_bind(opening, stage->params, args)) && stage->apply(opening, set, args);
+      return takes(opening, set) && (!stage->params || nnrt_bind(opening, stage->params, args)) &&
+             stage->apply(opening, set, args);
     }
-  static const char *const later[] = {"text", "series", "window"};
+  static const char *const later[] = {"text", "window"};
   for (size_t i = 0; i < sizeof later / sizeof *later; i++)
     if (!strcmp(later[i], opening->call->name))
       return nnrt_fail_at(opening, NULL, "data %s `%s` is not built yet", what, later[i]);
@@ -126,6 +142,8 @@ static bool open_calls(NnrtOpening *opening, NnrtDataset *set) {
             : apply(opening, set, nnrt_source_stages, "source")))
       return false;
   }
+  if (set->finish && opening->depth != NNRT_DATA_CHECK && !set->finish(opening, set))
+    return false;
   return nnrt_augment_check(opening, set) && (nnrt_data_finish(set, opening->error) || nnrt_fail_from(opening, NULL));
 }
 

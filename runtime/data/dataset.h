@@ -7,7 +7,9 @@
 
 typedef struct NnrtCsv NnrtCsv;               // columns and codings of a CSV file: csv.h
 typedef struct NnrtImageFiles NnrtImageFiles; // images that lie in files: images.h
+typedef struct NnrtOpening NnrtOpening;       // a set being opened: below
 typedef struct NnrtAugment NnrtAugment;       // changes of training images: augment.h
+typedef struct NnrtSequence NnrtSequence;     // samples that are windows of one sequence: sequence.h
 
 // A step of the values' way from file to batch, in the order written.
 typedef struct NnrtValueStep {
@@ -26,6 +28,7 @@ struct NnrtDataset {
   bool known;                  // shapes and counts are known
   int64_t rows, width;         // samples read; elements of one x as read
   NnrtValue image;             // x as read, before the transforms; rank -1: not known
+  int64_t x_step, y_step;      // elements from one row's x (target) to the next one's; windows overlap
   uint8_t *bytes;              // x as read from bytes
   float *floats;               // x otherwise; NaN marks a missing value until nnrt_data_finish
   const NnrtImageFiles *files; // x, if neither is there: bytes still to be decoded
@@ -42,14 +45,19 @@ struct NnrtDataset {
   int step_count;
   NnrtAugment *augment; // NULL: none
   NnrtMissing missing;
-  bool *coded;           // elements of one-hot columns, which are neither scaled nor standardised; NULL: none
-  float *fill;           // for missing values, before scaling; NULL: zero
-  float *center, *scale; // NULL: values as they are
-  bool uniform;          // all elements have the same center and scale
-  const NnrtCsv *csv;    // NULL: another source
+  NnrtSequence *sequence;    // NULL: rows are samples of their own
+  bool *coded;               // elements of one-hot columns, which are neither scaled nor standardised; NULL: none
+  float *fill;               // for missing values, before scaling; NULL: zero
+  float *center, *scale;     // NULL: values as they are
+  bool uniform;              // all elements have the same center and scale
+  float *y_center, *y_scale; // of targets that are scaled too, for each of their y_step columns; NULL: they are not
+  const NnrtCsv *csv;        // NULL: another source
   // Reads rows to predict on from another file of the source's format; NULL: a CSV of numbers.
   bool (*like)(const NnrtDataset *model, NnrtDataset *set, const char *path, NnrtError *error);
   const void *source; // what `like` needs to know of the source, or NULL
+  // What the source does once all transforms are known, at the depths that open files; NULL: nothing.
+  bool (*finish)(NnrtOpening *opening, NnrtDataset *set);
+  const char *const *transforms; // names of those it can be taken through, NULL at the end; NULL: any
   struct NnrtBlock *blocks;
 };
 
@@ -58,12 +66,12 @@ void *nnrt_data_alloc(NnrtDataset *set, int64_t count, size_t size);
 char *nnrt_data_text(NnrtDataset *set, const char *text, size_t length);
 
 // ---- a set being opened
-typedef struct NnrtOpening {
+struct NnrtOpening {
   const NnrtData *data;
   const NnrtDataCall *call; // the one being applied
   NnrtDepth depth;
   NnrtError *error;
-} NnrtOpening;
+};
 
 enum { NNRT_MAX_PARAMS = 12 };
 typedef enum NnrtTakes {
@@ -102,9 +110,10 @@ bool nnrt_npz_open(NnrtOpening *opening, NnrtDataset *set, const NnrtArg *const 
 bool nnrt_hdf5_open(NnrtOpening *opening, NnrtDataset *set, const NnrtArg *const *args);
 bool nnrt_cifar_open(NnrtOpening *opening, NnrtDataset *set, const NnrtArg *const *args);
 bool nnrt_images_open(NnrtOpening *opening, NnrtDataset *set, const NnrtArg *const *args);
+bool nnrt_series_open(NnrtOpening *opening, NnrtDataset *set, const NnrtArg *const *args);
 extern const NnrtParam nnrt_csv_params[], nnrt_idx_params[], nnrt_values_params[], nnrt_toy_params[], nnrt_npy_params[],
     nnrt_shapes_params[], nnrt_scattered_params[], nnrt_npz_params[], nnrt_hdf5_params[], nnrt_cifar_params[],
-    nnrt_images_params[];
+    nnrt_images_params[], nnrt_series_params[];
 
 // Arguments of the call in their places, checked for names and kinds.
 bool nnrt_bind(NnrtOpening *opening, const NnrtParam *params, const NnrtArg *args[NNRT_MAX_PARAMS]);
@@ -137,6 +146,8 @@ bool nnrt_data_row(const NnrtDataset *set, int64_t row, uint8_t *room, uint8_t *
 // Fills missing values, learns what the steps ask for from the training rows, and applies it to the stored values.
 bool nnrt_data_finish(NnrtDataset *set, NnrtError *error);
 void nnrt_data_apply(NnrtDataset *set); // the last of these alone, with what was learnt
+// What the steps make of an element with this mean and variance over the training rows.
+void nnrt_compose(const NnrtDataset *set, double mean, double variance, float *center, float *scale);
 
 // ---- files (file.c)
 typedef struct NnrtFile NnrtFile; // plain or gzip

@@ -1,4 +1,4 @@
-// What prediction asks of a set about its images.
+// What prediction asks of a set about its images and targets.
 #include "data/boxes.h"
 
 const char *nnrt_data_file_name(const NnrtDataset *set, int64_t i) {
@@ -10,6 +10,13 @@ void nnrt_data_byte_scale(const NnrtDataset *set, double *center, double *scale)
     return;
   *center = set->scale ? (double)set->center[0] : 0;
   *scale = set->scale ? (double)set->scale[0] : 1;
+}
+
+double nnrt_data_unscale(const NnrtDataset *set, int64_t elements, int64_t i, double value) {
+  if (!set->y_scale || elements != set->target_width)
+    return value;
+  int64_t column = i % set->y_step;
+  return value / (double)set->y_scale[column] + (double)set->y_center[column];
 }
 
 bool nnrt_data_file_size(const NnrtDataset *set, int64_t i, int64_t *height, int64_t *width, NnrtError *error) {

@@ -170,7 +170,7 @@ NnrtDataset *nnrt_data_open_like(const NnrtDataset *model, const char *path, Nnr
   set->info = model->info;
   set->depth = NNRT_DATA_FULL;
   set->known = true;
-  set->width = model->width;
+  set->width = set->x_step = model->width;
   set->image = model->image;
   set->target_width = model->target_width;
   set->one_hot = model->one_hot;
