@@ -143,7 +143,8 @@ static bool learn(NnrtDataset *set, Moments *m, NnrtError *error) {
 }
 
 bool nnrt_data_finish(NnrtDataset *set, NnrtError *error) {
-  if (set->depth != NNRT_DATA_FULL || set->sequence) // the steps of a sequence are no rows: its source has learnt
+  if (set->depth != NNRT_DATA_FULL || set->sequence ||
+      set->ids) // sequences have learnt of steps, not rows; ids are no values
     return true;
   size_t width = (size_t)set->width;
   Moments m = {calloc(width, sizeof *m.mean), calloc(width, sizeof *m.variance), calloc(width, sizeof *m.seen)};

@@ -78,8 +78,19 @@ static void gather_one_hot(const NnrtDataset *set, const int64_t *rows, const in
     y[i * classes + set->classes[rows[order[i]]]] = 1;
 }
 
+static void gather_ids(const int32_t *table, int64_t step, int64_t width, const int64_t *rows, const int64_t *order,
+                       int64_t count, int64_t *to) {
+  for (int64_t i = 0; i < count; i++) {
+    const int32_t *in = table + rows[order[i]] * step;
+    for (int64_t j = 0; j < width; j++)
+      *to++ = in[j];
+  }
+}
+
 static void gather_x(const NnrtDataset *set, const int64_t *rows, const int64_t *order, int64_t count, void *x) {
-  if (set->bytes)
+  if (set->ids)
+    gather_ids(set->ids, set->x_step, set->width, rows, order, count, x);
+  else if (set->bytes)
     gather_bytes(set, rows, order, count, x);
   else
     gather_floats(set->floats, set->x_step, set->width, rows, order, count, x);
@@ -88,6 +99,8 @@ static void gather_x(const NnrtDataset *set, const int64_t *rows, const int64_t 
 static void gather_y(const NnrtDataset *set, const int64_t *rows, const int64_t *order, int64_t count, void *y) {
   if (set->targets)
     gather_floats(set->targets, set->y_step, set->target_width, rows, order, count, y);
+  else if (set->target_ids)
+    gather_ids(set->target_ids, set->y_step, set->target_width, rows, order, count, y);
   else if (set->maps)
     gather_maps(set, rows, order, count, y);
   else if (set->classes && set->one_hot)

@@ -5,6 +5,7 @@
 
 #include "data/augment.h"
 #include "data/dataset.h"
+#include "data/token_set.h"
 #include "random.h"
 
 typedef struct NnrtBlock {
@@ -37,6 +38,9 @@ void nnrt_data_close(NnrtDataset *set) {
     next = block->next;
     free(block);
   }
+  nnrt_tokens_free(set->tokens);
+  nnrt_tokens_free(set->target_tokens);
+  free(set->raw);
   free(set);
 }
 
@@ -83,6 +87,16 @@ void nnrt_set_y_map(NnrtDataset *set, int rank, const int64_t *dim, int64_t clas
   set->info.class_count = (int)class_count;
 }
 
+void nnrt_set_x_ids(NnrtDataset *set, int64_t width) {
+  nnrt_set_x(set, 1, &width);
+  set->info.x.type = NNRT_I64;
+}
+
+void nnrt_set_y_ids(NnrtDataset *set, int64_t width) {
+  set->info.y = (NnrtValue){.name = "y", .type = NNRT_I64, .rank = 1, .dim = {width}};
+  set->target_width = set->y_step = width;
+}
+
 bool nnrt_set_part(NnrtDataset *set, NnrtPartKind kind, int64_t first, int64_t count) {
   set->info.count[kind] = count;
   if (set->depth != NNRT_DATA_FULL)
@@ -116,7 +130,7 @@ static bool apply(NnrtOpening *opening, NnrtDataset *set, const NnrtStage *stage
       return takes(opening, set) && (!stage->params || nnrt_bind(opening, stage->params, args)) &&
              stage->apply(opening, set, args);
     }
-  static const char *const later[] = {"text", "window"};
+  static const char *const later[] = {"window"};
   for (size_t i = 0; i < sizeof later / sizeof *later; i++)
     if (!strcmp(later[i], opening->call->name))
       return nnrt_fail_at(opening, NULL, "data %s `%s` is not built yet", what, later[i]);

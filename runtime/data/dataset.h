@@ -9,6 +9,7 @@ typedef struct NnrtCsv NnrtCsv;               // columns and codings of a CSV fi
 typedef struct NnrtImageFiles NnrtImageFiles; // images that lie in files: images.h
 typedef struct NnrtOpening NnrtOpening;       // a set being opened: below
 typedef struct NnrtAugment NnrtAugment;       // changes of training images: augment.h
+typedef struct NnrtTokens NnrtTokens;         // text as numbers: tokens.h
 typedef struct NnrtSequence NnrtSequence;     // samples that are windows of one sequence: sequence.h
 
 // A step of the values' way from file to batch, in the order written.
@@ -25,16 +26,19 @@ typedef enum NnrtMissing { NNRT_MISSING_ERROR, NNRT_MISSING_MEAN, NNRT_MISSING_Z
 struct NnrtDataset {
   NnrtSampleInfo info;
   NnrtDepth depth;
-  bool known;                  // shapes and counts are known
-  int64_t rows, width;         // samples read; elements of one x as read
-  NnrtValue image;             // x as read, before the transforms; rank -1: not known
-  int64_t x_step, y_step;      // elements from one row's x (target) to the next one's; windows overlap
-  uint8_t *bytes;              // x as read from bytes
-  float *floats;               // x otherwise; NaN marks a missing value until nnrt_data_finish
-  const NnrtImageFiles *files; // x, if neither is there: bytes still to be decoded
-  int64_t *classes;            // y of each row, or NULL
-  float *targets;              // y of each row, target_width elements, or NULL
-  uint8_t *maps;               // y of each row: the class of each of map_width places, or NULL
+  bool known;                         // shapes and counts are known
+  int64_t rows, width;                // samples read; elements of one x as read
+  NnrtValue image;                    // x as read, before the transforms; rank -1: not known
+  int64_t x_step, y_step;             // elements from one row's x (target) to the next one's; windows overlap
+  uint8_t *bytes;                     // x as read from bytes
+  float *floats;                      // x otherwise; NaN marks a missing value until nnrt_data_finish
+  const NnrtImageFiles *files;        // x, if neither is there: bytes still to be decoded
+  int64_t *classes;                   // y of each row, or NULL
+  float *targets;                     // y of each row, target_width elements, or NULL
+  int32_t *ids, *target_ids;          // x, and y of target_width, where they are tokens; or NULL
+  NnrtTokens *tokens, *target_tokens; // what they stand for
+  char *raw;                          // a file's text until `finish`
+  uint8_t *maps;                      // y of each row: the class of each of map_width places, or NULL
   int64_t map_width;
   int64_t target_width;
   int box_classes; // of a source whose targets are grids of boxes, though it has no files; else 0
@@ -110,10 +114,11 @@ bool nnrt_npz_open(NnrtOpening *opening, NnrtDataset *set, const NnrtArg *const 
 bool nnrt_hdf5_open(NnrtOpening *opening, NnrtDataset *set, const NnrtArg *const *args);
 bool nnrt_cifar_open(NnrtOpening *opening, NnrtDataset *set, const NnrtArg *const *args);
 bool nnrt_images_open(NnrtOpening *opening, NnrtDataset *set, const NnrtArg *const *args);
+bool nnrt_text_open(NnrtOpening *opening, NnrtDataset *set, const NnrtArg *const *args);
 bool nnrt_series_open(NnrtOpening *opening, NnrtDataset *set, const NnrtArg *const *args);
 extern const NnrtParam nnrt_csv_params[], nnrt_idx_params[], nnrt_values_params[], nnrt_toy_params[], nnrt_npy_params[],
     nnrt_shapes_params[], nnrt_scattered_params[], nnrt_npz_params[], nnrt_hdf5_params[], nnrt_cifar_params[],
-    nnrt_images_params[], nnrt_series_params[];
+    nnrt_images_params[], nnrt_series_params[], nnrt_text_params[];
 
 // Arguments of the call in their places, checked for names and kinds.
 bool nnrt_bind(NnrtOpening *opening, const NnrtParam *params, const NnrtArg *args[NNRT_MAX_PARAMS]);
@@ -134,6 +139,9 @@ int64_t nnrt_value_elements(const NnrtValue *value); // without a batch dimensio
 void nnrt_set_y_class(NnrtDataset *set, int64_t class_count, const char *const *names);
 void nnrt_set_y_target(NnrtDataset *set, int64_t width);
 void nnrt_set_y_map(NnrtDataset *set, int rank, const int64_t *dim, int64_t class_count);
+// x is token numbers of that shape; y is, of `width` tokens, whose number the classes are.
+void nnrt_set_x_ids(NnrtDataset *set, int64_t width);
+void nnrt_set_y_ids(NnrtDataset *set, int64_t width);
 // The part `kind` is the `count` rows from `first` on.
 bool nnrt_set_part(NnrtDataset *set, NnrtPartKind kind, int64_t first, int64_t count);
 // x of a row: where it is stored as bytes or floats, or, decoded from its file, in `room`, with its map in `map` (NULL:

@@ -35,7 +35,7 @@ static bool lay_part(const NnrtOpening *opening, NnrtDataset *set, int kind, int
 bool nnrt_sequence_lay(const NnrtOpening *opening, NnrtDataset *set, const int64_t begin[4]) {
   for (int kind = 0; kind < 3; kind++) {
     int64_t from = begin[kind];
-    if (kind && from == begin[kind + 1])
+    if (kind && !set->info.count[kind])
       continue;
     if (kind && set->sequence->history)
       from = from > set->sequence->window ? from - set->sequence->window : 0;

@@ -186,6 +186,7 @@ const NnrtStage nnrt_source_stages[] = {{"csv", nnrt_csv_params, nnrt_csv_open},
                                         {"cifar10", nnrt_cifar_params, nnrt_cifar_open},
                                         {"cifar100", nnrt_cifar_params, nnrt_cifar_open},
                                         {"images", nnrt_images_params, nnrt_images_open},
+                                        {"text", nnrt_text_params, nnrt_text_open},
                                         {"series", nnrt_series_params, nnrt_series_open},
                                         {0}};
 

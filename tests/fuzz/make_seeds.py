@@ -1,5 +1,6 @@
 #!/usr/bin/env python3
-"""Writes the seeds of fuzz_image (but for the JPEG files, which libjpeg wrote), fuzz_npy, fuzz_cifar and fuzz_boxes."""
+"""Writes the seeds of fuzz_image (but for the JPEG files, which libjpeg wrote), fuzz_npy, fuzz_cifar, fuzz_boxes,
+fuzz_series and fuzz_text."""
 import io, os, struct, zipfile, zlib
 
 here = os.path.join(os.path.dirname(os.path.abspath(__file__)), "corpus")
@@ -58,3 +59,17 @@ keep("boxes", "two", 2, head + b"a.png,cat,0,0,4,4\nb.png,dog,5.5,1,20,10\n")
 keep("boxes", "turned", 8 + 3, b"class,file,bottom,right,top,left,note\n7,a.png,9,9,1,1,\n-2,a.png,3,3,2,2,x\n")
 keep("boxes", "outside", 0, head + b"a.png,cat,0,0,40,4\n")
 keep("boxes", "unknown", 0, head + b"c.png,cat,0,0,4,4\n")
+
+steps = b"y,b\n" + b"".join(b"%d,%d\n" % (i, 100 - i) for i in range(30))
+keep("series", "plain", 2, b"\0" + steps)
+keep("series", "parts", 8 + 32, bytes([2 + 4 + 8]) + steps)
+keep("series", "history", 3, bytes([1 + 4]) + steps)
+keep("series", "no_header", 128 + 1, bytes([2]) + b"1;2,3\r\n4;5,6\r\n7,8\r\n1,2\r\n")
+keep("series", "gap", 1, b"\0y\n1\n?\n3\n")
+
+words = "the cat sat on the mat, the cats don't; caf\u00e9 12\n".encode() * 3
+for kind, name in enumerate(("bytes", "chars", "words", "bpe")):
+    keep("text", name, kind + 4, bytes([8 * 4 + 3]) + words)
+keep("text", "lower", 128 + 2, b"\0" + words)
+keep("text", "runs", 3, bytes([255]) + b"aaaaaaaaaaaaaaaaaaaa  abababababab   b")
+keep("text", "no_utf8", 1, b"\0caf\xe9")
