@@ -19,20 +19,20 @@ static bool read_kind(const NnrtOpening *opening, const NnrtArg *as, NnrtTokenKi
 }
 
 bool nnrt_coding_read(const NnrtOpening *opening, const NnrtArg *as, const NnrtArg *vocabulary, const NnrtArg *lower,
-                      NnrtCoding *coding) {
-  coding->kind = NNRT_CHARS;
+                      NnrtTextCoding *coding) {
+  coding->kind = NNRT_TOKEN_CHARS;
   coding->lower = lower && lower->integer;
   if (as && !read_kind(opening, as, &coding->kind))
     return false;
-  coding->has[NNRT_UNKNOWN] =
-      coding->kind == NNRT_WORDS || (coding->kind == NNRT_CHARS && (vocabulary || coding->has[NNRT_PADDING]));
-  int least = coding->kind == NNRT_BYTES || coding->kind == NNRT_BPE ? 256 : 1;
+  coding->has[NNRT_UNKNOWN] = coding->kind == NNRT_TOKEN_WORDS ||
+                              (coding->kind == NNRT_TOKEN_CHARS && (vocabulary || coding->has[NNRT_PADDING]));
+  int least = coding->kind == NNRT_TOKEN_BYTES || coding->kind == NNRT_TOKEN_BPE ? 256 : 1;
   for (int i = 0; i < NNRT_SPECIALS; i++)
     least += coding->has[i];
   if (!vocabulary)
-    return coding->kind != NNRT_BPE ||
+    return coding->kind != NNRT_TOKEN_BPE ||
            nnrt_fail_at(opening, as, "`as: bpe` needs `vocabulary: …`, the number of its pieces");
-  if (coding->kind == NNRT_BYTES)
+  if (coding->kind == NNRT_TOKEN_BYTES)
     return nnrt_fail_at(opening, vocabulary, "`as: bytes` has no `vocabulary`: bytes are 256");
   if (vocabulary->integer < least || vocabulary->integer > LARGEST_VOCABULARY)
     return nnrt_fail_at(opening, vocabulary, "`vocabulary` of %s is from %d to %d, not %lld",
@@ -42,7 +42,7 @@ bool nnrt_coding_read(const NnrtOpening *opening, const NnrtArg *as, const NnrtA
 }
 
 bool nnrt_text_check(const char *place, NnrtTokenKind kind, const char *text, size_t length, NnrtError *error) {
-  if (kind == NNRT_BYTES)
+  if (kind == NNRT_TOKEN_BYTES)
     return true;
   const char *end = text + length, *fault = nnrt_utf8_fault(text, end), *nul = memchr(text, 0, (size_t)(fault - text));
   if (fault == end && !nul)
@@ -63,7 +63,7 @@ char *nnrt_text_read(const char *path, NnrtTokenKind kind, size_t *length, NnrtE
     nnrt_fail(error, "%s: cannot read it: %s", path, why);
     return NULL;
   }
-  if (kind != NNRT_BYTES && *length >= 3 && !memcmp(text, "\xEF\xBB\xBF", 3)) {
+  if (kind != NNRT_TOKEN_BYTES && *length >= 3 && !memcmp(text, "\xEF\xBB\xBF", 3)) {
     *length -= 3;
     memmove(text, text + 3, *length + 1);
   }

@@ -242,20 +242,10 @@ static bool settle_columns(Reading *r) {
 }
 
 // ---- second pass: categories
-// The text by which a cell's category goes: of whole numbers one spelling.
-static const char *category_text(const NnrtColumn *column, const NnrtCell *cell, char room[32], size_t *length) {
-  *length = cell->length;
-  double value;
-  if (column->coding != NNRT_WHOLES || nnrt_parse_number(cell, &value) != NNRT_NUMBER || fabs(value) > 0x1p53)
-    return cell->text;
-  *length = (size_t)snprintf(room, 32, "%lld", (long long)value);
-  return value == floor(value) ? room : cell->text;
-}
-
 static bool collect_cell(Reading *r, NnrtColumn *column, const Seen *seen, const NnrtCell *cell) {
   char room[32];
   size_t length;
-  const char *text = category_text(column, cell, room, &length);
+  const char *text = nnrt_category_text(column, cell, room, &length);
   if (!nnrt_category_add(r->set, &column->categories, text, length))
     return nnrt_csv_fail(&r->text, cell->line, cell->column, "not enough memory");
   int count = column->categories.count;
@@ -327,7 +317,7 @@ static bool place_columns(Reading *r) {
 static bool fill_category(NnrtCsvText *text, const NnrtColumn *column, const NnrtCell *cell, int *number) {
   char room[32];
   size_t length;
-  const char *word = category_text(column, cell, room, &length);
+  const char *word = nnrt_category_text(column, cell, room, &length);
   *number = nnrt_category_find(&column->categories, word, length);
   return *number >= 0 ||
          nnrt_csv_fail(text, cell->line, cell->column, "column `%.60s`: `%.*s` is not among the %d texts known",

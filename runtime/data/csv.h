@@ -84,6 +84,8 @@ bool nnrt_csv_no_column(const NnrtOpening *opening, const NnrtCsv *csv, const ch
                         const char *name);
 // The argument `separator`; a comma where it is left out.
 bool nnrt_csv_separator(const NnrtOpening *opening, const NnrtArg *arg, char *separator);
+// The text by which a cell's category goes: of whole numbers one spelling, in `room`.
+const char *nnrt_category_text(const NnrtColumn *column, const NnrtCell *cell, char room[32], size_t *length);
 // A cell of a column of numbers.
 bool nnrt_csv_number(NnrtCsvText *text, const char *column, const NnrtCell *cell, float *to);
 // Reads `rows` records into the set's x and y as the columns say. Records to be dropped are not counted.

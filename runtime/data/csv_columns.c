@@ -1,4 +1,5 @@
-// Columns of a CSV file: their names, by the header or by number, and cells as numbers.
+// Columns of a CSV file: their names, by the header or by number, and cells as numbers and categories.
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -96,4 +97,13 @@ bool nnrt_csv_number(NnrtCsvText *text, const char *column, const NnrtCell *cell
   return number == NNRT_NUMBER || nnrt_csv_fail(text, cell->line, cell->column, "column `%.60s`: `%.*s` is %s", column,
                                                 (int)(cell->length < 40 ? cell->length : 40), cell->text,
                                                 number == NNRT_TOO_LARGE ? "too large" : "not a number");
+}
+
+const char *nnrt_category_text(const NnrtColumn *column, const NnrtCell *cell, char room[32], size_t *length) {
+  *length = cell->length;
+  double value;
+  if (column->coding != NNRT_WHOLES || nnrt_parse_number(cell, &value) != NNRT_NUMBER || fabs(value) > 0x1p53)
+    return cell->text;
+  *length = (size_t)snprintf(room, 32, "%lld", (long long)value);
+  return value == floor(value) ? room : cell->text;
 }

@@ -114,11 +114,13 @@ bool nnrt_npz_open(NnrtOpening *opening, NnrtDataset *set, const NnrtArg *const 
 bool nnrt_hdf5_open(NnrtOpening *opening, NnrtDataset *set, const NnrtArg *const *args);
 bool nnrt_cifar_open(NnrtOpening *opening, NnrtDataset *set, const NnrtArg *const *args);
 bool nnrt_images_open(NnrtOpening *opening, NnrtDataset *set, const NnrtArg *const *args);
+bool nnrt_texts_open(NnrtOpening *opening, NnrtDataset *set, const NnrtArg *const *args);
+bool nnrt_pairs_open(NnrtOpening *opening, NnrtDataset *set, const NnrtArg *const *args);
 bool nnrt_text_open(NnrtOpening *opening, NnrtDataset *set, const NnrtArg *const *args);
 bool nnrt_series_open(NnrtOpening *opening, NnrtDataset *set, const NnrtArg *const *args);
 extern const NnrtParam nnrt_csv_params[], nnrt_idx_params[], nnrt_values_params[], nnrt_toy_params[], nnrt_npy_params[],
     nnrt_shapes_params[], nnrt_scattered_params[], nnrt_npz_params[], nnrt_hdf5_params[], nnrt_cifar_params[],
-    nnrt_images_params[], nnrt_series_params[], nnrt_text_params[];
+    nnrt_images_params[], nnrt_series_params[], nnrt_text_params[], nnrt_texts_params[], nnrt_pairs_params[];
 
 // Arguments of the call in their places, checked for names and kinds.
 bool nnrt_bind(NnrtOpening *opening, const NnrtParam *params, const NnrtArg *args[NNRT_MAX_PARAMS]);

@@ -19,7 +19,7 @@ const NnrtParam nnrt_text_params[] = {{"path", NNRT_TAKES_STR, false, true},
 
 typedef struct Text {
   NnrtSequence sequence;
-  NnrtCoding coding;
+  NnrtTextCoding coding;
 } Text;
 
 // ---- once the parts are known
@@ -29,12 +29,12 @@ static void find_cuts(const NnrtDataset *set, NnrtTokenKind kind, int64_t cut[4]
   for (int part = 0; part < 3; part++)
     cut[part + 1] = cut[part] + set->info.count[part];
   for (int i = 1; i < 3; i++)
-    while (kind != NNRT_BYTES && cut[i] > 0 && ((unsigned char)set->raw[cut[i]] & 0xc0) == 0x80)
+    while (kind != NNRT_TOKEN_BYTES && cut[i] > 0 && ((unsigned char)set->raw[cut[i]] & 0xc0) == 0x80)
       cut[i]--;
 }
 
-static bool learn(NnrtOpening *opening, NnrtDataset *set, const NnrtCoding *coding, const int64_t cut[4]) {
-  bool whole = coding->kind == NNRT_CHARS && !coding->has[NNRT_UNKNOWN];
+static bool learn(NnrtOpening *opening, NnrtDataset *set, const NnrtTextCoding *coding, const int64_t cut[4]) {
+  bool whole = coding->kind == NNRT_TOKEN_CHARS && !coding->has[NNRT_UNKNOWN];
   set->tokens = nnrt_tokens_new(coding->kind, coding->lower, coding->has);
   return (set->tokens && nnrt_tokens_learn(set->tokens, set->raw, (size_t)cut[whole ? 3 : 1]) &&
           nnrt_tokens_settle(set->tokens, coding->vocabulary)) ||

@@ -3,17 +3,17 @@
 #include "data/dataset.h"
 #include "data/token_set.h"
 
-typedef struct NnrtCoding {
+typedef struct NnrtTextCoding {
   NnrtTokenKind kind;
   bool lower;
   int vocabulary; // most tokens; 0: all
   bool has[NNRT_SPECIALS];
-} NnrtCoding;
+} NnrtTextCoding;
 
 // The arguments `as`, `vocabulary`, `lower`. `coding->has` comes with what the source needs; there is an id for unknown
 // words, and for unknown characters unless all of the text are tokens and it needs no padding.
 bool nnrt_coding_read(const NnrtOpening *opening, const NnrtArg *as, const NnrtArg *vocabulary, const NnrtArg *lower,
-                      NnrtCoding *coding);
+                      NnrtTextCoding *coding);
 // Whether bytes are text: UTF-8 and no NUL among them, unless tokens are bytes. `place` names what they are of.
 bool nnrt_text_check(const char *place, NnrtTokenKind kind, const char *text, size_t length, NnrtError *error);
 // A file without its byte order mark, checked, with a NUL behind it. NULL after an error; the caller frees it.

@@ -4,7 +4,13 @@
 #include "data/dictionary.h"
 #include "data/tokens.h"
 
-typedef enum NnrtTokenKind { NNRT_BYTES, NNRT_CHARS, NNRT_WORDS, NNRT_BPE, NNRT_TOKEN_KINDS } NnrtTokenKind;
+typedef enum NnrtTokenKind {
+  NNRT_TOKEN_BYTES,
+  NNRT_TOKEN_CHARS,
+  NNRT_TOKEN_WORDS,
+  NNRT_TOKEN_BPE,
+  NNRT_TOKEN_KINDS
+} NnrtTokenKind;
 extern const char *const nnrt_token_kinds[NNRT_TOKEN_KINDS]; // "bytes" …
 
 struct NnrtTokens {

@@ -31,7 +31,9 @@ void nnrt_tokens_free(NnrtTokens *tokens) {
 }
 
 int nnrt_tokens_count(const NnrtTokens *tokens) {
-  int own = tokens->kind == NNRT_BYTES ? 256 : tokens->kind == NNRT_BPE ? tokens->bpe.count : tokens->known.count;
+  int own = tokens->kind == NNRT_TOKEN_BYTES ? 256
+            : tokens->kind == NNRT_TOKEN_BPE ? tokens->bpe.count
+                                             : tokens->known.count;
   return tokens->special_count + own;
 }
 
@@ -40,7 +42,7 @@ int nnrt_tokens_special(const NnrtTokens *tokens, NnrtSpecial special) {
 }
 
 int nnrt_tokens_least(const NnrtTokens *tokens) {
-  return tokens->special_count + (tokens->kind == NNRT_BYTES || tokens->kind == NNRT_BPE ? 256 : 1);
+  return tokens->special_count + (tokens->kind == NNRT_TOKEN_BYTES || tokens->kind == NNRT_TOKEN_BPE ? 256 : 1);
 }
 
 // ---- units of text: a byte, a character, a word, a chunk
@@ -60,11 +62,11 @@ static size_t word_length(const char *text, const char *end) {
 // The unit at `text`, which is not empty; blanks between words are none (0: go over a byte).
 static size_t unit_length(const NnrtTokens *tokens, const char *text, const char *end) {
   switch (tokens->kind) {
-  case NNRT_CHARS:
+  case NNRT_TOKEN_CHARS:
     return (size_t)nnrt_utf8_length(text, end);
-  case NNRT_WORDS:
+  case NNRT_TOKEN_WORDS:
     return *text == ' ' || *text == '\t' || *text == '\r' ? 0 : word_length(text, end);
-  case NNRT_BPE:
+  case NNRT_TOKEN_BPE:
     return nnrt_bpe_chunk(text, end);
   default:
     return 1;
@@ -98,8 +100,9 @@ bool nnrt_tokens_learn(NnrtTokens *tokens, const char *text, size_t length) {
     return false;
   if (lower)
     text = lower;
-  bool ok = tokens->kind == NNRT_BYTES ||
-            (tokens->kind == NNRT_BPE ? nnrt_bpe_learn(&tokens->bpe, text, length) : count_units(tokens, text, length));
+  bool ok =
+      tokens->kind == NNRT_TOKEN_BYTES ||
+      (tokens->kind == NNRT_TOKEN_BPE ? nnrt_bpe_learn(&tokens->bpe, text, length) : count_units(tokens, text, length));
   free(lower);
   return ok;
 }
@@ -132,7 +135,7 @@ static bool choose(NnrtTokens *tokens, int most) {
     choice[i] = (Choice){nnrt_dictionary_text(&all, i), all.entry[i].length, all.entry[i].count};
   int count = most < all.count ? most : all.count;
   qsort(choice, (size_t)all.count, sizeof *choice, by_count);
-  if (tokens->kind == NNRT_CHARS)
+  if (tokens->kind == NNRT_TOKEN_CHARS)
     qsort(choice, (size_t)count, sizeof *choice, by_bytes);
   tokens->known = (NnrtDictionary){0};
   bool ok = true;
@@ -156,11 +159,11 @@ static bool speak(NnrtTokens *tokens) {
 
 bool nnrt_tokens_settle(NnrtTokens *tokens, int vocabulary) {
   int most = vocabulary ? vocabulary - tokens->special_count : INT32_MAX;
-  if (tokens->kind == NNRT_BYTES)
+  if (tokens->kind == NNRT_TOKEN_BYTES)
     return true;
-  if (tokens->kind == NNRT_BPE)
+  if (tokens->kind == NNRT_TOKEN_BPE)
     return nnrt_bpe_settle(&tokens->bpe, most);
-  return choose(tokens, most) && (tokens->kind != NNRT_WORDS || speak(tokens));
+  return choose(tokens, most) && (tokens->kind != NNRT_TOKEN_WORDS || speak(tokens));
 }
 
 // ---- encoding
@@ -179,14 +182,15 @@ static bool make_room(NnrtIds *ids, int64_t more) {
 static bool encode_unit(const NnrtTokens *tokens, const char *unit, size_t length, int64_t offset, NnrtIds *ids,
                         NnrtError *error) {
   int32_t *to = ids->id + ids->count;
-  if (tokens->kind == NNRT_BPE) {
+  if (tokens->kind == NNRT_TOKEN_BPE) {
     int count = nnrt_bpe_encode(&tokens->bpe, unit, length, to);
     for (int i = 0; i < count; i++)
       to[i] += tokens->special_count;
     ids->count += count;
     return true;
   }
-  int number = tokens->kind == NNRT_BYTES ? (unsigned char)*unit : nnrt_dictionary_find(&tokens->known, unit, length);
+  int number =
+      tokens->kind == NNRT_TOKEN_BYTES ? (unsigned char)*unit : nnrt_dictionary_find(&tokens->known, unit, length);
   *to = number < 0 ? tokens->special[NNRT_UNKNOWN] : tokens->special_count + number;
   ids->count++;
   return *to >= 0 || nnrt_fail(error, "character `%.*s` at offset %lld is not among the %d of the text learnt from",
@@ -194,7 +198,7 @@ static bool encode_unit(const NnrtTokens *tokens, const char *unit, size_t lengt
 }
 
 bool nnrt_tokens_encode(const NnrtTokens *tokens, const char *text, size_t length, NnrtIds *ids, NnrtError *error) {
-  const char *fault = tokens->kind == NNRT_BYTES ? text + length : nnrt_utf8_fault(text, text + length);
+  const char *fault = tokens->kind == NNRT_TOKEN_BYTES ? text + length : nnrt_utf8_fault(text, text + length);
   if (fault < text + length)
     return nnrt_fail(error, "byte 0x%02x at offset %lld is no UTF-8", (unsigned char)*fault, (long long)(fault - text));
   char *lower = tokens->lower ? lower_copy(text, length) : NULL;
@@ -214,10 +218,10 @@ bool nnrt_tokens_encode(const NnrtTokens *tokens, const char *text, size_t lengt
 // ---- decoding
 static const char *text_of(const NnrtTokens *tokens, int number, size_t *length) {
   switch (tokens->kind) {
-  case NNRT_BPE:
+  case NNRT_TOKEN_BPE:
     *length = tokens->bpe.piece[number].length;
     return tokens->bpe.bytes + tokens->bpe.piece[number].at;
-  case NNRT_BYTES:
+  case NNRT_TOKEN_BYTES:
     *length = 1;
     return tokens->byte + number;
   default:
@@ -236,7 +240,7 @@ const char *nnrt_tokens_bytes(const NnrtTokens *tokens, int64_t id, size_t *leng
     return *length ? "\xEF\xBF\xBD" : ""; // U+FFFD, the replacement character
   }
   const char *text = text_of(tokens, number, length);
-  if (tokens->kind != NNRT_WORDS || !in_word(*text))
+  if (tokens->kind != NNRT_TOKEN_WORDS || !in_word(*text))
     return text;
   ++*length; // in `spoken` a blank stands before each word
   return tokens->spoken + tokens->known.entry[number].at + number;

@@ -187,6 +187,8 @@ const NnrtStage nnrt_source_stages[] = {{"csv", nnrt_csv_params, nnrt_csv_open},
                                         {"cifar100", nnrt_cifar_params, nnrt_cifar_open},
                                         {"images", nnrt_images_params, nnrt_images_open},
                                         {"text", nnrt_text_params, nnrt_text_open},
+                                        {"texts", nnrt_texts_params, nnrt_texts_open},
+                                        {"pairs", nnrt_pairs_params, nnrt_pairs_open},
                                         {"series", nnrt_series_params, nnrt_series_open},
                                         {0}};
 

@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 """Writes the seeds of fuzz_image (but for the JPEG files, which libjpeg wrote), fuzz_npy, fuzz_cifar, fuzz_boxes,
-fuzz_series and fuzz_text."""
+fuzz_series, fuzz_text and fuzz_texts."""
 import io, os, struct, zipfile, zlib
 
 here = os.path.join(os.path.dirname(os.path.abspath(__file__)), "corpus")
@@ -73,3 +73,11 @@ for kind, name in enumerate(("bytes", "chars", "words", "bpe")):
 keep("text", "lower", 128 + 2, b"\0" + words)
 keep("text", "runs", 3, bytes([255]) + b"aaaaaaaaaaaaaaaaaaaa  abababababab   b")
 keep("text", "no_utf8", 1, b"\0caf\xe9")
+
+rows = b'a,b\n"good, ""good"" film",up\nbad film,down\ncaf\xc3\xa9 10,up\n'
+for kind, name in enumerate(("bytes", "chars", "words", "bpe")):
+    keep("texts", name, kind + 32, bytes([255]) + rows)
+    keep("texts", name + "_pairs", kind + 4, b"\4" + rows)
+keep("texts", "no_header", 8 + 2, b"\2one,7\r\ntwo,10\r\n")
+keep("texts", "empty", 2, b"\2a,b\n,1\n")
+keep("texts", "no_utf8", 2, b"\2a,b\ncaf\xe9,1\n")

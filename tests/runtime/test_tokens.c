@@ -78,7 +78,7 @@ Test(utf8, lengths) {
 }
 
 Test(tokens, bytes_are_their_own_ids) {
-  NnrtTokens *tokens = learnt(NNRT_BYTES, "", 0, false, false);
+  NnrtTokens *tokens = learnt(NNRT_TOKEN_BYTES, "", 0, false, false);
   cr_assert_eq(nnrt_tokens_count(tokens), 256);
   cr_assert_str_eq(ids_of(tokens, "aA\xFF"), "97 65 255");
   cr_assert_str_eq(again(tokens, "a\xFF\x80 b"), "a\xFF\x80 b");
@@ -86,7 +86,7 @@ Test(tokens, bytes_are_their_own_ids) {
 }
 
 Test(tokens, characters_come_by_code_point) {
-  NnrtTokens *tokens = learnt(NNRT_CHARS,
+  NnrtTokens *tokens = learnt(NNRT_TOKEN_CHARS,
                               "b\xC3\xA9"
                               "a\xE2\x82\xAC"
                               "aa\n",
@@ -101,7 +101,7 @@ Test(tokens, characters_come_by_code_point) {
 }
 
 Test(tokens, rare_characters_are_unknown) {
-  NnrtTokens *tokens = learnt(NNRT_CHARS, "zzzbbbcca", 4, true, false);
+  NnrtTokens *tokens = learnt(NNRT_TOKEN_CHARS, "zzzbbbcca", 4, true, false);
   cr_assert_eq(nnrt_tokens_count(tokens), 4);
   cr_assert_eq(nnrt_tokens_special(tokens, NNRT_UNKNOWN), 0);
   cr_assert_eq(nnrt_tokens_special(tokens, NNRT_PADDING), -1);
@@ -112,7 +112,7 @@ Test(tokens, rare_characters_are_unknown) {
 }
 
 Test(tokens, words_come_by_how_often) {
-  NnrtTokens *tokens = learnt(NNRT_WORDS, "the cat, the dog and the cat don't\n'run'", 0, true, false);
+  NnrtTokens *tokens = learnt(NNRT_TOKEN_WORDS, "the cat, the dog and the cat don't\n'run'", 0, true, false);
   //                                        0 unknown, 1 the, 2 ' 3 cat, then by bytes: \n , and dog don't run
   cr_assert_str_eq(ids_of(tokens, "the ' cat\t\n,and dog don't run cow"), "1 2 3 4 5 6 7 8 9 0");
   cr_assert_str_eq(again(tokens, "the  cat,don't\n'run'"), " the cat, don't\n' run'");
@@ -120,28 +120,28 @@ Test(tokens, words_come_by_how_often) {
 }
 
 Test(tokens, lower_case) {
-  NnrtTokens *tokens = learnt(NNRT_WORDS, "The the THE Cat", 0, true, true);
+  NnrtTokens *tokens = learnt(NNRT_TOKEN_WORDS, "The the THE Cat", 0, true, true);
   cr_assert_eq(nnrt_tokens_count(tokens), 3);
   cr_assert_str_eq(ids_of(tokens, "tHe CAT"), "1 2");
   nnrt_tokens_free(tokens);
 }
 
 Test(tokens, names_can_be_printed) {
-  NnrtTokens *tokens = learnt(NNRT_CHARS, "\n\x01\xC3\xA9", 9, true, false);
+  NnrtTokens *tokens = learnt(NNRT_TOKEN_CHARS, "\n\x01\xC3\xA9", 9, true, false);
   char room[64];
   cr_assert_str_eq(nnrt_tokens_name(tokens, 0, room), "<unknown>");
   cr_assert_str_eq(nnrt_tokens_name(tokens, 1, room), "\\x01");
   cr_assert_str_eq(nnrt_tokens_name(tokens, 2, room), "\\n");
   cr_assert_str_eq(nnrt_tokens_name(tokens, 3, room), "\xC3\xA9");
   nnrt_tokens_free(tokens);
-  tokens = learnt(NNRT_BYTES, "", 0, false, false);
+  tokens = learnt(NNRT_TOKEN_BYTES, "", 0, false, false);
   cr_assert_str_eq(nnrt_tokens_name(tokens, 0xC3, room), "\\xc3");
   nnrt_tokens_free(tokens);
 }
 
 Test(tokens, special_ids_come_first) {
   const bool has[NNRT_SPECIALS] = {[NNRT_PADDING] = true, [NNRT_START] = true, [NNRT_END] = true};
-  NnrtTokens *tokens = nnrt_tokens_new(NNRT_BYTES, false, has);
+  NnrtTokens *tokens = nnrt_tokens_new(NNRT_TOKEN_BYTES, false, has);
   size_t length;
   cr_assert_eq(nnrt_tokens_special(tokens, NNRT_PADDING), 0);
   cr_assert_eq(nnrt_tokens_special(tokens, NNRT_END), 2);
@@ -157,13 +157,13 @@ Test(tokens, special_ids_come_first) {
 }
 
 Test(tokens, an_unknown_character_is_named) {
-  NnrtTokens *tokens = learnt(NNRT_CHARS, "abc", 0, false, false);
+  NnrtTokens *tokens = learnt(NNRT_TOKEN_CHARS, "abc", 0, false, false);
   refuses(tokens, "ab\xC3\xA9", "character `\xC3\xA9` at offset 2 is not among the 3 of the text learnt from");
   nnrt_tokens_free(tokens);
 }
 
 Test(tokens, bytes_that_are_no_characters) {
-  NnrtTokens *tokens = learnt(NNRT_WORDS, "abc", 0, true, false);
+  NnrtTokens *tokens = learnt(NNRT_TOKEN_WORDS, "abc", 0, true, false);
   refuses(tokens, "abc \xC3(", "byte 0xc3 at offset 4 is no UTF-8");
   nnrt_tokens_free(tokens);
 }
@@ -202,7 +202,7 @@ Test(bpe, the_most_frequent_pairs_first) {
   for (int i = 0; i < 4; i++)
     for (int k = 0; k < words[i].count; k++)
       strcat(text, words[i].word);
-  NnrtTokens *tokens = learnt(NNRT_BPE, text, 260, false, false);
+  NnrtTokens *tokens = learnt(NNRT_TOKEN_BPE, text, 260, false, false);
   char room[64];
   cr_assert_eq(nnrt_tokens_count(tokens), 260);
   cr_assert_str_eq(nnrt_tokens_name(tokens, 256, room), "es"); // as often as "st"
@@ -291,7 +291,7 @@ Test(bpe, is_the_plain_algorithm) {
 }
 
 Test(bpe, any_text_comes_back) {
-  NnrtTokens *tokens = learnt(NNRT_BPE, "the cat sat on the mat; the cats sat on the mats", 280, false, false);
+  NnrtTokens *tokens = learnt(NNRT_TOKEN_BPE, "the cat sat on the mat; the cats sat on the mats", 280, false, false);
   cr_assert(nnrt_tokens_count(tokens) < 280); // no pair is there twice any more
   cr_assert_str_eq(again(tokens, "the caf\xC3\xA9  on\tMars\n"), "the caf\xC3\xA9  on\tMars\n");
   nnrt_tokens_free(tokens);
@@ -306,7 +306,7 @@ Test(bpe, learns_a_long_text_without_blanks) {
     text[i] = (char)('a' + (state >> 24) % 4);
   }
   text[LENGTH] = 0;
-  NnrtTokens *tokens = learnt(NNRT_BPE, text, 2000, false, false);
+  NnrtTokens *tokens = learnt(NNRT_TOKEN_BPE, text, 2000, false, false);
   cr_assert_eq(nnrt_tokens_count(tokens), 2000);
   nnrt_tokens_free(tokens);
   free(text);
