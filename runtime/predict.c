@@ -273,6 +273,7 @@ static bool predict(Prediction *run, NnrtError *error) {
     return nnrt_fail(error, "which file? predict FILE");
   if (!nnrt_state_new(run->module, run->options->threads, &run->base, error) ||
       !nnrt_restore(run->module, train, run->options, run->base.state, error) || !open_rows(run, error) ||
+      (run->data && !nnrt_restored_fits(run->module, train, run->options, run->data, error)) ||
       !nnrt_call_new(&run->call, &run->model->function, &run->base, run->model->batch, run->rows, run->options->input,
                      error))
     return false;

@@ -44,10 +44,57 @@ bool nnrt_bpe_learn(NnrtBpe *bpe, const char *text, size_t length) {
 
 // ---- pieces
 static int find_merged(const NnrtBpe *bpe, int left, int right) {
-  uint64_t pair = (uint64_t)left << 32 | (uint32_t)right;
+  uint64_t pair = nnrt_bpe_key(left, right);
   for (uint32_t mask = bpe->slot_count - 1, i = nnrt_bpe_hash(pair) & mask;; i = (i + 1) & mask)
     if (bpe->merged[i] < 0 || bpe->pair[i] == pair)
       return bpe->merged[i];
+}
+
+bool nnrt_bpe_begin(NnrtBpe *bpe, int most) {
+  bpe->piece = malloc((size_t)(most < 256 ? 256 : most) * sizeof *bpe->piece);
+  for (; bpe->piece && bpe->count < 256; bpe->count++)
+    bpe->piece[bpe->count] = (NnrtPiece){.left = -1, .right = -1, .at = (size_t)bpe->count, .length = 1};
+  return bpe->piece;
+}
+
+bool nnrt_bpe_add(NnrtBpe *bpe, int left, int right) {
+  const NnrtPiece *last = &bpe->piece[bpe->count - 1];
+  NnrtPiece piece = {left, right, last->at + last->length, bpe->piece[left].length + bpe->piece[right].length};
+  bpe->piece[bpe->count++] = piece;
+  return piece.length <= NNRT_LONGEST_CHUNK;
+}
+
+static void copy_bytes(NnrtBpe *bpe, const NnrtPiece *piece) {
+  const NnrtPiece *left = &bpe->piece[piece->left], *right = &bpe->piece[piece->right];
+  memcpy(bpe->bytes + piece->at, bpe->bytes + left->at, left->length);
+  memcpy(bpe->bytes + piece->at + left->length, bpe->bytes + right->at, right->length);
+}
+
+bool nnrt_bpe_end(NnrtBpe *bpe) {
+  const NnrtPiece *last = &bpe->piece[bpe->count - 1];
+  bpe->slot_count = 1024;
+  while (bpe->slot_count < 2 * (uint32_t)bpe->count)
+    bpe->slot_count *= 2;
+  bpe->bytes = malloc(last->at + last->length);
+  bpe->pair = calloc(bpe->slot_count, sizeof *bpe->pair);
+  bpe->merged = malloc(bpe->slot_count * sizeof *bpe->merged);
+  if (!bpe->bytes || !bpe->pair || !bpe->merged)
+    return false;
+  memset(bpe->merged, -1, bpe->slot_count * sizeof *bpe->merged);
+  for (int i = 0; i < 256; i++)
+    bpe->bytes[i] = (char)i;
+  for (int i = 256; i < bpe->count; i++) {
+    const NnrtPiece *piece = &bpe->piece[i];
+    uint64_t pair = nnrt_bpe_key(piece->left, piece->right);
+    uint32_t mask = bpe->slot_count - 1, slot = nnrt_bpe_hash(pair) & mask;
+    for (; bpe->merged[slot] >= 0; slot = (slot + 1) & mask)
+      if (bpe->pair[slot] == pair)
+        return false;
+    bpe->pair[slot] = pair;
+    bpe->merged[slot] = i;
+    copy_bytes(bpe, piece);
+  }
+  return true;
 }
 
 int nnrt_bpe_encode(const NnrtBpe *bpe, const char *chunk, size_t length, int32_t pieces[NNRT_LONGEST_CHUNK]) {

@@ -31,9 +31,18 @@ bool nnrt_bpe_learn(NnrtBpe *bpe, const char *text, size_t length); // counts; f
 // Makes the pieces: bytes, then merges until there are `most` or no pair is there twice. Of equal counts the pair of the
 // smaller pieces is first. Forgets the chunks. False: no memory.
 bool nnrt_bpe_settle(NnrtBpe *bpe, int most);
+// The same from merges that are known: begin, for `most` pieces, then each merge in its order, then end. False: no memory,
+// or a piece that is longer than a chunk or there already.
+bool nnrt_bpe_begin(NnrtBpe *bpe, int most);
+bool nnrt_bpe_add(NnrtBpe *bpe, int left, int right);
+bool nnrt_bpe_end(NnrtBpe *bpe);
 // The pieces of a chunk; how many.
 int nnrt_bpe_encode(const NnrtBpe *bpe, const char *chunk, size_t length, int32_t pieces[NNRT_LONGEST_CHUNK]);
 void nnrt_bpe_free(NnrtBpe *bpe);
+
+static inline uint64_t nnrt_bpe_key(int left, int right) {
+  return (uint64_t)left << 32 | (uint32_t)right;
+}
 
 // Of a pair of pieces, for hash tables (the finaliser of MurmurHash3, Appleby).
 static inline uint32_t nnrt_bpe_hash(uint64_t pair) {

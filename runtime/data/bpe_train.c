@@ -44,13 +44,9 @@ typedef struct Training {
 } Training;
 
 // ---- pairs
-static uint64_t key(int left, int right) {
-  return (uint64_t)left << 32 | (uint32_t)right;
-}
-
 static int *find_slot(const Training *t, int left, int right) {
   uint32_t mask = t->slot_count - 1;
-  for (uint32_t i = nnrt_bpe_hash(key(left, right)) & mask;; i = (i + 1) & mask) {
+  for (uint32_t i = nnrt_bpe_hash(nnrt_bpe_key(left, right)) & mask;; i = (i + 1) & mask) {
     const Pair *pair = t->slot[i] ? &t->pair[t->slot[i] - 1] : NULL;
     if (!pair || (pair->left == left && pair->right == right))
       return &t->slot[i];
@@ -107,7 +103,8 @@ static void drop_pair(Training *t, int symbol) {
 static bool above(const Training *t, const Top *a, const Top *b) {
   if (a->count != b->count)
     return a->count > b->count;
-  return key(t->pair[a->pair].left, t->pair[a->pair].right) < key(t->pair[b->pair].left, t->pair[b->pair].right);
+  return nnrt_bpe_key(t->pair[a->pair].left, t->pair[a->pair].right) <
+         nnrt_bpe_key(t->pair[b->pair].left, t->pair[b->pair].right);
 }
 
 static bool push(Training *t, int pair) {
@@ -184,14 +181,13 @@ static bool merge_all(Training *t, int most) {
         return false;
       continue;
     }
-    bpe->piece[bpe->count] = (NnrtPiece){.left = pair->left, .right = pair->right};
-    if (!merge(t, top.pair, bpe->count++))
+    if (!nnrt_bpe_add(bpe, pair->left, pair->right) || !merge(t, top.pair, bpe->count - 1))
       return false;
   }
   return true;
 }
 
-// ---- the beginning and the end
+// ---- all together
 // A symbol is merged away by each merge, which makes two pairs at most: so many places there can be.
 static bool begin(Training *t) {
   const NnrtDictionary *chunks = &t->bpe->chunks;
@@ -218,48 +214,9 @@ static bool begin(Training *t) {
   return true;
 }
 
-// What each piece stands for, and which pair becomes which.
-static bool note_pieces(NnrtBpe *bpe) {
-  size_t used = 0;
-  for (int i = 0; i < bpe->count; i++) {
-    NnrtPiece *piece = &bpe->piece[i];
-    piece->at = used;
-    piece->length = piece->left < 0 ? 1 : bpe->piece[piece->left].length + bpe->piece[piece->right].length;
-    used += piece->length;
-  }
-  bpe->slot_count = 1024;
-  while (bpe->slot_count < 2 * (uint32_t)bpe->count)
-    bpe->slot_count *= 2;
-  bpe->bytes = malloc(used);
-  bpe->pair = calloc(bpe->slot_count, sizeof *bpe->pair);
-  bpe->merged = malloc(bpe->slot_count * sizeof *bpe->merged);
-  if (!bpe->bytes || !bpe->pair || !bpe->merged)
-    return false;
-  memset(bpe->merged, -1, bpe->slot_count * sizeof *bpe->merged);
-  for (int i = 0; i < bpe->count; i++) {
-    const NnrtPiece *piece = &bpe->piece[i], *left = &bpe->piece[piece->left < 0 ? i : piece->left];
-    if (piece->left < 0) {
-      bpe->bytes[piece->at] = (char)i;
-      continue;
-    }
-    memcpy(bpe->bytes + piece->at, bpe->bytes + left->at, left->length);
-    memcpy(bpe->bytes + piece->at + left->length, bpe->bytes + bpe->piece[piece->right].at,
-           bpe->piece[piece->right].length);
-    uint32_t mask = bpe->slot_count - 1, slot = nnrt_bpe_hash(key(piece->left, piece->right)) & mask;
-    while (bpe->merged[slot] >= 0)
-      slot = (slot + 1) & mask;
-    bpe->pair[slot] = key(piece->left, piece->right);
-    bpe->merged[slot] = i;
-  }
-  return true;
-}
-
 bool nnrt_bpe_settle(NnrtBpe *bpe, int most) {
   Training t = {.bpe = bpe};
-  bpe->piece = malloc((size_t)(most < 256 ? 256 : most) * sizeof *bpe->piece);
-  for (; bpe->piece && bpe->count < 256; bpe->count++)
-    bpe->piece[bpe->count] = (NnrtPiece){.left = NONE, .right = NONE};
-  bool ok = bpe->piece && begin(&t) && merge_all(&t, most) && note_pieces(bpe);
+  bool ok = nnrt_bpe_begin(bpe, most) && begin(&t) && merge_all(&t, most) && nnrt_bpe_end(bpe);
   free(t.symbol);
   free(t.place);
   free(t.pair);

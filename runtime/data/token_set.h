@@ -26,14 +26,13 @@ struct NnrtTokens {
 
 // `has` says which special ids there are. NULL: no memory.
 NnrtTokens *nnrt_tokens_new(NnrtTokenKind kind, bool lower, const bool has[NNRT_SPECIALS]);
-void nnrt_tokens_free(NnrtTokens *tokens);
 // Counts what is in a text; valid UTF-8 unless tokens are bytes. False: no memory.
 bool nnrt_tokens_learn(NnrtTokens *tokens, const char *text, size_t length);
 // Chooses the tokens, at most `vocabulary` of them, special ones included (0: all that are there). Characters come in the
 // order of their code points; words by how often they were there, then by their bytes; pieces as they were merged. False:
 // no memory.
 bool nnrt_tokens_settle(NnrtTokens *tokens, int vocabulary);
-int nnrt_tokens_least(const NnrtTokens *tokens); // the smallest vocabulary that makes sense
+bool nnrt_tokens_speak(NnrtTokens *tokens); // makes `spoken`, where tokens are words; false: no memory
 
 // How an id is shown: printable, NUL-terminated, at most 63 bytes, in `room`.
 const char *nnrt_tokens_name(const NnrtTokens *tokens, int id, char room[64]);

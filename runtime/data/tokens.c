@@ -41,10 +41,6 @@ int nnrt_tokens_special(const NnrtTokens *tokens, NnrtSpecial special) {
   return tokens->special[special];
 }
 
-int nnrt_tokens_least(const NnrtTokens *tokens) {
-  return tokens->special_count + (tokens->kind == NNRT_TOKEN_BYTES || tokens->kind == NNRT_TOKEN_BPE ? 256 : 1);
-}
-
 // ---- units of text: a byte, a character, a word, a chunk
 static bool in_word(char c) {
   return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_' ||
@@ -146,7 +142,9 @@ static bool choose(NnrtTokens *tokens, int most) {
   return ok;
 }
 
-static bool speak(NnrtTokens *tokens) {
+bool nnrt_tokens_speak(NnrtTokens *tokens) {
+  if (tokens->kind != NNRT_TOKEN_WORDS)
+    return true;
   const NnrtDictionary *known = &tokens->known;
   char *to = tokens->spoken = malloc(known->used + (size_t)known->count + 1);
   for (int i = 0; to && i < known->count; i++) {
@@ -163,7 +161,7 @@ bool nnrt_tokens_settle(NnrtTokens *tokens, int vocabulary) {
     return true;
   if (tokens->kind == NNRT_TOKEN_BPE)
     return nnrt_bpe_settle(&tokens->bpe, most);
-  return choose(tokens, most) && (tokens->kind != NNRT_TOKEN_WORDS || speak(tokens));
+  return choose(tokens, most) && nnrt_tokens_speak(tokens);
 }
 
 // ---- encoding

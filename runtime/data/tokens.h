@@ -19,6 +19,12 @@ int nnrt_tokens_count(const NnrtTokens *tokens); // ids are 0 … count-1
 typedef enum NnrtSpecial { NNRT_PADDING, NNRT_START, NNRT_END, NNRT_UNKNOWN, NNRT_SPECIALS } NnrtSpecial;
 int nnrt_tokens_special(const NnrtTokens *tokens, NnrtSpecial special);
 
+// The tokens as JSON, the caller's to free (NULL: no memory): the same tokens give the same text. And back; NULL: the text
+// is nothing of the kind, or there is no memory. These are freed by nnrt_tokens_free.
+char *nnrt_tokens_json(const NnrtTokens *tokens);
+NnrtTokens *nnrt_tokens_parse(const char *json);
+void nnrt_tokens_free(NnrtTokens *tokens);
+
 // Begins as zeros; the caller frees `id`.
 typedef struct NnrtIds {
   int32_t *id;

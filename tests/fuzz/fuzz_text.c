@@ -3,6 +3,18 @@
 #include "data/tokens.h"
 #include "fuzz_data.h"
 
+// As JSON too.
+static void stays(const NnrtTokens *tokens) {
+  char *json = nnrt_tokens_json(tokens), *again;
+  NnrtTokens *back = nnrt_tokens_parse(json);
+  assert(back);
+  again = nnrt_tokens_json(back);
+  assert(!strcmp(json, again));
+  free(json);
+  free(again);
+  nnrt_tokens_free(back);
+}
+
 static void comes_back(const NnrtTokens *tokens, const char *text, size_t size) {
   NnrtIds ids = {0};
   NnrtError error = {0};
@@ -40,6 +52,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size) {
   NnrtDataset *set = nnrt_data_open(&data, NNRT_DATA_FULL, &error);
   if (set && (kind == 0 || kind == 3) && !(a & 128))
     comes_back(nnrt_data_tokens(set), (const char *)bytes + 2, size - 2);
+  if (set)
+    stays(nnrt_data_tokens(set));
   nnrt_data_close(set);
   return 0;
 }

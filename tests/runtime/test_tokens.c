@@ -168,6 +168,51 @@ Test(tokens, bytes_that_are_no_characters) {
   nnrt_tokens_free(tokens);
 }
 
+// ---- as JSON
+Test(tokens, json_and_back) {
+  const bool has[NNRT_SPECIALS] = {[NNRT_PADDING] = true, [NNRT_END] = true, [NNRT_UNKNOWN] = true};
+  static const char text[] = "The caf\xC3\xA9's \"open\"\n the the\\";
+  for (int kind = 0; kind < NNRT_TOKEN_KINDS; kind++) {
+    NnrtTokens *tokens = nnrt_tokens_new((NnrtTokenKind)kind, kind % 2, has);
+    cr_assert(nnrt_tokens_learn(tokens, text, strlen(text)) && nnrt_tokens_settle(tokens, 270));
+    char *json = nnrt_tokens_json(tokens);
+    NnrtTokens *back = nnrt_tokens_parse(json);
+    cr_assert(back, "%s", json);
+    char *again_json = nnrt_tokens_json(back);
+    cr_assert_str_eq(json, again_json);
+    cr_assert_eq(nnrt_tokens_count(tokens), nnrt_tokens_count(back));
+    char ids[1024];
+    strcpy(ids, ids_of(tokens, "the open caf\xC3\xA9"));
+    cr_assert_str_eq(ids_of(back, "the open caf\xC3\xA9"), ids);
+    strcpy(ids, again(tokens, "the open caf\xC3\xA9"));
+    cr_assert_str_eq(again(back, "the open caf\xC3\xA9"), ids);
+    free(json);
+    free(again_json);
+    nnrt_tokens_free(tokens);
+    nnrt_tokens_free(back);
+  }
+}
+
+Test(tokens, json_that_is_none) {
+  static const char *const texts[] = {"",
+                                      "[1]",
+                                      "{}",
+                                      "{\"kind\":\"signs\",\"special\":[]}",
+                                      "{\"kind\":\"chars\",\"special\":[]}",
+                                      "{\"kind\":\"chars\",\"special\":7,\"tokens\":[]}",
+                                      "{\"kind\":\"chars\",\"special\":[],\"tokens\":[\"a\",3]}",
+                                      "{\"kind\":\"chars\",\"special\":[],\"tokens\":[\"a\",\"a\"]}",
+                                      "{\"kind\":\"chars\",\"special\":[],\"tokens\":[\"\"]}",
+                                      "{\"kind\":\"bpe\",\"special\":[],\"merges\":[[1,256]]}",
+                                      "{\"kind\":\"bpe\",\"special\":[],\"merges\":[[-1,2]]}",
+                                      "{\"kind\":\"bpe\",\"special\":[],\"merges\":[[1]]}",
+                                      "{\"kind\":\"bpe\",\"special\":[],\"merges\":[[1,2],[1,2]]}",
+                                      "{\"kind\":\"bpe\",\"special\":[],\"merges\":[[1,1],[256,256],[257,257],[258,258]"
+                                      ",[259,259],[260,260],[261,261]]}"};
+  for (size_t i = 0; i < sizeof texts / sizeof *texts; i++)
+    cr_assert_null(nnrt_tokens_parse(texts[i]), "%s", texts[i]);
+}
+
 // ---- byte-pair encoding
 Test(bpe, chunks) {
   static const char text[] = "The cat's  12 dogs!?\n\n  caf\xC3\xA9 ";
