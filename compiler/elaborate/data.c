@@ -198,6 +198,7 @@ const DataFacts *data_facts(Elab *e, Global *global, bool counts) {
   if (facts->has_y)
     facts->y = batch_type(&info->y);
   facts->class_count = info->class_count;
+  facts->token_count = info->token_count;
   facts->count = info->count[NNRT_PART_TRAIN];
   facts->val_count = info->count[NNRT_PART_VAL];
   nnrt_data_close(set);

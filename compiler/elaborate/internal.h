@@ -183,7 +183,7 @@ typedef enum FactKind {
   FACT_SIGMOID,
   FACT_RESULT, // node is the result of a model
   FACT_HIGHER, // a metric of which more is better
-  FACT_CLASSES // node holds class numbers below `count`
+  FACT_CLASSES // node holds class numbers, or tokens, below `count`
 } FactKind;
 
 typedef struct Fact {
@@ -421,6 +421,8 @@ Builder *builder_new(Elab *e, BuilderKind kind, const char *name, int64_t batch,
 void builder_finish(Elab *e, Builder *builder); // updates of changed slots
 void fact_add(Elab *e, FactKind kind, const Node *node, Node *other, Global *model, int64_t count);
 const Fact *fact_find(const Builder *builder, FactKind kind, const Node *node);
+// Of the node whose numbers these are, but for their places, their type, limits, and some that are zero.
+const Fact *fact_behind(const Builder *builder, FactKind kind, const Node *node);
 ModelUse *model_use(Elab *e, Global *model);
 
 // ---- training (freeze.c, load.c, save.c, minimize.c, train.c, step.c, data.c, test.c)
@@ -460,7 +462,7 @@ typedef struct DataFacts {
   bool known;
   Type x, y; // with the batch in front
   bool has_y;
-  int class_count;
+  int class_count, token_count; // 0: y is no class, x is no tokens
   int64_t count, val_count; // samples of the training and the validation part, -1: unknown
 } DataFacts;
 

@@ -21,6 +21,7 @@ void nnrt_data_close(NnrtDataset *data);
 // One sample's parts: input x and, where there is one, target y (rank -1: none). Dimensions without the batch.
 typedef struct NnrtSampleInfo {
   NnrtValue x, y;
+  int token_count;                // 0: x is not tokens
   int class_count;                // 0: y is not a class
   const char *const *class_names; // NULL: classes are the numbers 0 … class_count-1
   int64_t count[3];               // samples in each part; -1: unknown at this depth

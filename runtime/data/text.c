@@ -70,6 +70,7 @@ static bool text_finish(NnrtOpening *opening, NnrtDataset *set) {
   set->target_ids = set->ids + 1;
   set->x_step = set->y_step = 1;
   text->sequence.unit = "tokens";
+  set->info.token_count = nnrt_tokens_count(set->tokens);
   return nnrt_sequence_lay(opening, set, begin) &&
          (nnrt_set_token_classes(set, set->tokens) || nnrt_fail_memory(opening));
 }

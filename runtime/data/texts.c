@@ -83,6 +83,7 @@ static bool texts_finish(NnrtOpening *opening, NnrtDataset *set) {
   set->tokens = learn(set, texts, 0);
   if (!set->tokens)
     return nnrt_fail_memory(opening);
+  set->info.token_count = nnrt_tokens_count(set->tokens);
   set->ids = encode(set, texts, 0, set->tokens, opening->error);
   if (set->ids && texts->count > 1) {
     set->target_tokens = learn(set, texts, 1);
