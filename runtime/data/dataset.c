@@ -31,6 +31,14 @@ char *nnrt_data_text(NnrtDataset *set, const char *text, size_t length) {
   return copy;
 }
 
+char **nnrt_data_texts(NnrtDataset *set, char *const *texts, int64_t count) {
+  char **kept = nnrt_data_alloc(set, count, sizeof *kept);
+  for (int64_t i = 0; kept && i < count; i++)
+    if (!(kept[i] = nnrt_data_text(set, texts[i], strlen(texts[i]))))
+      return NULL;
+  return kept;
+}
+
 void nnrt_data_close(NnrtDataset *set) {
   if (!set)
     return;

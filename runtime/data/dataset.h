@@ -68,6 +68,7 @@ struct NnrtDataset {
 // Memory that lives as long as the set, zeroed. NULL if there is none.
 void *nnrt_data_alloc(NnrtDataset *set, int64_t count, size_t size);
 char *nnrt_data_text(NnrtDataset *set, const char *text, size_t length);
+char **nnrt_data_texts(NnrtDataset *set, char *const *texts, int64_t count); // copies
 
 // ---- a set being opened
 struct NnrtOpening {

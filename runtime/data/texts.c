@@ -1,16 +1,17 @@
-// The `texts` source, texts with a class each, and `pairs`, texts and the texts they become. Texts become ids of a fixed
+// The `texts` source, texts with a class each, from a CSV file or a folder, and `pairs`, texts and what they become. Texts become ids of a fixed
 // length: longer ones are cut, shorter ones filled up with padding, id 0. What `pairs` has as y begins with a start id and
 // ends with an end id. Tokens are learnt from the training rows.
 #include "data/texts.h"
 
 #include <stdlib.h>
-#include <string.h>
+
+#include "paths.h"
 
 enum { PATH, FIRST, SECOND, LENGTH, AS, VOCABULARY, LOWER, HEADER, SEPARATOR };
 enum { LONGEST = 1 << 24 };
 
 const NnrtParam nnrt_texts_params[] = {
-    {"path", NNRT_TAKES_STR, false, true},      {"text", NNRT_TAKES_STR, true, true},
+    {"path", NNRT_TAKES_STR, false, true},      {"text", NNRT_TAKES_STR, true, false},
     {"label", NNRT_TAKES_STR, true, false},     {"length", NNRT_TAKES_INT, true, true},
     {"as", NNRT_TAKES_STR, true, false},        {"vocabulary", NNRT_TAKES_INT, true, false},
     {"lower", NNRT_TAKES_BOOL, true, false},    {"header", NNRT_TAKES_BOOL, true, false},
@@ -96,25 +97,15 @@ static bool texts_finish(NnrtOpening *opening, NnrtDataset *set) {
   return (set->ids && (set->target_ids || texts->count == 1)) || nnrt_fail_from(opening, NULL);
 }
 
-// ---- to predict on: a CSV with the column of x, or a file NAME.txt, which is one text
-static bool read_one(NnrtDataset *set, NnrtTexts *texts, const char *path, NnrtError *error) {
-  size_t length;
-  set->raw = nnrt_text_read(path, texts->column->coding.kind, &length, error);
-  texts->at = set->raw ? nnrt_data_alloc(set, 2, sizeof *texts->at) : NULL;
-  if (!texts->at)
-    return set->raw && nnrt_fail(error, "%s: not enough memory", path);
-  texts->at[1] = length;
-  set->rows = 1;
-  return length || nnrt_fail(error, "%s: the text is empty", path);
-}
-
+// ---- to predict on: a CSV with the column of x; a file NAME.txt, or a folder of them
 static bool texts_like(const NnrtDataset *model, NnrtDataset *set, const char *path, NnrtError *error) {
   NnrtTexts texts = *(const NnrtTexts *)model->source;
-  size_t length = strlen(path);
   texts.count = 1;
   texts.label = NULL;
-  bool one = length > 4 && !strcmp(path + length - 4, ".txt");
-  if (!(one ? read_one(set, &texts, path, error) : nnrt_texts_read_csv(set, &texts, path, error)))
+  bool files = nnrt_texts_are_files(path);
+  if (!files && !texts.column->name)
+    return nnrt_fail(error, "%s: the model was trained on files; it takes a file NAME.txt or a folder of them", path);
+  if (!(files ? nnrt_texts_read_files : nnrt_texts_read_csv)(set, &texts, path, error))
     return false;
   set->ids = encode(set, &texts, 0, model->tokens, error);
   return set->ids;
@@ -134,7 +125,7 @@ static bool read_options(const NnrtOpening *opening, NnrtTexts *texts, const Nnr
   texts->header = !args[HEADER] || args[HEADER]->integer;
   for (int i = 0; i < texts->count; i++) {
     NnrtTextColumn *column = &texts->column[i];
-    column->name = args[FIRST + i]->text;
+    column->name = args[FIRST + i] ? args[FIRST + i]->text : NULL;
     column->coding.has[NNRT_PADDING] = true;
     column->coding.has[NNRT_START] = column->coding.has[NNRT_END] = i;
     if (!nnrt_coding_read(opening, args[AS], args[VOCABULARY], args[LOWER], &column->coding) ||
@@ -144,26 +135,46 @@ static bool read_options(const NnrtOpening *opening, NnrtTexts *texts, const Nnr
   return nnrt_csv_separator(opening, args[SEPARATOR], &texts->separator);
 }
 
+static bool read_files(NnrtOpening *opening, NnrtDataset *set, NnrtTexts *texts, const NnrtArg *const *args,
+                       const char *path) {
+  for (int i = FIRST; i <= SECOND; i++)
+    if (args[i])
+      return nnrt_fail_at(opening, args[i], "a folder of texts has no columns: its folders are the classes");
+  return nnrt_texts_read_folder(set, texts, path, opening->error);
+}
+
+static bool read_columns(NnrtOpening *opening, NnrtDataset *set, NnrtTexts *texts, const char *path) {
+  if (!texts->column->name)
+    return nnrt_fail_at(opening, NULL, "`texts` of a CSV file needs `text: …`, the column they are in");
+  return nnrt_texts_read_csv(set, texts, path, opening->error) &&
+         (nnrt_set_part(set, NNRT_PART_TRAIN, 0, set->rows) || nnrt_fail_memory(opening));
+}
+
+static bool read_rows(NnrtOpening *opening, NnrtDataset *set, NnrtTexts *texts, const NnrtArg *const *args) {
+  char *folder = nnrt_locate(opening->data->file, args[PATH]->text);
+  bool files = folder && texts->count == 1 && nnrt_is_folder(folder);
+  char *path = files ? NULL : nnrt_data_file(opening, args[PATH]);
+  bool ok = files ? read_files(opening, set, texts, args, folder) : path && read_columns(opening, set, texts, path);
+  free(folder);
+  free(path);
+  return ok;
+}
+
 static bool open_texts(NnrtOpening *opening, NnrtDataset *set, NnrtTexts *texts, const NnrtArg *const *args) {
   if (!read_options(opening, texts, args))
     return false;
   if (opening->depth == NNRT_DATA_CHECK)
     return true;
-  char *path = nnrt_data_file(opening, args[PATH]);
-  if (!path)
-    return false;
-  bool ok = nnrt_texts_read_csv(set, texts, path, opening->error);
-  free(path);
-  if (!ok)
-    return nnrt_fail_from(opening, args[PATH]);
   set->depth = NNRT_DATA_FULL; // what the tokens are, the training rows say
+  if (!read_rows(opening, set, texts, args))
+    return nnrt_fail_from(opening, args[PATH]);
   nnrt_set_x_ids(set, texts->column[0].length);
   if (texts->count > 1)
     nnrt_set_y_ids(set, texts->column[1].length);
   set->source = texts;
   set->like = texts_like;
   set->finish = texts_finish;
-  return nnrt_set_part(set, NNRT_PART_TRAIN, 0, set->rows) || nnrt_fail_memory(opening);
+  return true;
 }
 
 bool nnrt_texts_open(NnrtOpening *opening, NnrtDataset *set, const NnrtArg *const *args) {

@@ -1,7 +1,7 @@
-// Texts with classes and pairs of texts: ids of a fixed length, vocabularies of the training rows, files to predict on,
+// Texts with classes, from a CSV and from folders, and pairs of texts: ids of a fixed length, vocabularies of the training rows, files to predict on,
 // errors.
 #include "data/tokens.h"
-#include "data_helper.h"
+#include "image_helper.h"
 
 #define REVIEWS "review,stars\n\"good, good film\",up\nbad film,down\n\"a \"\"good\"\" one\",up\n"
 #define DATES "a,b\n12 may,0512\n3 june,0603\n30 july,0730\n"
@@ -158,6 +158,89 @@ Test(texts, vocabulary_too_small) {
 Test(texts, are_no_images) {
   FAILS_CHECK("`texts` cannot be taken through `scale`, only through split, take, shuffle, one_hot",
               TEXTS("x.csv", WORDS), CALL("scale", INT(2)));
+}
+
+// ---- folders
+static void put(const char *name, const char *text) {
+  FILE *file = create(name);
+  fputs(text, file);
+  fclose(file);
+}
+
+#define FOLDER(length) CALL("texts", STR(in_root("set")), NAMED("length", INT(length)), WORDS)
+
+Test(texts, a_folder_a_class) {
+  put("set/up/b.txt", "good film");
+  put("set/up/a.txt", "good");
+  put("set/down/1.txt", "bad film\n");
+  put("set/down/notes.md", "no text");
+  NnrtDataset *set = OPEN(FOLDER(3));
+  const NnrtSampleInfo *info = nnrt_data_info(set);
+  int64_t x[3], y; // 2 film, 3 good, 4 line's end, 5 bad
+  cr_assert_eq(info->count[0], 3);
+  cr_assert_eq(info->class_count, 2);
+  cr_assert_str_eq(info->class_names[0], "down");
+  ids(set, NNRT_PART_TRAIN, 0, x, &y);
+  cr_assert_arr_eq(x, ((int64_t[]){5, 2, 4}), sizeof x);
+  cr_assert_eq(y, 0);
+  ids(set, NNRT_PART_TRAIN, 1, x, &y);
+  cr_assert_arr_eq(x, ((int64_t[]){3, 0, 0}), sizeof x);
+  cr_assert_eq(y, 1);
+  NnrtError error = {0};
+  NnrtDataset *like = nnrt_data_open_like(set, in_root("set/up"), &error);
+  cr_assert(like, "%s", error.text);
+  cr_assert_eq(nnrt_data_info(like)->count[2], 2);
+  ids(like, NNRT_PART_TEST, 1, x, NULL);
+  cr_assert_arr_eq(x, ((int64_t[]){3, 2, 0}), sizeof x);
+  nnrt_data_close(like);
+  cr_assert(!nnrt_data_open_like(set, file_text("a\n1\n"), &error));
+  cr_assert(strstr(error.text, "the model was trained on files; it takes a file NAME.txt or a folder of them"));
+  nnrt_data_close(set);
+}
+
+Test(texts, folders_of_parts) {
+  put("set/train/up/a.txt", "good");
+  put("set/train/down/a.txt", "bad");
+  put("set/test/up/a.txt", "fine");
+  NnrtDataset *set = OPEN(FOLDER(1));
+  int64_t x, y;
+  cr_assert_arr_eq(nnrt_data_info(set)->count, ((int64_t[]){2, 0, 1}), 24);
+  ids(set, NNRT_PART_TEST, 0, &x, &y);
+  cr_assert_eq(x, 1); // not in the training part
+  cr_assert_eq(y, 1);
+  nnrt_data_close(set);
+}
+
+Test(texts, a_folder_without_texts) {
+  put("set/up/a.png", "");
+  FAILS("set/up: the folder of class `up` has no texts (.txt)", FOLDER(3));
+}
+
+Test(texts, texts_beside_classes) {
+  put("set/up/a.txt", "good");
+  put("set/a.txt", "good");
+  FAILS("set: texts stand beside folders of classes, a.txt beside up: which class are they?", FOLDER(3));
+}
+
+Test(texts, an_empty_file) {
+  put("set/up/a.txt", "");
+  FAILS("set/up/a.txt: the text is empty", FOLDER(3));
+}
+
+Test(texts, a_file_that_is_no_utf8) {
+  put("set/up/a.txt", "caf\xE9");
+  FAILS("set/up/a.txt: byte 0xe9 at offset 3 (line 1) is no UTF-8", FOLDER(3));
+}
+
+Test(texts, a_folder_has_no_columns) {
+  put("set/up/a.txt", "good");
+  FAILS("a folder of texts has no columns: its folders are the classes",
+        CALL("texts", STR(in_root("set")), NAMED("length", INT(3)), NAMED("label", STR("b"))));
+}
+
+Test(texts, a_csv_needs_a_column) {
+  FAILS("`texts` of a CSV file needs `text: …`, the column they are in",
+        CALL("texts", STR(file_text(REVIEWS)), NAMED("length", INT(3))));
 }
 
 // ---- pairs
