@@ -57,8 +57,7 @@ const char *nnrt_data_file_name(const NnrtDataset *data, int64_t i);
 void nnrt_data_byte_scale(const NnrtDataset *data, double *center, double *scale);
 // Its height and width, from the file's header.
 bool nnrt_data_file_size(const NnrtDataset *data, int64_t i, int64_t *height, int64_t *width, NnrtError *error);
-// Whether targets were scaled on their way into y, and then the value in the file's terms of element `i` of a result that
-// is like y; else `value` as it is. `elements` of a sample's result.
+// Element `i` of a result of so many `elements`, in the file's own units if it is like y, and y was scaled; else as it is.
 double nnrt_data_unscale(const NnrtDataset *data, int64_t elements, int64_t i, double value);
 // How many classes the boxes of a set have, and their names; 0: it has no boxes.
 int nnrt_data_box_classes(const NnrtDataset *data, const char *const **names);
