@@ -35,8 +35,8 @@ bool nnrt_checkpoint_write(const NnrtModule *module, const char *block, const ui
 bool nnrt_checkpoint_read(const NnrtModule *module, const char *block, uint8_t *state, NnrtPosition *position,
                           const char *path, NnrtLoad load, FILE *notes, NnrtError *error);
 
-// The tokens of x, or of y, that a checkpoint was saved with, to be freed by nnrt_tokens_free; NULL: with none. False: it
-// cannot be read.
+// The tokens of x, or of y, that a checkpoint was saved with, to be freed by nnrt_tokens_free; NULL: with none. False:
+// it cannot be read.
 bool nnrt_checkpoint_tokens(const char *path, bool target, NnrtTokens **tokens, NnrtError *error);
 // Whether the data still have the tokens that a checkpoint was saved with, if it was with any; `name` is the data's.
 bool nnrt_checkpoint_fits(const char *path, const NnrtDataset *data, const char *name, NnrtError *error);

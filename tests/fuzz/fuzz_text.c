@@ -15,6 +15,23 @@ static void stays(const NnrtTokens *tokens) {
   nnrt_tokens_free(back);
 }
 
+// The input as JSON of tokens: refused, or good for use.
+static void parses(const char *text, size_t size) {
+  char *json = strndup(text, size);
+  NnrtTokens *tokens = nnrt_tokens_parse(json);
+  NnrtIds ids = {0};
+  NnrtError error = {0};
+  size_t length;
+  if (tokens && nnrt_tokens_encode(tokens, text, size, &ids, &error))
+    for (int64_t i = 0; i < ids.count; i++)
+      nnrt_tokens_bytes(tokens, ids.id[i], &length);
+  if (tokens)
+    stays(tokens);
+  free(ids.id);
+  nnrt_tokens_free(tokens);
+  free(json);
+}
+
 static void comes_back(const NnrtTokens *tokens, const char *text, size_t size) {
   NnrtIds ids = {0};
   NnrtError error = {0};
@@ -35,6 +52,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size) {
   if (size < 2 || size > 1 << 15)
     return 0;
   unsigned a = bytes[0], b = bytes[1], kind = a & 3;
+  parses((const char *)bytes + 2, size - 2);
   const char *path = fuzz_file("text.txt", bytes + 2, size - 2);
   NnrtArg args[6] = {ARG(NULL, NNRT_ARG_STR, .text = path), ARG("as", NNRT_ARG_STR, .text = kinds[kind]),
                      ARG("window", NNRT_ARG_INT, .integer = 1 + (a >> 2 & 7)),

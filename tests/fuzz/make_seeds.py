@@ -72,6 +72,8 @@ for kind, name in enumerate(("bytes", "chars", "words", "bpe")):
     keep("text", name, kind + 4, bytes([8 * 4 + 3]) + words)
 keep("text", "lower", 128 + 2, b"\0" + words)
 keep("text", "runs", 3, bytes([255]) + b"aaaaaaaaaaaaaaaaaaaa  abababababab   b")
+keep("text", "json_pieces", 1, b'\0{"kind":"bpe","lower":true,"special":["padding","unknown"],"merges":[[97,98],[256,99]]}')
+keep("text", "json_words", 1, b'\0{"kind":"words","lower":false,"special":["unknown"],"tokens":["kind","words","\u00e9"]}')
 keep("text", "no_utf8", 1, b"\0caf\xe9")
 
 rows = b'a,b\n"good, ""good"" film",up\nbad film,down\ncaf\xc3\xa9 10,up\n'
