@@ -35,6 +35,26 @@ Test(sequences, a_series_is_foretold_in_its_own_units) {
   shell_close(shell);
 }
 
+// X(t) = 0.5 + 0.6 X(t-1) - 0.3 X(t-2) + noise: a linear map of the last two finds the coefficients.
+Test(sequences, an_autoregression_is_recovered) {
+  Shell *shell = shell_open();
+  must_run(shell, "awk 'BEGIN { s = 7; print \"x\"; for (t = 0; t < 4000; t++) { s = s * 16807 % 2147483647;\n"
+                  "  x = 0.5 + 0.6 * a - 0.3 * b + s / 2147483647 - 0.5; b = a; a = x; print x } }' > ar.csv\n"
+                  "printf 'x\n0\n0\n1\n0\n' > ones.csv");
+  text(shell, "ar.nn",
+       "data d = series(\"ar.csv\", window: 2)\n"
+       "model ar(x: f32[2, 1]) -> f32[1] { x |> flatten |> dense(1) }\n"
+       "train { model: ar; data: d; loss: mse; optimizer: sgd(lr: 0.02); batch: 16; epochs: 8\n"
+       "  save: every(1, to: \"ar.safetensors\") }\n");
+  must_run(shell, "$NNC run ar.nn --quiet; $NNC predict ar.nn ones.csv");
+  double c, first, second; // of 0 0, 0 1 and 1 0
+  cr_assert(sscanf(shell->output, "row,y\n1,%lf\n2,%lf\n3,%lf", &c, &first, &second) == 3, "%s", shell->output);
+  cr_assert_float_eq(c, 0.5, 0.05);
+  cr_assert_float_eq(first - c, 0.6, 0.05);
+  cr_assert_float_eq(second - c, -0.3, 0.05);
+  shell_close(shell);
+}
+
 // The sample of text is the table of passengers: 49 windows, 13 steps an epoch.
 static Shell *letters(void) {
   Shell *shell = shell_open();
