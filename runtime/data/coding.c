@@ -41,7 +41,7 @@ bool nnrt_coding_read(const NnrtOpening *opening, const NnrtArg *as, const NnrtA
   return true;
 }
 
-bool nnrt_text_check(const char *place, NnrtTokenKind kind, const char *text, size_t length, NnrtError *error) {
+static bool check_text(const char *path, NnrtTokenKind kind, const char *text, size_t length, NnrtError *error) {
   if (kind == NNRT_TOKEN_BYTES)
     return true;
   const char *end = text + length, *fault = nnrt_utf8_fault(text, end), *nul = memchr(text, 0, (size_t)(fault - text));
@@ -52,7 +52,7 @@ bool nnrt_text_check(const char *place, NnrtTokenKind kind, const char *text, si
   int64_t line = 1;
   for (const char *at = text; (at = memchr(at, '\n', (size_t)(fault - at))); at++)
     line++;
-  return nnrt_fail(error, "%s: byte 0x%02x at offset %lld (line %lld) is no %s; `as: bytes` takes any bytes", place,
+  return nnrt_fail(error, "%s: byte 0x%02x at offset %lld (line %lld) is no %s; `as: bytes` takes any bytes", path,
                    (unsigned char)*fault, (long long)(fault - text), (long long)line, nul ? "text" : "UTF-8");
 }
 
@@ -67,7 +67,7 @@ char *nnrt_text_read(const char *path, NnrtTokenKind kind, size_t *length, NnrtE
     *length -= 3;
     memmove(text, text + 3, *length + 1);
   }
-  if (nnrt_text_check(path, kind, text, *length, error))
+  if (check_text(path, kind, text, *length, error))
     return text;
   free(text);
   return NULL;

@@ -79,6 +79,8 @@ struct NnrtCsv {
 // Header or column numbers: names for the columns of the file. False after an error.
 bool nnrt_csv_header(NnrtCsvText *text, NnrtDataset *set, NnrtCsv *csv);
 int nnrt_csv_find(const NnrtCsv *csv, const char *name); // the column's index; -1: there is none
+// nnrt_mean_hint among the names of the columns.
+const char *nnrt_csv_mean_hint(const NnrtCsv *csv, const char *name, char room[96]);
 // The error that says so at the argument, with the nearest name. False, always.
 bool nnrt_csv_no_column(const NnrtOpening *opening, const NnrtCsv *csv, const char *path, const NnrtArg *arg,
                         const char *name);

@@ -71,16 +71,21 @@ int nnrt_csv_find(const NnrtCsv *csv, const char *name) {
   return -1;
 }
 
-bool nnrt_csv_no_column(const NnrtOpening *opening, const NnrtCsv *csv, const char *path, const NnrtArg *arg,
-                        const char *name) {
+const char *nnrt_csv_mean_hint(const NnrtCsv *csv, const char *name, char room[96]) {
   const char **names = malloc((size_t)csv->column_count * sizeof *names);
-  char hint[96] = "";
+  room[0] = 0;
   for (int i = 0; names && i < csv->column_count; i++)
     names[i] = csv->columns[i].name;
   if (names)
-    nnrt_mean_hint(hint, name, names, csv->column_count);
+    nnrt_mean_hint(room, name, names, csv->column_count);
   free(names);
-  return nnrt_fail_at(opening, arg, "%s has no column `%s`%s%s", path, name, hint,
+  return room;
+}
+
+bool nnrt_csv_no_column(const NnrtOpening *opening, const NnrtCsv *csv, const char *path, const NnrtArg *arg,
+                        const char *name) {
+  char hint[96];
+  return nnrt_fail_at(opening, arg, "%s has no column `%s`%s%s", path, name, nnrt_csv_mean_hint(csv, name, hint),
                       csv->header ? "" : " (without a header, columns are numbered from 0)");
 }
 

@@ -60,7 +60,6 @@ int nnrt_dictionary_add(NnrtDictionary *d, const char *text, size_t length) {
   int number = nnrt_dictionary_find(d, text, length);
   if (number >= 0)
     return number;
-  // The table is twice as large as there is room for entries: it has shrunk to nothing only where growing failed.
   if ((d->count >= d->slot_count / 2 && !grow_entries(d)) || (length > d->room - d->used && !grow_bytes(d, length)))
     return -1;
   memcpy(d->bytes + d->used, text, length);

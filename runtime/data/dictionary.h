@@ -19,7 +19,7 @@ typedef struct NnrtDictionary { // begins as zeros
 } NnrtDictionary;
 
 int nnrt_dictionary_find(const NnrtDictionary *d, const char *text, size_t length); // -1: it is not there
-// Its number, a new one if need be; -1: no memory. Twice 2^30 bytes and 2^28 strings at most.
+// Its number, a new one if need be; -1: no memory, or more than 2^28 strings.
 int nnrt_dictionary_add(NnrtDictionary *d, const char *text, size_t length);
 static inline const char *nnrt_dictionary_text(const NnrtDictionary *d, int number) {
   return d->bytes + d->entry[number].at;

@@ -14,9 +14,8 @@ typedef struct NnrtTextCoding {
 // words, and for unknown characters unless all of the text are tokens and it needs no padding.
 bool nnrt_coding_read(const NnrtOpening *opening, const NnrtArg *as, const NnrtArg *vocabulary, const NnrtArg *lower,
                       NnrtTextCoding *coding);
-// Whether bytes are text: UTF-8 and no NUL among them, unless tokens are bytes. `place` names what they are of.
-bool nnrt_text_check(const char *place, NnrtTokenKind kind, const char *text, size_t length, NnrtError *error);
-// A file without its byte order mark, checked, with a NUL behind it. NULL after an error; the caller frees it.
+// A file without its byte order mark, with a NUL behind it: UTF-8 and no NUL within, unless tokens are bytes. NULL after
+// an error; the caller frees it.
 char *nnrt_text_read(const char *path, NnrtTokenKind kind, size_t *length, NnrtError *error);
 // The classes of the set are the tokens. False: no memory.
 bool nnrt_set_token_classes(NnrtDataset *set, const NnrtTokens *tokens);

@@ -20,15 +20,10 @@ typedef struct Reading {
 } Reading;
 
 static bool find_column(Reading *r, const char *name, int *at) {
-  const char **names = malloc((size_t)r->csv.column_count * sizeof *names);
-  char hint[96] = "";
+  char hint[96];
   *at = nnrt_csv_find(&r->csv, name);
-  for (int i = 0; names && i < r->csv.column_count; i++)
-    names[i] = r->csv.columns[i].name;
-  if (names)
-    nnrt_mean_hint(hint, name, names, r->csv.column_count);
-  free(names);
-  return *at >= 0 || nnrt_csv_fail(&r->text, 1, 1, "no column `%.60s`%s", name, hint);
+  return *at >= 0 ||
+         nnrt_csv_fail(&r->text, 1, 1, "no column `%.60s`%s", name, nnrt_csv_mean_hint(&r->csv, name, hint));
 }
 
 static bool find_columns(Reading *r) {
