@@ -69,6 +69,8 @@ static bool read_option(Elab *e, Recurrence *r, const Arg *option) {
     return value_as_int(e, span, v, "`steps`", &steps) && set_length(e, r, span, steps);
   }
   if (!strcmp(option->name.text, "lengths")) {
+    if (v->kind == V_NONE)
+      return true;
     ElemType elem = I64;
     r->lengths = tensor_of(e, span, v, &elem);
     if (r->lengths && elem_is_real(r->lengths->type.elem)) {
