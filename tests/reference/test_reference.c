@@ -89,6 +89,11 @@ Test(reference, figures_windows) {
   must_hold("", "figures_windows.nn");
 }
 
+Test(reference, figures_recurrent) {
+  must_hold("", "figures_recurrent.nn");
+  must_hold("--disable=fold", "figures_recurrent.nn");
+}
+
 // The number after `key` and a space in the last line that begins with `line`; NaN if there is none.
 static double last_number(const char *text, const char *line, const char *key) {
   const char *found = NULL;
