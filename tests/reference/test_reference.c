@@ -1,4 +1,4 @@
-// Each .nn file here against values of another system (make.py, make_windows.py) or worked by hand (figures*.nn): `nnc test` on both
+// Each .nn file here against values of another system (make.py, make_*.py) or worked by hand (figures*.nn): `nnc test` on both
 // backends must hold every expectation; with folding off too, since tests without inputs fold to constants in part.
 #include <criterion/criterion.h>
 #include <math.h>
@@ -74,6 +74,10 @@ Test(reference, windows) {
 
 Test(reference, windows_unfolded) {
   must_hold("--disable=fold", "windows.nn");
+}
+
+Test(reference, recurrent) {
+  must_hold("", "recurrent.nn");
 }
 
 Test(reference, norms) {
