@@ -211,6 +211,11 @@ Test(examples, an_lstm_learns_sonnets, .timeout = 300) {
   must_reach("$NNC run char_lstm.nn --set units=64 --epochs 4", "val.accuracy", 0.28);
 }
 
+Test(examples, dates_are_rewritten_sign_by_sign, .timeout = 300) {
+  skip_with_sanitizers();
+  must_reach("$NNC run dates_lstm.nn --epochs 5", "right", 0.95);
+}
+
 // ---- what a person does wrong on the command line: said at once, in one line, with exit status 1 or argp's 64
 
 static void must_say(const char *command, int status, const char *text) {
