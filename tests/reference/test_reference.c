@@ -1,5 +1,6 @@
-// Each .nn file here against values of another system (make.py, make_*.py) or worked by hand (figures*.nn): `nnc test` on both
-// backends must hold every expectation; with folding off too, since tests without inputs fold to constants in part.
+// Each .nn file here against values of another system (make.py, make_*.py) or worked by hand (figures*.nn, scans.nn):
+// `nnc test` on both backends must hold every expectation; with folding off too, since tests without inputs fold to
+// constants in part.
 #include <criterion/criterion.h>
 #include <math.h>
 #include <stdarg.h>
@@ -95,7 +96,18 @@ Test(reference, figures_windows) {
 
 Test(reference, figures_recurrent) {
   must_hold("", "figures_recurrent.nn");
+}
+
+Test(reference, figures_recurrent_unfolded) {
   must_hold("--disable=fold", "figures_recurrent.nn");
+}
+
+Test(reference, scans) {
+  must_hold("", "scans.nn");
+}
+
+Test(reference, scans_unfused) {
+  must_hold("--disable=fuse", "scans.nn");
 }
 
 // The number after `key` and a space in the last line that begins with `line`; NaN if there is none.
