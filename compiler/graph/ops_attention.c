@@ -30,19 +30,19 @@ static const char *check_sizes(Arena *arena, Node *const *inputs) {
   for (int i = Q; i <= V; i++) {
     const Type *type = &inputs[i]->type;
     if (type->rank < 2)
-      return arena_printf(arena, "attention: %s are [.., length, size], but these are %s", names[i],
+      return arena_printf(arena, "`attend`: %s are [.., length, size], but these are %s", names[i],
                           type_text(arena, type));
     for (int back = 1; back <= 2; back++)
       if (type->dim[type->rank - back] <= 0)
-        return arena_printf(arena, "attention: the last two dimensions of %s %s must be fixed and not empty", names[i],
+        return arena_printf(arena, "`attend`: the last two dimensions of %s %s must be fixed and not empty", names[i],
                             type_text(arena, type));
   }
   if (q->dim[q->rank - 1] != k->dim[k->rank - 1])
-    return arena_printf(arena, "attention: queries %s and keys %s must have one size, but %s and %s differ",
+    return arena_printf(arena, "`attend`: queries %s and keys %s must have one size, but %s and %s differ",
                         type_text(arena, q), type_text(arena, k), rule_dim_text(arena, q->dim[q->rank - 1]),
                         rule_dim_text(arena, k->dim[k->rank - 1]));
   if (k->dim[k->rank - 2] != v->dim[v->rank - 2])
-    return arena_printf(arena, "attention: there must be as many keys as values, not %s and %s", type_text(arena, k),
+    return arena_printf(arena, "`attend`: there must be as many keys as values, not %s and %s", type_text(arena, k),
                         type_text(arena, v));
   return NULL;
 }
@@ -51,7 +51,7 @@ static const char *check_mask(Arena *arena, Node *const *inputs) {
   const Type *q = &inputs[Q]->type, *k = &inputs[K]->type, *mask = &inputs[MASK]->type;
   Type scores = {.elem = BOOL, .rank = 2, .dim = {q->dim[q->rank - 2], k->dim[k->rank - 2]}}, shape, last = *mask;
   if (mask->elem != BOOL)
-    return arena_printf(arena, "attention: a mask is of bools, true where a key is seen, not %s",
+    return arena_printf(arena, "`attend`: a mask is of bools, true where a key is seen, not %s",
                         type_text(arena, mask));
   if (last.rank > 2) {
     last.rank = 2;
@@ -59,7 +59,7 @@ static const char *check_mask(Arena *arena, Node *const *inputs) {
     last.dim[1] = mask->dim[mask->rank - 1];
   }
   if (!type_broadcast(&last, &scores, &shape) || !type_same_shape(&shape, &scores))
-    return arena_printf(arena, "attention: a mask is [.., queries, keys], here [.., %s, %s], not %s",
+    return arena_printf(arena, "`attend`: a mask is [.., queries, keys], here [.., %s, %s], not %s",
                         rule_dim_text(arena, scores.dim[0]), rule_dim_text(arena, scores.dim[1]),
                         type_text(arena, mask));
   return NULL;
@@ -69,7 +69,7 @@ static const char *check_mask(Arena *arena, Node *const *inputs) {
 static const char *check(Arena *arena, Node *const *inputs, Type *result) {
   const Type *q = &inputs[Q]->type, *k = &inputs[K]->type, *v = &inputs[V]->type;
   if (!elem_is_real(q->elem) || k->elem != q->elem || v->elem != q->elem)
-    return arena_printf(arena, "attention needs three tensors of f32 or of f64, not %s, %s and %s", elem_name(q->elem),
+    return arena_printf(arena, "`attend` needs three tensors of f32 or of f64, not %s, %s and %s", elem_name(q->elem),
                         elem_name(k->elem), elem_name(v->elem));
   const char *wrong = check_sizes(arena, inputs);
   if (!wrong)
@@ -78,7 +78,7 @@ static const char *check(Arena *arena, Node *const *inputs, Type *result) {
     return wrong;
   Type shape;
   if (!common_leading(inputs, &shape) || shape.rank + 2 > MAX_RANK)
-    return arena_printf(arena, "attention: leading dimensions of %s, %s, %s and the mask's %s do not match",
+    return arena_printf(arena, "`attend`: leading dimensions of %s, %s, %s and the mask's %s do not match",
                         type_text(arena, q), type_text(arena, k), type_text(arena, v),
                         type_text(arena, &inputs[MASK]->type));
   shape.elem = q->elem;
