@@ -193,11 +193,13 @@ LExpr *attention_lane(Lower *lower, const Attention *at, LExpr *lane) {
 
 // ---- rows of lanes
 void attention_turn(Lower *lower, const Attention *at, const Node *node, int64_t size, const Scratch *packed) {
-  LExpr *zero = nest_i64(lower, 0);
-  LExpr *lane = nest_loop(lower, LS_FOR, "lane", zero, at->active, 1);
-  LExpr *row = nest_let(lower, "row", attention_lane(lower, at, lane));
-  LExpr *c = nest_loop(lower, LS_SIMD, "c", zero, nest_i64(lower, size), 1);
-  attention_store(lower, packed, attention_weight(lower, at, c, lane), attention_element(lower, at, node, row, c));
+  LExpr *c = nest_loop(lower, LS_FOR, "c", nest_i64(lower, 0), nest_i64(lower, size), 1);
+  LExpr *lane = nest_loop(lower, LS_SIMD, "lane", nest_i64(lower, 0), at->lanes, 1);
+  LExpr *element = attention_element(lower, at, node, nest_add(lower, at->first, lane), c);
+  attention_store(lower, packed, attention_weight(lower, at, c, lane), element);
+  nest_close(lower);
+  lane = nest_loop(lower, LS_FOR, "lane", at->lanes, at->active, 1);
+  attention_store(lower, packed, attention_weight(lower, at, c, lane), lx_real(lower->arena, at->type, 0));
   nest_close(lower);
   nest_close(lower);
 }

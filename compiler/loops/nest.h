@@ -11,7 +11,7 @@
 //   row-major. If they can be more than CHAIN_CHUNK, each CHAIN_CHUNK have a chain of their own, and these are chained.
 // - scatter_add: in the order of the updates.
 // - attention: a score is one fma chain along d from +0, times the scale; hidden scores are -inf. Keys go in blocks of
-//   ATTENTION_TILE. For each block in turn, a row has m' = max of m and the block's scores, one after another, f = exp(m - m'),
+//   ATTENTION_TILE. For each block in turn, a row has m' = the largest of m and the block's scores that are numbers, f = exp(m - m'),
 //   weights exp(score - m'); its l becomes l * f, then plus the weights one after another; each of its values becomes
 //   value * f, then one fma chain along the block's keys. At the end value / l, and lse = m + log(l). m' is 0 where all is
 //   hidden so far. The gradients take weights exp(score - lse), and for each result one fma chain from +0 along the keys

@@ -40,7 +40,8 @@ typedef struct Forward {
   Scratch maxima, shifts, factors, totals; // a number for each lane: m; m or 0; exp(m - m'); l
 } Forward;
 
-// The new maximum, and the factor by which what was summed so far shrinks.
+// The new maximum, and the factor by which what was summed so far shrinks. A score that is no number becomes no maximum, but
+// a weight that is no number.
 static void raise_maxima(Lower *lower, const Attention *at, const Forward *pass, const Steps *steps, LExpr *lane) {
   Arena *arena = lower->arena;
   LExpr *i, *j, *least = lx_real(arena, at->type, -INFINITY);
@@ -51,7 +52,8 @@ static void raise_maxima(Lower *lower, const Attention *at, const Forward *pass,
   LExpr *step = nest_loop(lower, LS_FOR, "step", nest_i64(lower, 0), nest_i64(lower, steps->count), 1);
   nest_tile(lower, 1, at->nr, &i, &j);
   LExpr *score = attention_load(lower, &at->weights, attention_weight(lower, at, step, nest_add(lower, lane, j)));
-  nest_set(lower, most, j, NULL, lx_binary(arena, LX_MAX, lx_local(arena, most, j, NULL), score));
+  LExpr *known = lx_local(arena, most, j, NULL);
+  nest_set(lower, most, j, NULL, lx_select(arena, lx_binary(arena, LX_GT, score, known), score, known));
   nest_close(lower);
   nest_close(lower);
   nest_tile(lower, 1, at->nr, &i, &j);

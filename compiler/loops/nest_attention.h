@@ -55,7 +55,7 @@ LExpr *attention_weight(Lower *lower, const Attention *at, LExpr *step, LExpr *l
 // Lane `lane` of the task among all, the last of all where the task has fewer.
 LExpr *attention_lane(Lower *lower, const Attention *at, LExpr *lane);
 
-// packed[c, lane] = node[lane, c] for c below size.
+// packed[c, lane] = node[lane, c] for c below size; 0 for lanes that the task does not have.
 void attention_turn(Lower *lower, const Attention *at, const Node *node, int64_t size, const Scratch *packed);
 // Sets every element of a row of lanes, or of `rows` of them.
 void attention_fill(Lower *lower, const Attention *at, const Scratch *scratch, int64_t size, double value);
