@@ -18,13 +18,17 @@ static int64_t rounded_up(int64_t a, int64_t b) {
 }
 
 // ---- sizes
-// Tiles of two vectors by as many rows as leave sums enough to hide what an fma takes; both divide a tile of attention.
+// Tiles of two vectors by as many rows as leave sums enough to hide what an fma takes; both divide a tile of attention. Few
+// lanes, as the one query of a step of generation, take one vector of weights, and no more rows of sums than they are.
 static void choose_tile(const Lower *lower, Attention *at) {
-  int lanes = lower->target->vector_bytes / ltype_bytes(at->type);
-  at->nr = 2 * (lanes > 0 ? lanes : 1);
-  at->mr = nest_tile_most(lower) > 8 ? 8 : 4;
-  if (at->mr > at->nr)
-    at->mr = at->nr;
+  int vector = lower->target->vector_bytes / ltype_bytes(at->type), most = nest_tile_most(lower) > 8 ? 8 : 4;
+  vector = vector > 0 ? vector : 1;
+  at->nr = at->lane_count <= vector ? vector : 2 * vector;
+  at->mr = most < at->nr ? most : at->nr;
+  at->sum_rows = at->mr;
+  at->sum_cols = 2 * vector;
+  if (at->lane_count < at->mr)
+    nest_tile_size(lower, at->type, at->lane_count, SMALL_TILE, &at->sum_rows, &at->sum_cols);
 }
 
 Attention attention_of(Lower *lower, bool by_keys, int64_t scratch) {
@@ -316,8 +320,8 @@ void attention_hide(Lower *lower, const Attention *at, const Steps *steps) {
 static void sum_tile(Lower *lower, const Attention *at, const Steps *steps, const Node *node, int64_t size,
                      const Scratch *sums, const Scratch *factors, LExpr *lane, LExpr *column, int cols) {
   LExpr *i, *j;
-  LLocal *acc = nest_local(lower, "acc", at->type, 2, at->mr, cols, lx_real(lower->arena, at->type, 0));
-  nest_tile(lower, at->mr, cols, &i, &j);
+  LLocal *acc = nest_local(lower, "acc", at->type, 2, at->sum_rows, cols, lx_real(lower->arena, at->type, 0));
+  nest_tile(lower, at->sum_rows, cols, &i, &j);
   LExpr *row = nest_mul(lower, nest_add(lower, lane, i), nest_i64(lower, size));
   LExpr *old = attention_load(lower, sums, nest_add(lower, row, nest_add(lower, column, j)));
   if (factors)
@@ -325,13 +329,13 @@ static void sum_tile(Lower *lower, const Attention *at, const Steps *steps, cons
   nest_set(lower, acc, i, j, old);
   nest_close(lower);
   LExpr *step = nest_loop(lower, LS_FOR, "step", nest_i64(lower, 0), nest_i64(lower, steps->count), 1);
-  nest_tile(lower, at->mr, cols, &i, &j);
+  nest_tile(lower, at->sum_rows, cols, &i, &j);
   LExpr *weight = attention_load(lower, &at->weights, attention_weight(lower, at, step, nest_add(lower, lane, i)));
   LExpr *value = attention_element(lower, at, node, nest_add(lower, steps->first, step), nest_add(lower, column, j));
   nest_set(lower, acc, i, j, lx_fma(lower->arena, weight, value, lx_local(lower->arena, acc, i, j)));
   nest_close(lower);
   nest_close(lower);
-  nest_tile(lower, at->mr, cols, &i, &j);
+  nest_tile(lower, at->sum_rows, cols, &i, &j);
   row = nest_mul(lower, nest_add(lower, lane, i), nest_i64(lower, size));
   attention_store(lower, sums, nest_add(lower, row, nest_add(lower, column, j)), lx_local(lower->arena, acc, i, j));
   nest_close(lower);
@@ -339,11 +343,12 @@ static void sum_tile(Lower *lower, const Attention *at, const Steps *steps, cons
 
 void attention_gather(Lower *lower, const Attention *at, const Steps *steps, const Node *node, int64_t size,
                       const Scratch *sums, const Scratch *factors) {
-  int64_t whole = size / at->nr * at->nr;
-  LExpr *lane = nest_loop(lower, LS_FOR, "lane", nest_i64(lower, 0), at->active, at->mr);
+  int64_t whole = size / at->sum_cols * at->sum_cols;
+  LExpr *lanes = at->lane_count < at->mr ? nest_i64(lower, at->lane_count) : at->active;
+  LExpr *lane = nest_loop(lower, LS_FOR, "lane", nest_i64(lower, 0), lanes, at->sum_rows);
   if (whole) {
-    LExpr *column = nest_loop(lower, LS_FOR, "column", nest_i64(lower, 0), nest_i64(lower, whole), at->nr);
-    sum_tile(lower, at, steps, node, size, sums, factors, lane, column, at->nr);
+    LExpr *column = nest_loop(lower, LS_FOR, "column", nest_i64(lower, 0), nest_i64(lower, whole), at->sum_cols);
+    sum_tile(lower, at, steps, node, size, sums, factors, lane, column, at->sum_cols);
     nest_close(lower);
   }
   int cols;

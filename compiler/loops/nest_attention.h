@@ -20,7 +20,8 @@ typedef struct Attention {
   int64_t depth, width;         // of q and k; of v
   bool causal, by_keys, shared; // by_keys: lanes are keys; shared: out to threads
   LExpr *scale;
-  int mr, nr;                    // the register tile
+  int mr, nr;                    // the register tile of weights
+  int sum_rows, sum_cols;        // that of what is summed over steps
   int64_t lane_count, lane_room; // lanes in all; of a task, a multiple of nr
   int64_t step_count;
   int64_t shares, scratch, bytes; // most shares; where scratch memory begins, how much there is
