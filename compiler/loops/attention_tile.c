@@ -124,7 +124,7 @@ void attention_begin(Lower *lower, const Attention *at, Scratch *scratch) {
 
 // The steps of whole tiles and those of the last one are two copies of the body. A causal query sees the keys up to its own
 // number and `offset`.
-void attention_each_tile(Lower *lower, Attention *at, TileBody *body, void *context) {
+void attention_each_tile(Lower *lower, const Attention *at, TileBody *body, const void *context) {
   int64_t whole = at->step_count / ATTENTION_TILE * ATTENTION_TILE, offset = at->keys - at->queries;
   LExpr *size = nest_i64(lower, ATTENTION_TILE), *from = nest_i64(lower, 0), *end = nest_i64(lower, at->step_count);
   if (at->causal && at->by_keys) {
@@ -166,24 +166,17 @@ void attention_store(Lower *lower, const Scratch *scratch, LExpr *at, LExpr *val
   nest_push(lower, stmt);
 }
 
-static LExpr *value_at(Lower *lower, const Attention *at, const Node *node, LExpr *row, LExpr *column) {
+LExpr *attention_element(Lower *lower, const Attention *at, const Node *node, LExpr *row, LExpr *column) {
   LExpr *index[MAX_RANK];
   for (int i = 0; i < at->lead; i++)
     index[i] = at->index[i];
   index[at->lead] = row;
-  index[at->lead + 1] = column; // not looked at where there is none
+  if (column)
+    index[at->lead + 1] = column;
   lower->operands = true;
   LExpr *value = lower_value(lower, node, index);
   lower->operands = false;
   return value;
-}
-
-LExpr *attention_element(Lower *lower, const Attention *at, const Node *node, LExpr *row, LExpr *column) {
-  return value_at(lower, at, node, row, column);
-}
-
-LExpr *attention_of_row(Lower *lower, const Attention *at, const Node *node, LExpr *row) {
-  return value_at(lower, at, node, row, nest_i64(lower, 0));
 }
 
 LExpr *attention_weight(Lower *lower, const Attention *at, LExpr *step, LExpr *lane) {
@@ -219,8 +212,8 @@ typedef struct Product {
   const Node *node;
   int64_t size;
   const Scratch *packed;
-  Finish *finish;
-  void *context;
+  Weigh *weigh;
+  const void *context;
 } Product;
 
 static void score_tile(Lower *lower, const Attention *at, const Product *product, LExpr *first, LExpr *step, int rows,
@@ -236,16 +229,16 @@ static void score_tile(Lower *lower, const Attention *at, const Product *product
   nest_close(lower);
   nest_close(lower);
   nest_tile(lower, rows, at->nr, &i, &j);
-  LExpr *own = nest_add(lower, step, i), *own_lane = nest_add(lower, lane, j);
-  LExpr *sum = lx_local(lower->arena, acc, i, j);
-  LExpr *value = product->finish(lower, at, nest_add(lower, first, own), own, own_lane, sum, product->context);
-  attention_store(lower, &at->weights, attention_weight(lower, at, own, own_lane), value);
+  Spot spot = {.step = nest_add(lower, step, i), .lane = nest_add(lower, lane, j)};
+  spot.row = nest_add(lower, first, spot.step);
+  LExpr *value = product->weigh(lower, at, &spot, lx_local(lower->arena, acc, i, j), product->context);
+  attention_store(lower, &at->weights, attention_weight(lower, at, spot.step, spot.lane), value);
   nest_close(lower);
 }
 
 void attention_scores(Lower *lower, const Attention *at, const Steps *steps, const Node *node, int64_t size,
-                      const Scratch *packed, Finish *finish, void *context) {
-  Product product = {node, size, packed, finish, context};
+                      const Scratch *packed, Weigh *weigh, const void *context) {
+  Product product = {node, size, packed, weigh, context};
   int whole = steps->count / at->mr * at->mr;
   LExpr *zero = nest_i64(lower, 0), *nr = nest_i64(lower, at->nr);
   for (int rest = 0; rest <= 1; rest++) {
@@ -262,40 +255,35 @@ void attention_scores(Lower *lower, const Attention *at, const Steps *steps, con
 }
 
 // ---- weights
-static void each_weight(Lower *lower, const Attention *at, const Steps *steps, Finish *value, void *context) {
+void attention_weigh(Lower *lower, const Attention *at, const Steps *steps, Weigh *weigh, const void *context) {
   LExpr *i, *j, *zero = nest_i64(lower, 0);
   LExpr *step = nest_loop(lower, LS_FOR, "step", zero, nest_i64(lower, steps->count), 1);
   LExpr *lane = nest_loop(lower, LS_FOR, "lane", zero, at->active, at->nr);
   nest_tile(lower, 1, at->nr, &i, &j);
-  LExpr *own = nest_add(lower, lane, j), *place = attention_weight(lower, at, step, own);
-  LExpr *old = attention_load(lower, &at->weights, place);
-  attention_store(lower, &at->weights, place,
-                  value(lower, at, nest_add(lower, steps->first, step), step, own, old, context));
+  Spot spot = {step, nest_add(lower, steps->first, step), nest_add(lower, lane, j)};
+  LExpr *place = attention_weight(lower, at, step, spot.lane), *old = attention_load(lower, &at->weights, place);
+  attention_store(lower, &at->weights, place, weigh(lower, at, &spot, old, context));
   for (int scopes = 3; scopes; scopes--)
     nest_close(lower);
-}
-
-void attention_weigh(Lower *lower, const Attention *at, const Steps *steps, Finish *value, void *context) {
-  each_weight(lower, at, steps, value, context);
 }
 
 static LExpr *if_seen(Lower *lower, const Attention *at, LExpr *seen, LExpr *score) {
   return lx_select(lower->arena, seen, score, lx_real(lower->arena, at->type, -INFINITY));
 }
 
-static LExpr *if_not_later(Lower *lower, const Attention *at, LExpr *step, LExpr *local_step, LExpr *lane, LExpr *score,
-                           void *context) {
-  (void)local_step, (void)context;
-  LExpr *own = nest_add(lower, at->first, lane), *query = at->by_keys ? step : own, *key = at->by_keys ? own : step;
+static LExpr *if_not_later(Lower *lower, const Attention *at, const Spot *spot, LExpr *score, const void *context) {
+  (void)context;
+  LExpr *own = nest_add(lower, at->first, spot->lane);
+  LExpr *query = at->by_keys ? spot->row : own, *key = at->by_keys ? own : spot->row;
   LExpr *last = nest_add(lower, query, nest_i64(lower, at->keys - at->queries));
   return if_seen(lower, at, lx_binary(lower->arena, LX_LE, key, last), score);
 }
 
-static LExpr *if_in_mask(Lower *lower, const Attention *at, LExpr *step, LExpr *local_step, LExpr *lane, LExpr *score,
-                         void *context) {
-  (void)local_step, (void)context;
-  LExpr *own = attention_lane(lower, at, lane), *query = at->by_keys ? step : own, *key = at->by_keys ? own : step;
-  return if_seen(lower, at, value_at(lower, at, at->mask, query, key), score);
+static LExpr *if_in_mask(Lower *lower, const Attention *at, const Spot *spot, LExpr *score, const void *context) {
+  (void)context;
+  LExpr *own = attention_lane(lower, at, spot->lane);
+  LExpr *query = at->by_keys ? spot->row : own, *key = at->by_keys ? own : spot->row;
+  return if_seen(lower, at, attention_element(lower, at, at->mask, query, key), score);
 }
 
 static bool is_true(const Node *mask) {
@@ -309,11 +297,11 @@ void attention_hide(Lower *lower, const Attention *at, const Steps *steps) {
     LExpr *query = at->by_keys ? steps->first : at->first, *key = at->by_keys ? at->first : steps->first;
     LExpr *seen = nest_add(lower, query, nest_i64(lower, at->keys - at->queries));
     nest_if(lower, lx_binary(lower->arena, LX_GT, nest_add(lower, key, last), seen));
-    each_weight(lower, at, steps, if_not_later, NULL);
+    attention_weigh(lower, at, steps, if_not_later, NULL);
     nest_close(lower);
   }
   if (!is_true(at->mask))
-    each_weight(lower, at, steps, if_in_mask, NULL);
+    attention_weigh(lower, at, steps, if_in_mask, NULL);
 }
 
 // ---- sums over steps
@@ -360,7 +348,7 @@ void attention_gather(Lower *lower, const Attention *at, const Steps *steps, con
 }
 
 void attention_finish(Lower *lower, const Attention *at, const Node *result, int64_t size, const Scratch *sums,
-                      Last *last, void *context) {
+                      Last *last, const void *context) {
   LExpr *index[MAX_RANK], *zero = nest_i64(lower, 0);
   LExpr *lane = nest_loop(lower, LS_FOR, "lane", zero, at->lanes, 1);
   LExpr *c = nest_loop(lower, LS_SIMD, "c", zero, nest_i64(lower, size), 1);
