@@ -119,7 +119,8 @@ void attention_open(Lower *lower, Attention *at) {
 }
 
 void attention_begin(Lower *lower, const Attention *at, Scratch *scratch) {
-  scratch->base = nest_let(lower, "base", nest_mul(lower, at->share, nest_i64(lower, scratch->size)));
+  const char *name = arena_printf(lower->arena, "%s_from", scratch->buffer->name);
+  scratch->base = nest_let(lower, name, nest_mul(lower, at->share, nest_i64(lower, scratch->size)));
 }
 
 // The steps of whole tiles and those of the last one are two copies of the body. A causal query sees the keys up to its own
