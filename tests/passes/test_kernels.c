@@ -92,7 +92,10 @@ Test(kernels, attention_shares_its_tiles) {
   for (int i = 0; i < 4; i++)
     inputs[i] = graph_input(graph, "x", shape_of(3, (Dim[]){DIM_BATCH, 20, 30}));
   Type places = {.elem = I64, .rank = 2, .dim = {20, 20}};
-  Node *near = graph_binary(graph, OP_le, graph_iota(graph, places, 1), graph_iota(graph, places, 0));
+  Node *query = graph_iota(graph, places, 0), *key = graph_iota(graph, places, 1),
+       *far = graph_constant(graph, places, 9);
+  Node *near = graph_binary(graph, OP_and, graph_binary(graph, OP_lt, graph_binary(graph, OP_sub, query, far), key),
+                            graph_binary(graph, OP_lt, graph_binary(graph, OP_sub, key, far), query));
   Node *o = graph_attention(graph, inputs[0], inputs[1], inputs[2], near, false, 1);
   Node *loss = graph_binary(graph, OP_mul, o, inputs[3]);
   grad(graph, graph_reduce(graph, OP_reduce_sum, loss, 3, (int[]){0, 1, 2}, false), 3, inputs, slopes);
