@@ -86,6 +86,19 @@ static LExpr *paired(Lower *lower, LExpr *number, int64_t count) {
   return lx_select(lower->arena, odd, sub(lower, nest_i64(lower, count - 1), half), half);
 }
 
+// The lanes of tile `tile`: a constant number unless the last tile has fewer.
+static void set_lanes(Lower *lower, Attention *at, LExpr *tile) {
+  LExpr *size = nest_i64(lower, ATTENTION_TILE), *nr = nest_i64(lower, at->nr);
+  at->first = nest_let(lower, "first", nest_mul(lower, tile, size));
+  if (at->lane_count <= ATTENTION_TILE)
+    at->lanes = nest_i64(lower, at->lane_count);
+  else if (at->lane_count % ATTENTION_TILE == 0)
+    at->lanes = size;
+  else
+    at->lanes = nest_let(lower, "lanes", nest_min(lower, sub(lower, nest_i64(lower, at->lane_count), at->first), size));
+  at->active = nest_let(lower, "active", nest_mul(lower, ceil_div(lower, at->lanes, nr), nr));
+}
+
 void attention_open(Lower *lower, Attention *at) {
   const Dim *dims = at->q->type.dim;
   int places[MAX_RANK];
@@ -109,12 +122,7 @@ void attention_open(Lower *lower, Attention *at) {
   nest_unravel(lower, nest_div(lower, task, count), dims, places, at->lead, at->index);
   for (int i = 0; i < at->lead; i++)
     at->index[i] = nest_let(lower, "b", at->index[i]);
-  LExpr *size = nest_i64(lower, ATTENTION_TILE), *nr = nest_i64(lower, at->nr);
-  at->first = nest_let(lower, "first", nest_mul(lower, tile, size));
-  LExpr *lanes = nest_min(lower, sub(lower, nest_i64(lower, at->lane_count), at->first), size);
-  at->lanes = tiles == 1 ? nest_i64(lower, at->lane_count) : nest_let(lower, "lanes", lanes);
-  LExpr *active = nest_mul(lower, ceil_div(lower, at->lanes, nr), nr);
-  at->active = nest_let(lower, "active", active);
+  set_lanes(lower, at, tile);
   attention_begin(lower, at, &at->weights);
 }
 
@@ -196,9 +204,11 @@ void attention_turn(Lower *lower, const Attention *at, const Node *node, int64_t
   LExpr *element = attention_element(lower, at, node, nest_add(lower, at->first, lane), c);
   attention_store(lower, packed, attention_weight(lower, at, c, lane), element);
   nest_close(lower);
-  lane = nest_loop(lower, LS_FOR, "lane", at->lanes, at->active, 1);
-  attention_store(lower, packed, attention_weight(lower, at, c, lane), lx_real(lower->arena, at->type, 0));
-  nest_close(lower);
+  if (at->lane_count % at->nr) {
+    lane = nest_loop(lower, LS_FOR, "lane", at->lanes, at->active, 1);
+    attention_store(lower, packed, attention_weight(lower, at, c, lane), lx_real(lower->arena, at->type, 0));
+    nest_close(lower);
+  }
   nest_close(lower);
 }
 
