@@ -10,6 +10,7 @@ typedef enum KernelKind {
   KERNEL_REDUCE, // any other reduction, then maps over its result
   KERNEL_CONTRACT, // a product or convolution, then maps over its result
   KERNEL_SCATTER, // a scatter_add alone
+  KERNEL_ATTENTION, // results of attention that share their tiles: values and lse, or gradients of keys and values
   KERNEL_SCAN // a scan and its results: the kernels of its body, again and again
 } KernelKind;
 
