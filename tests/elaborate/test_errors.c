@@ -30,7 +30,8 @@ ERROR(misspelt_name, "const width = 3\nconst b = widht + 1", "2:11", "unknown na
 ERROR(unknown_layer, "model m(x: f32[4]) { x |> dense(3) |> reluu }", "1:39", "unknown layer `reluu`",
       "did you mean `relu`?")
 ERROR(python_word, "const a = np", "1:11", "unknown name `np`", "the functions of the language need no module: exp(x)")
-ERROR(pass, "model m(x: f32[2]) { if true { pass }; x }", "1:32", "unknown name `pass`", "an empty block is written `{ }`")
+ERROR(pass, "model m(x: f32[2]) { if true { pass }; x }", "1:32", "unknown name `pass`",
+      "an empty block is written `{ }`")
 ERROR(half, "const a = bf16", "1:11", "unknown name `bf16`", "bf16 is not built yet; use f32")
 ERROR(declared_twice, "const a = 1\nconst a = 2", "2:7", "`a` is declared twice", NULL)
 ERROR(argument_twice, "layer f(x, x) { x }", "1:12", "`f` has two arguments named `x`", NULL)
@@ -466,6 +467,22 @@ ERROR(group_norm_rank, "test \"a\" { expect group_norm(ones([6]), 3) == 0 }", "1
 ERROR(response_size, X4 "expect local_response_norm(x, 0) == 0 }", "2:8", "local_response_norm: over 0 channels", NULL)
 ERROR(shuffle_groups, X4 "expect channel_shuffle(x, 4) == 0 }", "2:8",
       "channel_shuffle: 6 channels cannot be split into 4 groups", NULL)
+ERROR(heads_width, X4 "expect multi_head_attention(x[0], 4) == 0 }", "2:8",
+      "multi_head_attention: 6 features cannot be split into 4 heads", NULL)
+ERROR(heads_shared, X4 "expect multi_head_attention(x[0], 3, kv_heads: 2) == 0 }", "2:8",
+      "multi_head_attention: 3 heads cannot share 2 heads of keys and values", NULL)
+ERROR(causal_queries, X4 "expect attention(x, x[:, :, :3], x[:, :, :3], causal: true) == 0 }", "2:8",
+      "attention: 5 causal queries cannot end with the last of 3 keys", NULL)
+ERROR(keys_and_values, X4 "expect attention(x, x[:, :, :3], x) == 0 }", "2:34",
+      "`v` of `attention` must be T[..., s, e], but is f32[2, 5, 5, 6]", "`s` is 3 here")
+ERROR(key_mask_length, X4 "expect multi_head_attention(x[0], 2, keys: ones([5, 4], bool)) == 0 }", "2:8",
+      "key_mask: bools of shape [5, 4] are not of 5 keys", NULL)
+ERROR(rotary_odd, X4 "expect rotary_positions(x[..., :5]) == 0 }", "2:8",
+      "rotary_positions: features are turned in pairs, and 5 is odd", NULL)
+ERROR(patch_size, X4 "expect patch_embedding(x, 2, 8) == 0 }", "2:8",
+      "patch_embedding: an image of 5 x 5 has no whole number of patches of 2", NULL)
+ERROR(embedding_of_reals, X4 "expect embedding(x * ones([6], f32), 3, 8) == 0 }", "2:8",
+      "indices must be whole numbers, but these are f32[2, 5, 5, 6]", "write cast(…, i64)")
 ERROR(spatial_rate, X4 "expect spatial_dropout(x, 1.0) == 0 }", "2:8",
       "spatial_dropout: the rate is a fraction, from 0 to below 1, not 1", NULL)
 ERROR(depth_rate, X4 "expect stochastic_depth(x, -0.5) == 0 }", "2:8",
@@ -493,9 +510,11 @@ ERROR(first_of_batches, "model m(x: f32[2]) -> f32[2] { a = x @ transpose(x)\n r
       "`reduce_max`: the first of equals is not known along 2 dimensions of the batch", NULL)
 ERROR(window_space, X4 "expect window(x, [1, 2, 3, 4]) == 1 }", "2:15",
       "windows over 4 dimensions of space need an input [.., space.., channels], but this is f32[2, 5, 5, 6]", NULL)
-ERROR(window_ceil, X4 "expect window(x, 2, ceil: 1) == 1 }", "2:27", "`ceil` must be a bool, but this is the int 1", NULL)
+ERROR(window_ceil, X4 "expect window(x, 2, ceil: 1) == 1 }", "2:27", "`ceil` must be a bool, but this is the int 1",
+      NULL)
 ERROR(window_large, X4 "expect window(x, 20000000) == 1 }", "2:18", "`size` must be at most 2^24, not 20000000", NULL)
-ERROR(window_negative, X4 "expect window(x, 2, padding: -1) == 1 }", "2:30", "`padding` must be 0 or more, not -1", NULL)
+ERROR(window_negative, X4 "expect window(x, 2, padding: -1) == 1 }", "2:30", "`padding` must be 0 or more, not -1",
+      NULL)
 ERROR(window_rank, "test \"a\" { expect window(zeros([2, 3, 3, 3, 3, 3, 1]), [2, 2, 2]) == 1 }", "1:19",
       "windows of f32[2, 3, 3, 3, 3, 3, 1] would have more than 8 dimensions", NULL)
 ERROR(window_batch, "model m(x: f32[4]) { window(reshape(x, [1, -1, 1]), 2) }", "1:29",
@@ -516,5 +535,5 @@ ERROR(window_fill, "test \"a\" { expect window(cast([[[1]]], u8), 1, fill: 256) 
       "`fill` must be a number of the tensor's type u8, but this is the int 256", NULL)
 ERROR(window_fill_kind, X4 "expect window(x, 1, fill: \"a\") == 1 }", "2:27",
       "`fill` must be a number of the tensor's type f32, but this is the string \"a\"", NULL)
-ERROR(auc_classes, "test \"a\" { expect auc([[1.0, 2.0, 3.0]], [1]) == 0 }", "1:19", "auc: of one score or two, not of 3",
-      NULL)
+ERROR(auc_classes, "test \"a\" { expect auc([[1.0, 2.0, 3.0]], [1]) == 0 }", "1:19",
+      "auc: of one score or two, not of 3", NULL)

@@ -1,0 +1,207 @@
+"""Reference values by PyTorch for attention and the layers of transformers: writes attention.nn.
+
+As make_windows.py does: the first values and a weighed sum of each result and of each gradient, x and the memory's among
+them. The parameters are waves that both sides compute. What PyTorch 1.13 has no module for (grouped queries, rotary
+positions) is written out here in its operations.
+Run: python3 make_attention.py; needs PyTorch.
+"""
+import itertools
+
+import torch
+import torch.nn.functional as F
+from torch import nn
+from torch.nn.utils.stateless import functional_call
+
+from make import F64, File, close, wave, weighed
+
+# PyTorch's name, ours; matrices lie the other way round there.
+NAMES = [("self_attn", "attention"), ("multihead_attn", "memory_attention"), ("in_proj_weight", "in_proj.w"),
+         ("in_proj_bias", "in_proj.b"), ("q_proj_weight", "in_proj.w"), ("linear1", "mlp.dense_0"),
+         ("linear2", "mlp.dense_1")]
+NUMBERS = itertools.count()
+
+
+def our_name(name):
+    for theirs, ours in NAMES:
+        name = name.replace(theirs, ours)
+    return name.replace(".weight", ".gamma" if "norm" in name else ".w").replace(
+        ".bias", ".beta" if "norm" in name else ".b")
+
+
+def start(name, shape, phase):
+    """Ours, in PyTorch and in the language."""
+    factor, middle = (0.3, 1) if name.endswith("gamma") else (1 if name in ("x", "y") else 0.4, 0)
+    value = (middle + factor * wave(*shape, phase=phase)).requires_grad_()
+    return value, f"{middle} + {factor} * wave({list(shape)}, phase: {phase}, type: TYPE)"
+
+
+def few(expression, t, tolerance):
+    count = min(8, t.numel())
+    return [f"expect shape({expression}) == {list(t.shape)}",
+            close(f"reshape({expression}, [-1])[:{count}]", t.reshape(-1)[:count], tolerance),
+            close(f"weighed({expression})", weighed(t), tolerance)]
+
+
+def sums(file, expression, function, inputs, parameters=(), layer="", elem="f64"):
+    """A test of function(inputs, parameters): `inputs` by name with shapes, `parameters` by our names within `layer`."""
+    tolerance = F64 if elem == "f64" else 2e-5
+    model = f"m_{next(NUMBERS)}"
+    file.add("", f"model {model}() {{", *(f"  param {key}: {elem}{list(shape)}" for key, shape in inputs.items()),
+             f"  {expression}", "}")
+    held = {**inputs, **{f"{layer}.{key}": shape for key, shape in dict(parameters).items()}}
+    lines, values = [], {}
+    for i, (key, shape) in enumerate(held.items()):
+        values[key], text = start(key, shape, 0.5 * i)
+        lines.append(f"{model}.{key} := {text.replace('TYPE', elem)}")
+    y = function(*(values[key] for key in inputs), {key: values[f"{layer}.{key}"] for key in dict(parameters)})
+    lines += few(f"{model}()", y, tolerance)
+    lines.append(f"minimize weighed({model}()) over {model} using gradient_of")
+    for key, g in zip(held, torch.autograd.grad(weighed(y), [values[key] for key in held])):
+        lines += few(f"{model}.{key}", g, tolerance)
+    file.test(f"{expression} of {elem}", lines)
+
+
+# ---- modules
+
+N, HEADS = 8, 2
+SHAPES = {"x": (3, 5, N), "y": (3, 4, N)}
+CAUSAL = torch.ones(5, 5).tril() == 0  # true: hidden
+LENGTHS = torch.tensor([5, 2, 3])
+HIDDEN = torch.arange(5) >= LENGTHS[:, None]
+HIDDEN_OF_MEMORY = torch.arange(4) >= torch.tensor([[4], [1], [2]])
+EVERY_OTHER = (torch.arange(5)[:, None] + torch.arange(5)) % 2 == 1
+
+
+def of_module(file, expression, module, call, inputs=("x",), elem="f64", shapes=SHAPES):
+    """call(run, x, ..): run(*arguments) is the module with the parameters given."""
+    shaped = {our_name(name): (p.T.shape if p.dim() == 2 else p.shape) for name, p in module.named_parameters()}
+    theirs = {our_name(name): name for name, _ in module.named_parameters()}
+
+    def function(*arguments):
+        *tensors, parameters = arguments
+        weights = {theirs[key]: p.T if p.dim() == 2 else p for key, p in parameters.items()}
+        return call(lambda *a, **k: functional_call(module, weights, a, k), *tensors)
+
+    layer = expression.split("|>")[1].split("(")[0].strip() + "_0"
+    sums(file, expression, function, {key: shapes[key] for key in inputs}, shaped, layer, elem)
+
+
+def attend(**options):
+    return lambda run, x, y=None: run(x, *([x, x] if y is None else [y, y]), need_weights=False, **options)[0]
+
+
+def modules(file):
+    def attention(bias=True):
+        return nn.MultiheadAttention(N, HEADS, bias=bias, batch_first=True)
+
+    for elem in ("f64", "f32"):
+        of_module(file, "x |> multi_head_attention(2)", attention(), attend(), elem=elem)
+        of_module(file, "x |> transformer_encoder_layer(2, hidden: 12)",
+                  nn.TransformerEncoderLayer(N, HEADS, 12, 0, batch_first=True), lambda run, x: run(x), elem=elem)
+        of_module(file, "x |> transformer_decoder_layer(y, 2, hidden: 12)",
+                  nn.TransformerDecoderLayer(N, HEADS, 12, 0, batch_first=True),
+                  lambda run, x, y: run(x, y, tgt_mask=CAUSAL), ("x", "y"), elem)
+    of_module(file, "x |> multi_head_attention(2, bias: false)", attention(False), attend())
+    of_module(file, "x |> multi_head_attention(2, causal: true)", attention(), attend(attn_mask=CAUSAL))
+    of_module(file, "x |> multi_head_attention(2, keys: [5, 2, 3])", attention(), attend(key_padding_mask=HIDDEN))
+    of_module(file, "x |> multi_head_attention(2, causal: true, keys: [5, 2, 3])", attention(),
+              attend(attn_mask=CAUSAL, key_padding_mask=HIDDEN))
+    of_module(file, "x |> multi_head_attention(2, mask: (iota([5, 5]) + iota([5, 5], 1)) % 2 == 0)", attention(),
+              attend(attn_mask=EVERY_OTHER))
+    of_module(file, "x |> multi_head_attention(2, memory: y)", attention(), attend(), ("x", "y"))
+    of_module(file, "x |> multi_head_attention(2, memory: y, keys: iota([3, 4], 1) < [[4], [1], [2]])", attention(),
+              attend(key_padding_mask=HIDDEN_OF_MEMORY), ("x", "y"))
+    of_module(file, "x |> transformer_encoder_layer(4, hidden: 12, activation: gelu, norm_first: true, keys: [5, 2, 3])",
+              nn.TransformerEncoderLayer(N, 4, 12, 0, F.gelu, batch_first=True, norm_first=True),
+              lambda run, x: run(x, src_key_padding_mask=HIDDEN))
+    of_module(file, "x |> transformer_decoder_layer(y, 2, hidden: 12, norm_first: true, memory_keys: [4, 1, 2])",
+              nn.TransformerDecoderLayer(N, HEADS, 12, 0, batch_first=True, norm_first=True),
+              lambda run, x, y: run(x, y, tgt_mask=CAUSAL, memory_key_padding_mask=HIDDEN_OF_MEMORY), ("x", "y"))
+
+
+# ---- written out
+
+
+def heads_of(x, heads):
+    return x.unflatten(-1, (heads, -1)).transpose(-2, -3)
+
+
+def turned(x, base=10000.0, halves=False):
+    """RoFormer's, as a product of complex numbers."""
+    half = x.shape[-1] // 2
+    angles = torch.arange(x.shape[-2])[:, None] * base ** (-torch.arange(half) / half)
+    a, b = x.split(half, -1) if halves else x.unflatten(-1, (half, 2)).unbind(-1)
+    z = torch.complex(a, b) * torch.polar(torch.ones_like(angles), angles)
+    return torch.cat([z.real, z.imag], -1) if halves else torch.stack([z.real, z.imag], -1).flatten(-2)
+
+
+def grouped(x, p, memory=None, groups=HEADS, turn=lambda x: x, hidden=None):
+    """Four heads; queries look at keys of the same memory in groups."""
+    n, width = x.shape[-1], groups * x.shape[-1] // 4
+    y = x if memory is None else memory
+    if "in_proj.memory_w" in p:
+        q, kv = x @ p["in_proj.w"], y @ p["in_proj.memory_w"]
+    else:
+        q, kv = x @ p["in_proj.w"][:, :n], y @ p["in_proj.w"][:, n:]
+    q, kv = q + p["in_proj.b"][:n], kv + p["in_proj.b"][n:]
+    q, k, v = turn(heads_of(q, 4)), turn(heads_of(kv[..., :width], groups)), heads_of(kv[..., width:], groups)
+    out = []
+    for head in range(4):
+        g = head * groups // 4
+        scores = q[:, head] @ k[:, g].transpose(-1, -2) / (n // 4) ** 0.5
+        scores = scores if hidden is None else scores.masked_fill(hidden, -torch.inf)
+        out.append(F.softmax(scores, -1) @ v[:, g])
+    return torch.cat(out, -1) @ p["out_proj.w"] + p["out_proj.b"]
+
+
+def projections(keys, n=N, memory=None):
+    into = {"in_proj.w": (n, n + 2 * keys)} if memory is None else {"in_proj.w": (n, n), "in_proj.memory_w": (memory, 2 * keys)}
+    return {**into, "in_proj.b": (n + 2 * keys,), "out_proj.w": (n, n), "out_proj.b": (n,)}
+
+
+def written_out(file):
+    layer = "multi_head_attention_0"
+    one = {"x": SHAPES["x"]}
+    for groups in (1, 2):
+        sums(file, f"x |> multi_head_attention(4, kv_heads: {groups}, causal: true)",
+             lambda x, p: grouped(x, p, groups=groups, hidden=CAUSAL), one, projections(2 * groups), layer)
+    sums(file, "x |> multi_head_attention(4, memory: y)", lambda x, y, p: grouped(x, p, y, 4),
+         {**one, "y": (3, 4, 6)}, projections(N, memory=6), layer)
+    sums(file, "x |> multi_head_attention(4, kv_heads: 2, memory: y)", lambda x, y, p: grouped(x, p, y, 2),
+         {**one, "y": (3, 4, N)}, projections(4), layer)
+    sums(file, "x |> multi_head_attention(4, positions: rotary_positions)",
+         lambda x, p: grouped(x, p, groups=4, turn=turned), {"x": (2, 5, 16)}, projections(16, 16), layer)
+    sums(file, "x |> rotary_positions", lambda x, p: turned(x), {"x": (2, 3, 4, 6)})
+    sums(file, "x |> rotary_positions(base: 500.0, halves: true)", lambda x, p: turned(x, 500, True), {"x": (4, 6)})
+    sums(file, "x |> sinusoidal_positions", lambda x, p: x + sinusoids(7, 6), {"x": (2, 7, 6)})
+    sums(file, "x |> learned_positions", lambda x, p: x + p["w"], one, {"w": (5, N)}, "learned_positions_0")
+    sums(file, "embedding([[0, 5, 1], [1, 1, 3]], 6, 4, type: f64)",
+         lambda p: F.embedding(torch.tensor([[0, 5, 1], [1, 1, 3]]), p["w"]), {}, {"w": (6, 4)}, "embedding_0")
+    q, k, v, b = "qkvb"
+    shapes = {"q": (2, 3, 4), "k": (2, 5, 4), "v": (2, 5, 3)}
+
+    def scaled(q, k, v, p, bias=0, scale=0.5):
+        return F.softmax(scale * q @ k.transpose(-1, -2) + bias, -1) @ v
+
+    sums(file, "attention(q, k, v)", scaled, shapes)
+    sums(file, "attention(q, k, v, scale: 2.0)", lambda *a: scaled(*a, scale=2), shapes)
+    sums(file, "attention(q, k, v, bias: b)", lambda q, k, v, b, p: scaled(q, k, v, p, b), {**shapes, "b": (3, 5)})
+    sums(file, "attention(q, k, v, causal: true)",
+         lambda *a: scaled(*a, bias=torch.full((3, 5), -torch.inf).triu(3)), shapes)
+    sums(file, "x |> patch_embedding(2, 5)",
+         lambda x, p: F.conv2d(x.movedim(-1, 1), p["conv2d_0.w"].permute(3, 2, 0, 1), p["conv2d_0.b"], 2).flatten(2).mT,
+         {"x": (2, 4, 6, 3)}, {"conv2d_0.w": (2, 2, 3, 5), "conv2d_0.b": (5,)}, "patch_embedding_0")
+
+
+def sinusoids(t, n):
+    """A row a place, a sine and a cosine a wavelength."""
+    angles = torch.arange(t)[:, None] / 10000 ** (torch.arange(0, n, 2) / n)
+    return torch.stack([angles.sin(), angles.cos()], -1).flatten(1)
+
+
+if __name__ == "__main__":
+    torch.set_num_threads(1)
+    file = File("attention.nn", "attention and layers of transformers, and their gradients", ["gradient_of", "weighed", "wave"])
+    modules(file)
+    written_out(file)
+    file.write()
