@@ -3,6 +3,7 @@
 As make_windows.py does: the first values and a weighed sum of each result and of each gradient, x and the memory's among
 them. The parameters are waves that both sides compute. What PyTorch 1.13 has no module for (grouped queries, rotary
 positions) is written out here in its operations.
+The networks of the zoo that are made of them are small ones of networks.py.
 Run: python3 make_attention.py; needs PyTorch.
 """
 import itertools
@@ -12,6 +13,7 @@ import torch.nn.functional as F
 from torch import nn
 from torch.nn.utils.stateless import functional_call
 
+import networks
 from make import F64, File, close, wave, weighed
 
 # PyTorch's name, ours; matrices lie the other way round there.
@@ -42,23 +44,48 @@ def few(expression, t, tolerance):
             close(f"weighed({expression})", weighed(t), tolerance)]
 
 
-def sums(file, expression, function, inputs, parameters=(), layer="", elem="f64"):
-    """A test of function(inputs, parameters): `inputs` by name with shapes, `parameters` by our names within `layer`."""
-    tolerance = F64 if elem == "f64" else 2e-5
+def begin(file, expression, held, inputs, elem="f64"):
+    """A model of the inputs; its name, the tensors that are held, by name, and the lines that give it the same."""
     model = f"m_{next(NUMBERS)}"
-    file.add("", f"model {model}() {{", *(f"  param {key}: {elem}{list(shape)}" for key, shape in inputs.items()),
+    file.add("", f"model {model}() {{", *(f"  param {key}: {elem}{list(held[key])}" for key in inputs),
              f"  {expression}", "}")
-    held = {**inputs, **{f"{layer}.{key}": shape for key, shape in dict(parameters).items()}}
     lines, values = [], {}
     for i, (key, shape) in enumerate(held.items()):
         values[key], text = start(key, shape, 0.5 * i)
         lines.append(f"{model}.{key} := {text.replace('TYPE', elem)}")
-    y = function(*(values[key] for key in inputs), {key: values[f"{layer}.{key}"] for key in dict(parameters)})
-    lines += few(f"{model}()", y, tolerance)
+    return model, values, lines
+
+
+def expected(model, y, gradients, elem="f64"):
+    tolerance = F64 if elem == "f64" else 2e-5
+    lines = few(f"{model}()", y, tolerance)
     lines.append(f"minimize weighed({model}()) over {model} using gradient_of")
-    for key, g in zip(held, torch.autograd.grad(weighed(y), [values[key] for key in held])):
-        lines += few(f"{model}.{key}", g, tolerance)
-    file.test(f"{expression} of {elem}", lines)
+    return lines + sum((few(f"{model}.{key}", g, tolerance) for key, g in gradients.items()), [])
+
+
+def sums(file, expression, function, inputs, parameters=(), layer="", elem="f64"):
+    """A test of function(inputs, parameters): `inputs` by name with shapes, `parameters` by our names within `layer`."""
+    held = {**inputs, **{f"{layer}.{key}": shape for key, shape in dict(parameters).items()}}
+    model, values, lines = begin(file, expression, held, inputs, elem)
+    y = function(*(values[key] for key in inputs), {key: values[f"{layer}.{key}"] for key in dict(parameters)})
+    gradients = dict(zip(held, torch.autograd.grad(weighed(y), list(values.values()))))
+    file.test(f"{expression} of {elem}", lines + expected(model, y, gradients, elem))
+
+
+def network(file, expression, net, shape):
+    """The same of a whole network of networks.py, whose `tensors` are its parameters as they lie here."""
+    layer = f"{net.layer}_0"
+    held = {"x": shape, **{key: t.shape for key, t in networks.tensors(net, layer)}}
+    model, values, lines = begin(file, expression, held, ["x"])
+    with torch.no_grad():
+        for key, t in networks.tensors(net, layer):
+            t.copy_(values[key])
+    y = net(values["x"].movedim(-1, 1))
+    weighed(y).backward()
+    for p in net.parameters():
+        p.data = p.grad
+    gradients = {"x": values["x"].grad, **dict(networks.tensors(net, layer))}
+    file.test(expression, lines + expected(model, y, gradients))
 
 
 # ---- modules
@@ -202,6 +229,9 @@ def sinusoids(t, n):
 if __name__ == "__main__":
     torch.set_num_threads(1)
     file = File("attention.nn", "attention and layers of transformers, and their gradients", ["gradient_of", "weighed", "wave"])
+    file.add("", 'import "../../examples/zoo/vit.nn"', 'import "../../examples/zoo/swin.nn"')
     modules(file)
     written_out(file)
+    network(file, "x |> vit(4, 8, 2, 2)", networks.vit(8, 4, 8, 2, 2, 1000), (2, 8, 8, 3))
+    network(file, "x |> swin(4, [2, 2], [1, 2], 0.1, window: 3)", networks.swin(4, (2, 2), (1, 2), 1000, 3), (2, 16, 20, 3))
     file.write()

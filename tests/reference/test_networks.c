@@ -1,4 +1,4 @@
-// Convolutional networks with weights from PyTorch give its logits, and the same bits from both backends. Small ones of
+// Networks for images with weights from PyTorch give its logits, and the same bits from both backends. Small ones of
 // the zoo's blocks have their files in networks/; those of the zoo in their real size are made while testing, by
 // networks.py, and skipped where there is no PyTorch.
 #include <criterion/criterion.h>
@@ -161,6 +161,14 @@ Test(networks, small_convnext_tiny) {
   small("small_convnext_tiny");
 }
 
+Test(networks, small_vit) {
+  small("small_vit");
+}
+
+Test(networks, small_swin) {
+  small("small_swin");
+}
+
 Test(networks, their_own_tests) {
   must_run("%s test %s/networks.nn --set classes=10", NNC_BINARY, HERE);
 }
@@ -199,4 +207,12 @@ Test(networks, efficientnet_b0) {
 
 Test(networks, convnext_tiny) {
   whole("convnext.nn", "convnext_tiny", 64);
+}
+
+Test(networks, vit_b_16) {
+  whole("vit.nn", "vit_b_16", 64);
+}
+
+Test(networks, swin_t) {
+  whole("swin.nn", "swin_t", 64);
 }
