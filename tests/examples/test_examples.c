@@ -144,6 +144,14 @@ Test(examples, rows_of_digits_are_read_by_attention) {
   shell_close(shell);
 }
 
+Test(examples, digits_are_said_backwards) {
+  Shell *shell = shell_open();
+  cr_assert(shell_run(shell, "$NNC test reversal.nn") == 0, "%s", shell->output);
+  must_run(shell, "reversal.nn");
+  cr_assert(shell_number(shell, "right") > 0.99, "%s", shell->output);
+  shell_close(shell);
+}
+
 Test(examples, damaged_letters_are_recalled) {
   Shell *shell = shell_open();
   cr_assert(shell_run(shell, "$NNC test hopfield.nn") == 0, "%s", shell->output);
