@@ -3,13 +3,14 @@
     python3 networks.py FOLDER NAME...    without a NAME: the small ones of networks.nn, which are kept in networks/
 
 For each NAME: NAME.safetensors, NAME.csv (what `nnc predict` should print, computed in double precision) and, shared
-by networks of one size, SIDE.idx (images, f32 [n, h, w, c]). Weights are random, from a fixed seed; stored means and
-variances are those of other images, and off by a random amount. Needs PyTorch, not torchvision: the networks are
-written out here. Their modules have the names that nnc gives to the calls in a body: the layer's, and how many of it
-came before.
+by networks of one size, SIDE.idx (images, f32 [n, h, w, c]); of small_vit its weights as torchvision would save them,
+too, torchvision.safetensors. Weights are random, from a fixed seed; stored means and variances are those of other
+images, and off by a random amount. Needs PyTorch, not torchvision: the networks are written out here. Their modules
+have the names that nnc gives to the calls in a body: the layer's, and how many of it came before.
 """
 import json
 import os
+import re
 import struct
 import sys
 from collections import Counter, OrderedDict
@@ -422,6 +423,27 @@ def tensors(module, path):
         yield from tensors(child, f"{path}.{PARTS.get(name, name)}")
 
 
+# torchvision's names for a vision transformer, from ours, as regular expressions.
+TORCHVISION = [(r"^small_vit\.vit_0\.", ""), (r"^patch_embedding_0\.conv2d_0", "conv_proj"), (r"^dense_0", "heads.head"),
+               (r"^learned_positions_0\.w", "encoder.pos_embedding"), (r"^layer_norm_0", "encoder.ln"),
+               (r"^transformer_encoder_layer_", "encoder.layers.encoder_layer_"), (r"\.norm(.)\.", r".ln_\1."),
+               (r"\.attention\.", ".self_attention."), (r"\.in_proj\.w$", ".in_proj_weight"),
+               (r"\.in_proj\.b$", ".in_proj_bias"), (r"\.mlp\.dense_0", ".mlp.0"), (r"\.mlp\.dense_1", ".mlp.3"),
+               (r"\.(w|gamma)$", ".weight"), (r"\.(b|beta)$", ".bias")]
+
+
+def as_torchvision(named):
+    """Names and tensors as torchvision's own checkpoints have them: kernels [out, in, ..], a batch of one."""
+    for name, tensor in named:
+        for pattern, theirs in TORCHVISION:
+            name = re.sub(pattern, theirs, name)
+        if name in ("class_token", "encoder.pos_embedding"):
+            tensor = tensor[None]
+        elif tensor.dim() > 1:
+            tensor = tensor.movedim((-1, -2), (0, 1))
+        yield name, tensor
+
+
 def bytes_of(tensor):
     return tensor.detach().contiguous().numpy().astype("<f4").tobytes()
 
@@ -459,6 +481,8 @@ def write(folder, name):
     images = torch.randn(2, 3, side, side, generator=torch.Generator().manual_seed(2))
     path = os.path.join(folder, name)
     write_safetensors(path + ".safetensors", list(tensors(net, name)))
+    if name == "small_vit":
+        write_safetensors(os.path.join(folder, "torchvision.safetensors"), list(as_torchvision(tensors(net, name))))
     write_idx(os.path.join(folder, f"{side}.idx"), images.permute(0, 2, 3, 1))
     with torch.no_grad():
         write_csv(path + ".csv", net.double()(images.double()))

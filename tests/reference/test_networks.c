@@ -165,6 +165,11 @@ Test(networks, small_vit) {
   small("small_vit");
 }
 
+Test(networks, weights_by_torchvisions_names) {
+  must_run("%s predict %s/torchvision.nn %s/networks/32.idx --set classes=10 -o jit.csv", NNC_BINARY, HERE, HERE);
+  must_give("jit.csv", HERE "/networks", "small_vit");
+}
+
 Test(networks, small_swin) {
   small("small_swin");
 }
