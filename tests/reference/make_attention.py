@@ -226,6 +226,44 @@ def sinusoids(t, n):
     return torch.stack([angles.sin(), angles.cos()], -1).flatten(1)
 
 
+# ---- a language model: tokens share their table with the head, nothing has a bias
+
+GPT = """
+layer small_gpt(ids: list, next: list) {
+  param tokens: f64[10, 8] = normal
+  norm = partial(layer_norm, center: false)
+  x = take(tokens, ids) |> learned_positions
+  for i in 0..2 { x = x |> transformer_encoder_layer(2, causal: true, norm_first: true, norm: norm, activation: gelu, bias: false) }
+  cross_entropy((x |> norm) @ transpose(tokens), next)
+}"""
+IDS, NEXT = [[3, 1, 4, 1, 5], [9, 2, 6, 5, 3]], [[1, 4, 1, 5, 9], [2, 6, 5, 3, 5]]
+
+
+def language_model(file):
+    def block(i):
+        return {"norm1.gamma": (N,), "attention.in_proj.w": (N, 3 * N), "attention.out_proj.w": (N, N), "norm2.gamma": (N,),
+                "mlp.dense_0.w": (N, 4 * N), "mlp.dense_1.w": (4 * N, N)}, f"transformer_encoder_layer_{i}"
+
+    def loss(p):
+        x = F.embedding(torch.tensor(IDS), p["tokens"]) + p["learned_positions_0.w"]
+        for i in range(2):
+            w = {key: p[f"{block(i)[1]}.{key}"] for key in block(i)[0]}
+            q, k, v = (heads_of(t, HEADS) for t in
+                       (F.layer_norm(x, (N,), w["norm1.gamma"]) @ w["attention.in_proj.w"]).split(N, -1))
+            scores = (q @ k.mT / 2).masked_fill(CAUSAL, -torch.inf)
+            x = x + (F.softmax(scores, -1) @ v).transpose(1, 2).flatten(2) @ w["attention.out_proj.w"]
+            x = x + F.gelu(F.layer_norm(x, (N,), w["norm2.gamma"]) @ w["mlp.dense_0.w"]) @ w["mlp.dense_1.w"]
+        logits = F.layer_norm(x, (N,), p["layer_norm_0.gamma"]) @ p["tokens"].T
+        return F.cross_entropy(logits.flatten(0, 1), torch.tensor(NEXT).flatten())
+
+    parameters = {"tokens": (10, N), "learned_positions_0.w": (5, N)}
+    for i in range(2):
+        shapes, layer = block(i)
+        parameters.update({f"{layer}.{key}": shape for key, shape in shapes.items()})
+    file.add(GPT)
+    sums(file, f"small_gpt({IDS}, {NEXT})", loss, {}, {**parameters, "layer_norm_0.gamma": (N,)}, "small_gpt_0")
+
+
 if __name__ == "__main__":
     torch.set_num_threads(1)
     file = File("attention.nn", "attention and layers of transformers, and their gradients", ["gradient_of", "weighed", "wave"])
@@ -234,4 +272,5 @@ if __name__ == "__main__":
     written_out(file)
     network(file, "x |> vit(4, 8, 2, 2)", networks.vit(8, 4, 8, 2, 2, 1000), (2, 8, 8, 3))
     network(file, "x |> swin(4, [2, 2], [1, 2], 0.1, window: 3)", networks.swin(4, (2, 2), (1, 2), 1000, 3), (2, 16, 20, 3))
+    language_model(file)
     file.write()
