@@ -95,6 +95,8 @@ static int64_t lower_body(Lower *lower, int64_t scratch) {
     return nest_reduce(lower, scratch);
   case KERNEL_CONTRACT:
     return nest_contraction(lower, scratch);
+  case KERNEL_ATTENTION:
+    return nest_attention(lower, scratch);
   default:
     nest_scatter(lower);
     return 0;

@@ -15,7 +15,7 @@ bool node_is_memory(const Node *node) {
 
 static bool is_root(const Node *node) {
   OpClass class = op_info[node->op].class;
-  return class == REDUCE || class == CONTRACT || class == SCATTER;
+  return class == REDUCE || class == CONTRACT || class == SCATTER || class == ATTENTION;
 }
 
 static bool is_view(const Node *node) {
@@ -157,6 +157,9 @@ static void store_required(Fusion *fusion, const Node *node) {
     force_operand(fusion, node->inputs[0]);
   if (op_info[node->op].class == CONTRACT && node->op != OP_conv) // whose weights are packed, each read once
     force_operand(fusion, node->inputs[1]);
+  for (int i = 0; i < node->input_count && op_info[node->op].class == ATTENTION; i++)
+    if (elem_is_real(node->inputs[i]->type.elem))
+      force_operand(fusion, node->inputs[i]);
   if (node->op == OP_scatter_add)
     force_operand(fusion, node->inputs[1]);
 }

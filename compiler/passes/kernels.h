@@ -9,7 +9,8 @@ typedef enum KernelKind {
   KERNEL_ROW, // a task owns rows of some leading dimensions: reductions along rows, maps over rows and their elements
   KERNEL_REDUCE, // any other reduction, then maps over its result
   KERNEL_CONTRACT, // a product or convolution, then maps over its result
-  KERNEL_SCATTER // a scatter_add alone
+  KERNEL_SCATTER, // a scatter_add alone
+  KERNEL_ATTENTION // results of attention that share their tiles: values and lse, or gradients of keys and values
 } KernelKind;
 
 // A value that is kept in memory.

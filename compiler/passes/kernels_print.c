@@ -3,7 +3,7 @@
 #include "passes/kernels.h"
 
 static const char *kind_name(KernelKind kind) {
-  static const char *const names[] = {"map", "row", "reduce", "product", "scatter"};
+  static const char *const names[] = {"map", "row", "reduce", "product", "scatter", "attention"};
   return names[kind];
 }
 

@@ -537,3 +537,24 @@ ERROR(window_fill_kind, X4 "expect window(x, 1, fill: \"a\") == 1 }", "2:27",
       "`fill` must be a number of the tensor's type f32, but this is the string \"a\"", NULL)
 ERROR(auc_classes, "test \"a\" { expect auc([[1.0, 2.0, 3.0]], [1]) == 0 }", "1:19",
       "auc: of one score or two, not of 3", NULL)
+
+// ---- attention
+#define QKV "test \"a\" {\n  x = zeros([2, 5, 4], f32)\n  "
+ERROR(attend_size, QKV "expect attend(x, zeros([2, 5, 3]), x) == 1\n}", "3:10",
+      "`attend`: queries f32[2, 5, 4] and keys f32[2, 5, 3] must have one size, but 4 and 3 differ", NULL)
+ERROR(attend_rank, QKV "expect attend(1.0, x, x) == 1\n}", "3:10",
+      "`attend`: queries are [.., length, size], but these are f32[]", NULL)
+ERROR(attend_types, QKV "expect attend(x, x, cast(x, f64)) == 1\n}", "3:10",
+      "element types of f32[2, 5, 4] and f64[2, 5, 4] differ", "there is no silent conversion: write cast(x, f64)")
+ERROR(attend_causal, QKV "expect attend(x, x, x, causal: 1) == 1\n}", "3:34",
+      "`causal` must be a bool, but this is the int 1", NULL)
+ERROR(attend_scale, QKV "expect attend(x, x, x, scale: x) == 1\n}", "3:33",
+      "`scale` must be a finite number known at compile time, but this is a tensor f32[2, 5, 4]", NULL)
+ERROR(attend_mask, QKV "expect attend(x, x, x, mask: zeros([5, 5], f32)) == 1\n}", "3:32",
+      "`mask` must be of bools, true where a query sees a key, but this is f32[5, 5]", "write mask != 0")
+ERROR(attend_mask_shape, QKV "expect attend(x, x, x, mask: ones([4, 5], bool)) == 1\n}", "3:10",
+      "`attend`: a mask is [.., queries, keys], here [.., 5, 5], not bool[4, 5]", NULL)
+ERROR(attend_lengths, QKV "expect attend(x, x, x, lengths: [1, 2, 3]) == 1\n}", "3:35",
+      "`lengths` must be whole numbers for the first dimensions of f32[2, 5, 4], but these are i64[3]", NULL)
+ERROR(attend_lengths_type, QKV "expect attend(x, x, x, lengths: zeros([2], f32)) == 1\n}", "3:35",
+      "`lengths` must be whole numbers for the first dimensions of f32[2, 5, 4], but these are f32[2]", NULL)
