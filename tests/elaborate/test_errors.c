@@ -471,10 +471,10 @@ ERROR(heads_width, X4 "expect multi_head_attention(x[0], 4) == 0 }", "2:8",
       "multi_head_attention: 6 features cannot be split into 4 heads", NULL)
 ERROR(heads_shared, X4 "expect multi_head_attention(x[0], 3, kv_heads: 2) == 0 }", "2:8",
       "multi_head_attention: 3 heads cannot share 2 heads of keys and values", NULL)
-ERROR(causal_queries, X4 "expect attention(x, x[:, :, :3], x[:, :, :3], causal: true) == 0 }", "2:8",
-      "attention: 5 causal queries cannot end with the last of 3 keys", NULL)
-ERROR(keys_and_values, X4 "expect attention(x, x[:, :, :3], x) == 0 }", "2:34",
-      "`v` of `attention` must be T[..., s, e], but is f32[2, 5, 5, 6]", "`s` is 3 here")
+ERROR(keys_and_values, X4 "expect attention(x, x[:, :, :3], x) == 0 }", "2:8",
+      "`attend`: there must be as many keys as values, not f32[2, 5, 3, 6] and f32[2, 5, 5, 6]", NULL)
+ERROR(score_bias, X4 "expect attention(x, x, x, bias: ones([5, 4], f32)) == 0 }", "2:8",
+      "shapes f32[2, 5, 5, 5] and f32[5, 4] do not match", NULL)
 ERROR(key_mask_length, X4 "expect multi_head_attention(x[0], 2, keys: ones([5, 4], bool)) == 0 }", "2:8",
       "key_mask: bools of shape [5, 4] are not of 5 keys", NULL)
 ERROR(rotary_odd, X4 "expect rotary_positions(x[..., :5]) == 0 }", "2:8",
