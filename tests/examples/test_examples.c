@@ -152,6 +152,19 @@ Test(examples, digits_are_said_backwards) {
   shell_close(shell);
 }
 
+// A small one, on a text that says the same again and again.
+Test(examples, the_gpt_learns_a_text) {
+  Shell *shell = shell_open();
+  shell_run(shell, "$NNC test gpt.nn");
+  cr_assert(shell->status == 0, "%s", shell->output);
+  shell_run(shell, "for i in $(seq 300); do echo \"$i pages hence the quick brown fox leaps over that lazy dog\"; done"
+                   " > shakespeare.txt; $NNC run gpt.nn --set layers=2 --set width=64 --set heads=4 --set window=32"
+                   " --set drop=0.0 --set vocabulary=38 --steps 300 --batch 16");
+  cr_assert(shell->status == 0, "%s", shell->output);
+  cr_assert(shell_number(shell, "val.loss") < 1, "%s", shell->output);
+  shell_close(shell);
+}
+
 Test(examples, damaged_letters_are_recalled) {
   Shell *shell = shell_open();
   cr_assert(shell_run(shell, "$NNC test hopfield.nn") == 0, "%s", shell->output);
