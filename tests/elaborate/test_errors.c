@@ -477,6 +477,8 @@ ERROR(score_bias, X4 "expect attention(x, x, x, bias: ones([5, 4], f32)) == 0 }"
       "shapes f32[2, 5, 5, 5] and f32[5, 4] do not match", NULL)
 ERROR(key_mask_length, X4 "expect multi_head_attention(x[0], 2, keys: ones([5, 4], bool)) == 0 }", "2:8",
       "key_mask: bools of shape [5, 4] are not of 5 keys", NULL)
+ERROR(key_mask_reals, X4 "expect multi_head_attention(x[0], 2, keys: 2.5) == 0 }", "2:8",
+      "the float 2.5 is not a whole number, and does not fit a tensor of i64", NULL)
 ERROR(rotary_odd, X4 "expect rotary_positions(x[..., :5]) == 0 }", "2:8",
       "rotary_positions: features are turned in pairs, and 5 is odd", NULL)
 ERROR(patch_size, X4 "expect patch_embedding(x, 2, 8) == 0 }", "2:8",

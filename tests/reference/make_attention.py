@@ -164,9 +164,10 @@ def turned(x, base=10000.0, halves=False):
     return torch.cat([z.real, z.imag], -1) if halves else torch.stack([z.real, z.imag], -1).flatten(-2)
 
 
-def grouped(x, p, memory=None, groups=HEADS, turn=lambda x: x, hidden=None):
+def grouped(x, p, memory=None, groups=HEADS, turn=lambda x: x, hidden=None, size=None):
     """Four heads; queries look at keys of the same memory in groups."""
-    n, width = x.shape[-1], groups * x.shape[-1] // 4
+    size = size or x.shape[-1] // 4
+    n, width = 4 * size, groups * size
     y = x if memory is None else memory
     if "in_proj.memory_w" in p:
         q, kv = x @ p["in_proj.w"], y @ p["in_proj.memory_w"]
@@ -177,15 +178,18 @@ def grouped(x, p, memory=None, groups=HEADS, turn=lambda x: x, hidden=None):
     out = []
     for head in range(4):
         g = head * groups // 4
-        scores = q[:, head] @ k[:, g].transpose(-1, -2) / (n // 4) ** 0.5
+        scores = q[:, head] @ k[:, g].transpose(-1, -2) / size**0.5
         scores = scores if hidden is None else scores.masked_fill(hidden, -torch.inf)
         out.append(F.softmax(scores, -1) @ v[:, g])
     return torch.cat(out, -1) @ p["out_proj.w"] + p["out_proj.b"]
 
 
-def projections(keys, n=N, memory=None):
-    into = {"in_proj.w": (n, n + 2 * keys)} if memory is None else {"in_proj.w": (n, n), "in_proj.memory_w": (memory, 2 * keys)}
-    return {**into, "in_proj.b": (n + 2 * keys,), "out_proj.w": (n, n), "out_proj.b": (n,)}
+def projections(keys, n=N, memory=None, queries=None):
+    queries = queries or n
+    into = {"in_proj.w": (n, queries + 2 * keys)}
+    if memory is not None:
+        into = {"in_proj.w": (n, queries), "in_proj.memory_w": (memory, 2 * keys)}
+    return {**into, "in_proj.b": (queries + 2 * keys,), "out_proj.w": (queries, n), "out_proj.b": (n,)}
 
 
 def written_out(file):
@@ -198,6 +202,8 @@ def written_out(file):
          {**one, "y": (3, 4, 6)}, projections(N, memory=6), layer)
     sums(file, "x |> multi_head_attention(4, kv_heads: 2, memory: y)", lambda x, y, p: grouped(x, p, y, 2),
          {**one, "y": (3, 4, N)}, projections(4), layer)
+    sums(file, "x |> multi_head_attention(4, kv_heads: 2, size: 3)", lambda x, p: grouped(x, p, groups=2, size=3), one,
+         projections(6, queries=12), layer)
     sums(file, "x |> multi_head_attention(4, positions: rotary_positions)",
          lambda x, p: grouped(x, p, groups=4, turn=turned), {"x": (2, 5, 16)}, projections(16, 16), layer)
     sums(file, "x |> rotary_positions", lambda x, p: turned(x), {"x": (2, 3, 4, 6)})
@@ -235,7 +241,9 @@ layer small_gpt(ids: list, next: list) {
   param tokens: f64[10, 8] = normal
   norm = partial(layer_norm, center: false)
   x = take(tokens, ids) |> learned_positions
-  for i in 0..2 { x = x |> transformer_encoder_layer(2, causal: true, norm_first: true, norm: norm, activation: gelu, bias: false) }
+  for i in 0..2 {
+    x = x |> transformer_encoder_layer(2, causal: true, norm_first: true, norm: norm, activation: gelu, bias: false)
+  }
   cross_entropy((x |> norm) @ transpose(tokens), next)
 }"""
 IDS, NEXT = [[3, 1, 4, 1, 5], [9, 2, 6, 5, 3]], [[1, 4, 1, 5, 9], [2, 6, 5, 3, 5]]
@@ -273,6 +281,7 @@ if __name__ == "__main__":
     modules(file)
     written_out(file)
     network(file, "x |> vit(4, 8, 2, 2)", networks.vit(8, 4, 8, 2, 2, 1000), (2, 8, 8, 3))
-    network(file, "x |> swin(4, [2, 2], [1, 2], 0.1, window: 3)", networks.swin(4, (2, 2), (1, 2), 1000, 3), (2, 16, 20, 3))
+    network(file, "x |> swin(4, [2, 2], [1, 2], 0.1, window: 3)", networks.swin(4, (2, 2), (1, 2), 1000, 3),
+            (2, 16, 20, 3))
     language_model(file)
     file.write()
