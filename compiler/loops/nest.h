@@ -108,6 +108,8 @@ bool nest_steady(const Lower *lower, const Node *node);
 // reads it.
 Lower nest_ahead_begin(const Lower *lower, const char *name, LType type, int64_t length, LBuffer **buffer);
 LBuffer *nest_ahead_end(Lower *lower, Lower *ahead);
+// Leaves out buffers that were looked at while the kernel was made, but are not read: packed ones lie elsewhere.
+void nest_drop_unused(Lower *lower);
 
 // ---- sizes and indices
 // The columns of the next tile where `left` are left: whole vectors by powers of two, 64 at most, then what remains.

@@ -123,6 +123,8 @@ static Lower lower_kernel(Schedule *schedule, const Kernel *kernel, bool prepare
   nest_name(&lower, "n");
   nest_begin_top(&lower);
   int64_t bytes = is_empty(schedule->graph, kernel) ? 0 : lower_body(&lower, schedule->scratch);
+  if (lower.ahead.count)
+    nest_drop_unused(&lower);
   if (schedule->scratch + bytes > schedule->arena_bytes)
     schedule->arena_bytes = schedule->scratch + bytes;
   return lower;
