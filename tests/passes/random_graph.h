@@ -232,8 +232,46 @@ static Node *move_value(RandomGraph *g) {
   }
 }
 
+// A value that broadcasts to `type` without changing it; NULL: none was found.
+static Node *value_within(RandomGraph *g, const Type *type) {
+  for (int i = 0; i < 20; i++) {
+    Node *value = any_value(g);
+    Type shape;
+    if (type_broadcast(type, &value->type, &shape) && type_equal(&shape, type))
+      return value;
+  }
+  return NULL;
+}
+
+// A scan that carries a value like some other: sequences are stacked from a value, or a value's first dimension is gone along.
+static Node *scan_value(RandomGraph *g) {
+  Node *h = any_value(g), *w = value_within(g, &h->type), *x = value_within(g, &h->type);
+  if (!w || !x || h->type.rank > 3)
+    return NULL;
+  GraphScan scan = {.carried = 1, .sequences = 1, .length = 1 + random_below(&g->random, 4),
+                    .reverse = random_below(&g->random, 2)};
+  Type stacked = scan_stacked_type(&x->type, scan.length), places = stacked;
+  places.elem = I64;
+  Node *number = graph_cast(g->graph, graph_iota(g->graph, places, 0), F32);
+  Node *sequence = graph_binary(g->graph, OP_add, number, graph_broadcast(g->graph, x, &stacked));
+  Graph *body = graph_new(g->arena, "body", g->graph->batch);
+  Node *before = graph_input(body, "h", h->type), *xt = graph_input(body, "x", x->type);
+  Node *seen = graph_input(body, "w", w->type);
+  Node *next = graph_unary(body, OP_sin, graph_binary(body, OP_add, before, xt));
+  Node *product[2] = {xt, seen}, *yielded = graph_binary(body, OP_mul, next, seen);
+  if (!graph_check(g->arena, OP_matmul, 2, product, &(Attr){0}, NULL, &(Type){0}))
+    yielded = graph_matmul(body, xt, seen);
+  vec_push(g->arena, &body->outputs, ((GraphOutput){"h", graph_binary(body, OP_max, next, seen)}));
+  vec_push(g->arena, &body->outputs, ((GraphOutput){"y", yielded}));
+  scan.body = body;
+  Node *made = graph_scan(g->graph, &scan, (Node *[]){h, sequence, w}, 3);
+  if (random_below(&g->random, 2))
+    add_value(g, graph_scan_result(g->graph, made, 1));
+  return graph_scan_result(g->graph, made, random_below(&g->random, 2));
+}
+
 static Node *random_value(RandomGraph *g) {
-  switch (random_below(&g->random, 14)) {
+  switch (random_below(&g->random, 15)) {
   case 0:
   case 1:
     return unary_value(g);
@@ -257,6 +295,8 @@ static Node *random_value(RandomGraph *g) {
     return random_below(&g->random, 2) ? gather_value(g) : scatter_value(g);
   case 12:
     return argmax_value(g);
+  case 13:
+    return scan_value(g);
   default:
     return move_value(g);
   }
