@@ -91,6 +91,43 @@ Test(generate, a_seed_gives_the_same_text_everywhere) {
   shell_close(shell);
 }
 
+// Weights that another program has saved are those of this one's text.
+Test(generate, a_block_that_saves_nothing_has_the_tokens_of_its_text) {
+  Shell *shell = cat();
+  must_run(shell, "sed 's/save: every(1, to: \\(.*\\))/load: \\1/' cat.nn > loads.nn && grep -q load: loads.nn");
+  must_run(shell, "$NNC generate loads.nn --prompt 'the c' --length 17 --temperature 0");
+  cr_assert_str_eq(shell->output, "the cat sat on the mat\n");
+  shell_close(shell);
+}
+
+// A model that looks back by attention: what stands behind the last token changes nothing, nor that the window moves.
+Test(generate, text_by_attention) {
+  Shell *shell = untrained("the cat sat on the mat\n", "chars", 11);
+  must_run(shell,
+           "sed 's/vocabulary = 65/vocabulary = 11/; s/shakespeare.txt/cat.txt/; s/batch: 64;  steps: 5000/batch: 16;"
+           " steps: 200/' gpt.nn > small.nn");
+  static const char set[] = "--set layers=2 --set width=32 --set heads=2 --set window=16 --set drop=0.0";
+  cr_assert(shell_run(shell, "$NNC run small.nn --quiet %s && $NNC build small.nn -o small %s", set, set) == 0, "%s",
+            shell->output);
+  shell_run(shell, "$NNC generate small.nn --prompt th --length 44 --temperature 0 %s", set);
+  cr_assert_str_eq(shell->output, "the cat sat on the mat\nthe cat sat on the mat\n");
+  cr_assert(shell_run(shell,
+                      "$NNC generate small.nn --seed 4 --length 80 %s > a && ./small generate --seed 4 --length 80 "
+                      "> b && cmp a b",
+                      set) == 0,
+            "%s", shell->output);
+  shell_close(shell);
+}
+
+Test(generate, a_reader_that_leaves_ends_it) {
+  Shell *shell = cat();
+  must_run(shell, "(timeout 60 $NNC generate cat.nn --length 1000000000; echo $? > status) | head -c 2; "
+                  "test $(cat status) = 141"); // by SIGPIPE
+  must_say(shell, "timeout 60 $NNC generate cat.nn --length 1000000000 > /dev/full",
+           "error: cannot write to standard output: No space left on device");
+  shell_close(shell);
+}
+
 Test(generate, characters_of_byte_models_come_whole) {
   Shell *shell = trained("größer 5 €\n", "bytes", 256);
   must_run(shell, "$NNC generate cat.nn --prompt gr --length 13 --temperature 0");
