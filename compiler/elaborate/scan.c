@@ -66,9 +66,16 @@ static bool read_option(Elab *e, Recurrence *r, const Arg *option) {
   }
   if (!strcmp(option->name.text, "steps")) {
     int64_t steps;
+    if (r->scan->input) {
+      elab_error(e, option->name.span, "a scan takes as many steps as its input has");
+      diag_hint(e->diag, "take a part of it: x[:, :10]");
+      return false;
+    }
     return value_as_int(e, span, v, "`steps`", &steps) && set_length(e, r, span, steps);
   }
   if (!strcmp(option->name.text, "lengths")) {
+    if (v->kind == V_NONE)
+      return true;
     ElemType elem = I64;
     r->lengths = tensor_of(e, span, v, &elem);
     if (r->lengths && elem_is_real(r->lengths->type.elem)) {
@@ -225,8 +232,10 @@ static Node *within(Elab *e, Recurrence *r, Node *value, Node *otherwise) {
   Node *mask = tensor_binary(e, span, OP_lt, tensor_cast(e, span, r->index, r->lengths->type.elem), r->lengths);
   if (!mask || !value)
     return NULL;
-  Type shape = mask->type;
-  if (value->type.rank < shape.rank) {
+  Type shape = mask->type, leading = value->type;
+  leading.elem = BOOL;
+  leading.rank = shape.rank;
+  if (value->type.rank < shape.rank || !type_equal(&shape, &leading)) {
     elab_error(e, span, "lengths %s do not fit %s", type_text(e->arena, &r->lengths->type),
                type_text(e->arena, &value->type));
     return NULL;

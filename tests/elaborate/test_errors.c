@@ -182,7 +182,7 @@ ERROR(model_part, "model m(x: f32[2]) { x |> dense(3) }\ntest \"a\" { expect sha
       "`m` has no part `dense_1`", "did you mean `dense_0`?")
 
 // ---- not built yet
-ERROR(later_function, "model m(x: f32[8, 8]) { lstm(x, 3) }", "1:25", "`lstm` is not built yet", NULL)
+ERROR(later_function, "model m(x: f32[8, 8]) { gradient(x, 3) }", "1:25", "`gradient` is not built yet", NULL)
 ERROR(later_every, "test \"a\" { every 5 { x = 1 } }", "1:12", "`every` is not built yet", NULL)
 ERROR(later_tap, "model m(x: f32[2]) { x |> dense(3) }\ntest \"a\" { expect shape(m.dense_0(ones([1, 2]))) == [1, 3] }",
       "2:25", "the value at a call inside a model is not built yet", NULL)
@@ -579,3 +579,63 @@ ERROR(attend_lengths, QKV "expect attend(x, x, x, lengths: [1, 2, 3]) == 1\n}", 
       "`lengths` must be whole numbers for the first dimensions of f32[2, 5, 4], but these are i64[3]", NULL)
 ERROR(attend_lengths_type, QKV "expect attend(x, x, x, lengths: zeros([2], f32)) == 1\n}", "3:35",
       "`lengths` must be whole numbers for the first dimensions of f32[2, 5, 4], but these are f32[2]", NULL)
+
+// ---- scans
+#define SCAN(body) "test \"a\" { s = " body "; expect s == 3 }"
+ERROR(scan_report,
+      "model m(x: f32[3, 2]) -> f32[2] { scan xt in x with h = zeros([..., 2]) { h = h + xt; report a: 1 } }", "1:87",
+      "`report` cannot stand in a scan", "carry the value (`with total = …`) and use it behind the scan")
+ERROR(scan_update, "test \"a\" { param w: f32[]; s = scan i in 0..3 with h = 0.0 { w := h; h = w }; expect s == 3 }",
+      "1:62", "`:=` cannot stand in a scan", "carry the value (`with total = …`) and use it behind the scan")
+ERROR(scan_minimize,
+      "test \"a\" { param w: f32[]; s = scan i in 0..3 with h = 0.0 { minimize w using sgd }; expect s == 3 }", "1:62",
+      "`minimize` cannot stand in a scan", "carry the value (`with total = …`) and use it behind the scan")
+ERROR(scan_expect, SCAN("scan i in 0..3 with h = 0.0 { expect h == 0 }"), "1:46", "`expect` cannot stand in a scan",
+      NULL)
+ERROR(scan_no_steps, SCAN("scan with h = 0.0, steps: 0 { h = h + 1 }"), "1:42", "a scan takes at least one step, not 0",
+      NULL)
+ERROR(scan_real_steps, SCAN("scan with h = 0.0, steps: 2.5 { h = h + 1 }"), "1:42",
+      "`steps` must be an int, but this is the float 2.5", NULL)
+ERROR(scan_steps_of_input, SCAN("scan x in ones([3]), steps: 4 with h = 0.0 { h = h + x }"), "1:37",
+      "a scan takes as many steps as its input has", "take a part of it: x[:, :10]")
+ERROR(scan_without_steps, SCAN("scan with h = 0.0 { h = h + 1 }"), "1:16", "how many steps does this scan take?",
+      "write `scan i in 0..10 with …`, or `scan with …, steps: 10`")
+ERROR(scan_reverse, SCAN("scan with h = 0.0, reverse: 1, steps: 3 { h = h + 1 }"), "1:44",
+      "`reverse` is true or false, not the int 1", NULL)
+ERROR(scan_option, SCAN("scan with h = 0.0, stepz: 3 { h = h + 1 }"), "1:35", "a scan has no option `stepz`",
+      "did you mean `steps`?")
+ERROR(scan_scalar, SCAN("scan x in 3.0 with h = 0.0 { h = h + x }"), "1:26", "a scalar has nothing to scan along", NULL)
+ERROR(scan_batch, "model m(x: f32[2]) -> f32[2] { scan xt in x along 0 with h = zeros([2]) { h = h + xt } }", "1:51",
+      "a scan cannot go along the batch, whose size is known only at run time",
+      "samples do not depend on each other; write `along 1` for the first dimension behind the batch")
+ERROR(scan_axis, SCAN("scan x in ones([3, 2]) along 5 with h = 0.0 { h = h + 1 }"), "1:45",
+      "axis 5 of a tensor with 2 dimensions", NULL)
+ERROR(scan_carried_twice, SCAN("scan with h = 0.0, h = 1.0, steps: 3 { h = h + 1 }"), "1:35", "`h` is carried twice",
+      NULL)
+ERROR(scan_yields_twice, SCAN("scan with h = 0.0, steps: 3 { yield h; yield h }"), "1:55", "a scan yields once a step",
+      "several values are yielded together: yield (a, b)")
+ERROR(scan_yield_outside, "layer f(x) { yield x; x }\ntest \"a\" { expect f(1.0) == 0 }", "1:14",
+      "`yield` stands only in the body of a scan", NULL)
+ERROR(scan_yield_in_layer, "layer f(x) { yield x; x }\ntest \"a\" { s = scan i in 0..3 { f(1.0) }; expect s == 3 }",
+      "1:14", "`yield` stands only in the body of a scan", NULL)
+ERROR(scan_shape, SCAN("scan with h = 0.0, steps: 3 { h = stack([h, h]) }"), "1:26",
+      "`h` is f32[] at first and f32[2] after a step", "what is carried keeps its shape: begin with zeros(shape)")
+ERROR(scan_real_lengths, SCAN("scan with h = zeros([3]), steps: 3, lengths: ones([3], f32) { h = h + 1 }"), "1:61",
+      "lengths are whole numbers, not f32[3]", NULL)
+ERROR(scan_lengths_deep, SCAN("scan with h = zeros([3]), steps: 3, lengths: [[1, 2, 3]] { h = h + 1 }"), "1:16",
+      "lengths i64[1, 3] do not fit f32[3]", NULL)
+ERROR(scan_lengths_other, SCAN("scan with h = zeros([2, 5]), steps: 3, lengths: [1, 2, 3] { h = h + 1 }"), "1:16",
+      "lengths i64[3] do not fit f32[2, 5]", NULL)
+ERROR(scan_return, "layer f(x) { scan with h = x, steps: 3 { return h } }\ntest \"a\" { expect f(1.0) == 0 }", "1:14",
+      "`return` cannot leave a scan", NULL)
+ERROR(scan_of_nothing, SCAN("scan i in 0..3 { j = i }"), "1:16", "this scan neither carries nor yields anything", NULL)
+
+// ---- recurrent layers
+#define CELL(call) "model m(x: f32[4, 3]) -> f32[4, 3] { x |> " call " }"
+ERROR(cell_biases, CELL("lstm(3, biases: 3)"), "1:43", "lstm: 0, 1 or 2 biases a gate, not 3", NULL)
+ERROR(cell_reset, CELL("gru(3, reset: \"never\")"), "1:43", "gru: reset is \"after\" or \"before\", not \"never\"",
+      NULL)
+ERROR(cell_update, CELL("gru(3, update: \"always\")"), "1:43", "gru: update is \"old\" or \"new\", not \"always\"",
+      NULL)
+ERROR(cell_layers, CELL("stacked(gru, units: 3, layers: 0)"), "1:43", "stacked: 1 layer or more, not 0", NULL)
+ERROR(cell_lengths, CELL("gru(3, lengths: [1, 2])"), "1:43", "lengths i64[2] do not fit f32[n, 3]", NULL)

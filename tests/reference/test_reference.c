@@ -1,6 +1,5 @@
-// Each .nn file here against values of another system (make.py, make_windows.py, make_attention.py) or worked by hand
-// (figures*.nn): `nnc test` on both backends must hold every expectation; with folding off too, since tests without inputs
-// fold to constants in part.
+// Each .nn file here against values of another system (make.py, make_*.py) or worked by hand (figures*.nn): `nnc test` on both
+// backends must hold every expectation; with folding off too, since tests without inputs fold to constants in part.
 #include <criterion/criterion.h>
 #include <math.h>
 #include <stdarg.h>
@@ -77,6 +76,10 @@ Test(reference, windows_unfolded) {
   must_hold("--disable=fold", "windows.nn");
 }
 
+Test(reference, recurrent) {
+  must_hold("", "recurrent.nn");
+}
+
 Test(reference, norms) {
   must_hold("", "norms.nn");
   must_hold("--disable=fold", "norms.nn");
@@ -96,6 +99,11 @@ Test(reference, figures) {
 
 Test(reference, figures_windows) {
   must_hold("", "figures_windows.nn");
+}
+
+Test(reference, figures_recurrent) {
+  must_hold("", "figures_recurrent.nn");
+  must_hold("--disable=fold", "figures_recurrent.nn");
 }
 
 // The number after `key` and a space in the last line that begins with `line`; NaN if there is none.
