@@ -18,13 +18,17 @@ static int64_t rounded_up(int64_t a, int64_t b) {
 }
 
 // ---- sizes
-// Tiles of two vectors by as many rows as leave sums enough to hide what an fma takes; both divide a tile of attention.
+// Tiles of two vectors by as many rows as leave sums enough to hide what an fma takes; both divide a tile of attention. Few
+// lanes, as the one query of a step of generation, take one vector of weights, and no more rows of sums than they are.
 static void choose_tile(const Lower *lower, Attention *at) {
-  int lanes = lower->target->vector_bytes / ltype_bytes(at->type);
-  at->nr = 2 * (lanes > 0 ? lanes : 1);
-  at->mr = nest_tile_most(lower) > 8 ? 8 : 4;
-  if (at->mr > at->nr)
-    at->mr = at->nr;
+  int vector = lower->target->vector_bytes / ltype_bytes(at->type), most = nest_tile_most(lower) > 8 ? 8 : 4;
+  vector = vector > 0 ? vector : 1;
+  at->nr = at->lane_count <= vector ? vector : 2 * vector;
+  at->mr = most < at->nr ? most : at->nr;
+  at->sum_rows = at->mr;
+  at->sum_cols = 2 * vector;
+  if (at->lane_count < at->mr)
+    nest_tile_size(lower, at->type, at->lane_count, SMALL_TILE, &at->sum_rows, &at->sum_cols);
 }
 
 Attention attention_of(Lower *lower, bool by_keys, int64_t scratch) {
@@ -82,6 +86,19 @@ static LExpr *paired(Lower *lower, LExpr *number, int64_t count) {
   return lx_select(lower->arena, odd, sub(lower, nest_i64(lower, count - 1), half), half);
 }
 
+// The lanes of tile `tile`: a constant number unless the last tile has fewer.
+static void set_lanes(Lower *lower, Attention *at, LExpr *tile) {
+  LExpr *size = nest_i64(lower, ATTENTION_TILE), *nr = nest_i64(lower, at->nr);
+  at->first = nest_let(lower, "first", nest_mul(lower, tile, size));
+  if (at->lane_count <= ATTENTION_TILE)
+    at->lanes = nest_i64(lower, at->lane_count);
+  else if (at->lane_count % ATTENTION_TILE == 0)
+    at->lanes = size;
+  else
+    at->lanes = nest_let(lower, "lanes", nest_min(lower, sub(lower, nest_i64(lower, at->lane_count), at->first), size));
+  at->active = nest_let(lower, "active", nest_mul(lower, ceil_div(lower, at->lanes, nr), nr));
+}
+
 void attention_open(Lower *lower, Attention *at) {
   const Dim *dims = at->q->type.dim;
   int places[MAX_RANK];
@@ -105,22 +122,18 @@ void attention_open(Lower *lower, Attention *at) {
   nest_unravel(lower, nest_div(lower, task, count), dims, places, at->lead, at->index);
   for (int i = 0; i < at->lead; i++)
     at->index[i] = nest_let(lower, "b", at->index[i]);
-  LExpr *size = nest_i64(lower, ATTENTION_TILE), *nr = nest_i64(lower, at->nr);
-  at->first = nest_let(lower, "first", nest_mul(lower, tile, size));
-  LExpr *lanes = nest_min(lower, sub(lower, nest_i64(lower, at->lane_count), at->first), size);
-  at->lanes = tiles == 1 ? nest_i64(lower, at->lane_count) : nest_let(lower, "lanes", lanes);
-  LExpr *active = nest_mul(lower, ceil_div(lower, at->lanes, nr), nr);
-  at->active = nest_let(lower, "active", active);
+  set_lanes(lower, at, tile);
   attention_begin(lower, at, &at->weights);
 }
 
 void attention_begin(Lower *lower, const Attention *at, Scratch *scratch) {
-  scratch->base = nest_let(lower, "base", nest_mul(lower, at->share, nest_i64(lower, scratch->size)));
+  const char *name = arena_printf(lower->arena, "%s_from", scratch->buffer->name);
+  scratch->base = nest_let(lower, name, nest_mul(lower, at->share, nest_i64(lower, scratch->size)));
 }
 
 // The steps of whole tiles and those of the last one are two copies of the body. A causal query sees the keys up to its own
 // number and `offset`.
-void attention_each_tile(Lower *lower, Attention *at, TileBody *body, void *context) {
+void attention_each_tile(Lower *lower, const Attention *at, TileBody *body, const void *context) {
   int64_t whole = at->step_count / ATTENTION_TILE * ATTENTION_TILE, offset = at->keys - at->queries;
   LExpr *size = nest_i64(lower, ATTENTION_TILE), *from = nest_i64(lower, 0), *end = nest_i64(lower, at->step_count);
   if (at->causal && at->by_keys) {
@@ -162,24 +175,17 @@ void attention_store(Lower *lower, const Scratch *scratch, LExpr *at, LExpr *val
   nest_push(lower, stmt);
 }
 
-static LExpr *value_at(Lower *lower, const Attention *at, const Node *node, LExpr *row, LExpr *column) {
+LExpr *attention_element(Lower *lower, const Attention *at, const Node *node, LExpr *row, LExpr *column) {
   LExpr *index[MAX_RANK];
   for (int i = 0; i < at->lead; i++)
     index[i] = at->index[i];
   index[at->lead] = row;
-  index[at->lead + 1] = column; // not looked at where there is none
+  if (column)
+    index[at->lead + 1] = column;
   lower->operands = true;
   LExpr *value = lower_value(lower, node, index);
   lower->operands = false;
   return value;
-}
-
-LExpr *attention_element(Lower *lower, const Attention *at, const Node *node, LExpr *row, LExpr *column) {
-  return value_at(lower, at, node, row, column);
-}
-
-LExpr *attention_of_row(Lower *lower, const Attention *at, const Node *node, LExpr *row) {
-  return value_at(lower, at, node, row, nest_i64(lower, 0));
 }
 
 LExpr *attention_weight(Lower *lower, const Attention *at, LExpr *step, LExpr *lane) {
@@ -198,9 +204,11 @@ void attention_turn(Lower *lower, const Attention *at, const Node *node, int64_t
   LExpr *element = attention_element(lower, at, node, nest_add(lower, at->first, lane), c);
   attention_store(lower, packed, attention_weight(lower, at, c, lane), element);
   nest_close(lower);
-  lane = nest_loop(lower, LS_FOR, "lane", at->lanes, at->active, 1);
-  attention_store(lower, packed, attention_weight(lower, at, c, lane), lx_real(lower->arena, at->type, 0));
-  nest_close(lower);
+  if (at->lane_count % at->nr) {
+    lane = nest_loop(lower, LS_FOR, "lane", at->lanes, at->active, 1);
+    attention_store(lower, packed, attention_weight(lower, at, c, lane), lx_real(lower->arena, at->type, 0));
+    nest_close(lower);
+  }
   nest_close(lower);
 }
 
@@ -215,8 +223,8 @@ typedef struct Product {
   const Node *node;
   int64_t size;
   const Scratch *packed;
-  Finish *finish;
-  void *context;
+  Weigh *weigh;
+  const void *context;
 } Product;
 
 static void score_tile(Lower *lower, const Attention *at, const Product *product, LExpr *first, LExpr *step, int rows,
@@ -232,16 +240,16 @@ static void score_tile(Lower *lower, const Attention *at, const Product *product
   nest_close(lower);
   nest_close(lower);
   nest_tile(lower, rows, at->nr, &i, &j);
-  LExpr *own = nest_add(lower, step, i), *own_lane = nest_add(lower, lane, j);
-  LExpr *sum = lx_local(lower->arena, acc, i, j);
-  LExpr *value = product->finish(lower, at, nest_add(lower, first, own), own, own_lane, sum, product->context);
-  attention_store(lower, &at->weights, attention_weight(lower, at, own, own_lane), value);
+  Spot spot = {.step = nest_add(lower, step, i), .lane = nest_add(lower, lane, j)};
+  spot.row = nest_add(lower, first, spot.step);
+  LExpr *value = product->weigh(lower, at, &spot, lx_local(lower->arena, acc, i, j), product->context);
+  attention_store(lower, &at->weights, attention_weight(lower, at, spot.step, spot.lane), value);
   nest_close(lower);
 }
 
 void attention_scores(Lower *lower, const Attention *at, const Steps *steps, const Node *node, int64_t size,
-                      const Scratch *packed, Finish *finish, void *context) {
-  Product product = {node, size, packed, finish, context};
+                      const Scratch *packed, Weigh *weigh, const void *context) {
+  Product product = {node, size, packed, weigh, context};
   int whole = steps->count / at->mr * at->mr;
   LExpr *zero = nest_i64(lower, 0), *nr = nest_i64(lower, at->nr);
   for (int rest = 0; rest <= 1; rest++) {
@@ -258,40 +266,35 @@ void attention_scores(Lower *lower, const Attention *at, const Steps *steps, con
 }
 
 // ---- weights
-static void each_weight(Lower *lower, const Attention *at, const Steps *steps, Finish *value, void *context) {
+void attention_weigh(Lower *lower, const Attention *at, const Steps *steps, Weigh *weigh, const void *context) {
   LExpr *i, *j, *zero = nest_i64(lower, 0);
   LExpr *step = nest_loop(lower, LS_FOR, "step", zero, nest_i64(lower, steps->count), 1);
   LExpr *lane = nest_loop(lower, LS_FOR, "lane", zero, at->active, at->nr);
   nest_tile(lower, 1, at->nr, &i, &j);
-  LExpr *own = nest_add(lower, lane, j), *place = attention_weight(lower, at, step, own);
-  LExpr *old = attention_load(lower, &at->weights, place);
-  attention_store(lower, &at->weights, place,
-                  value(lower, at, nest_add(lower, steps->first, step), step, own, old, context));
+  Spot spot = {step, nest_add(lower, steps->first, step), nest_add(lower, lane, j)};
+  LExpr *place = attention_weight(lower, at, step, spot.lane), *old = attention_load(lower, &at->weights, place);
+  attention_store(lower, &at->weights, place, weigh(lower, at, &spot, old, context));
   for (int scopes = 3; scopes; scopes--)
     nest_close(lower);
-}
-
-void attention_weigh(Lower *lower, const Attention *at, const Steps *steps, Finish *value, void *context) {
-  each_weight(lower, at, steps, value, context);
 }
 
 static LExpr *if_seen(Lower *lower, const Attention *at, LExpr *seen, LExpr *score) {
   return lx_select(lower->arena, seen, score, lx_real(lower->arena, at->type, -INFINITY));
 }
 
-static LExpr *if_not_later(Lower *lower, const Attention *at, LExpr *step, LExpr *local_step, LExpr *lane, LExpr *score,
-                           void *context) {
-  (void)local_step, (void)context;
-  LExpr *own = nest_add(lower, at->first, lane), *query = at->by_keys ? step : own, *key = at->by_keys ? own : step;
+static LExpr *if_not_later(Lower *lower, const Attention *at, const Spot *spot, LExpr *score, const void *context) {
+  (void)context;
+  LExpr *own = nest_add(lower, at->first, spot->lane);
+  LExpr *query = at->by_keys ? spot->row : own, *key = at->by_keys ? own : spot->row;
   LExpr *last = nest_add(lower, query, nest_i64(lower, at->keys - at->queries));
   return if_seen(lower, at, lx_binary(lower->arena, LX_LE, key, last), score);
 }
 
-static LExpr *if_in_mask(Lower *lower, const Attention *at, LExpr *step, LExpr *local_step, LExpr *lane, LExpr *score,
-                         void *context) {
-  (void)local_step, (void)context;
-  LExpr *own = attention_lane(lower, at, lane), *query = at->by_keys ? step : own, *key = at->by_keys ? own : step;
-  return if_seen(lower, at, value_at(lower, at, at->mask, query, key), score);
+static LExpr *if_in_mask(Lower *lower, const Attention *at, const Spot *spot, LExpr *score, const void *context) {
+  (void)context;
+  LExpr *own = attention_lane(lower, at, spot->lane);
+  LExpr *query = at->by_keys ? spot->row : own, *key = at->by_keys ? own : spot->row;
+  return if_seen(lower, at, attention_element(lower, at, at->mask, query, key), score);
 }
 
 static bool is_true(const Node *mask) {
@@ -305,19 +308,19 @@ void attention_hide(Lower *lower, const Attention *at, const Steps *steps) {
     LExpr *query = at->by_keys ? steps->first : at->first, *key = at->by_keys ? at->first : steps->first;
     LExpr *seen = nest_add(lower, query, nest_i64(lower, at->keys - at->queries));
     nest_if(lower, lx_binary(lower->arena, LX_GT, nest_add(lower, key, last), seen));
-    each_weight(lower, at, steps, if_not_later, NULL);
+    attention_weigh(lower, at, steps, if_not_later, NULL);
     nest_close(lower);
   }
   if (!is_true(at->mask))
-    each_weight(lower, at, steps, if_in_mask, NULL);
+    attention_weigh(lower, at, steps, if_in_mask, NULL);
 }
 
 // ---- sums over steps
 static void sum_tile(Lower *lower, const Attention *at, const Steps *steps, const Node *node, int64_t size,
                      const Scratch *sums, const Scratch *factors, LExpr *lane, LExpr *column, int cols) {
   LExpr *i, *j;
-  LLocal *acc = nest_local(lower, "acc", at->type, 2, at->mr, cols, lx_real(lower->arena, at->type, 0));
-  nest_tile(lower, at->mr, cols, &i, &j);
+  LLocal *acc = nest_local(lower, "acc", at->type, 2, at->sum_rows, cols, lx_real(lower->arena, at->type, 0));
+  nest_tile(lower, at->sum_rows, cols, &i, &j);
   LExpr *row = nest_mul(lower, nest_add(lower, lane, i), nest_i64(lower, size));
   LExpr *old = attention_load(lower, sums, nest_add(lower, row, nest_add(lower, column, j)));
   if (factors)
@@ -325,13 +328,13 @@ static void sum_tile(Lower *lower, const Attention *at, const Steps *steps, cons
   nest_set(lower, acc, i, j, old);
   nest_close(lower);
   LExpr *step = nest_loop(lower, LS_FOR, "step", nest_i64(lower, 0), nest_i64(lower, steps->count), 1);
-  nest_tile(lower, at->mr, cols, &i, &j);
+  nest_tile(lower, at->sum_rows, cols, &i, &j);
   LExpr *weight = attention_load(lower, &at->weights, attention_weight(lower, at, step, nest_add(lower, lane, i)));
   LExpr *value = attention_element(lower, at, node, nest_add(lower, steps->first, step), nest_add(lower, column, j));
   nest_set(lower, acc, i, j, lx_fma(lower->arena, weight, value, lx_local(lower->arena, acc, i, j)));
   nest_close(lower);
   nest_close(lower);
-  nest_tile(lower, at->mr, cols, &i, &j);
+  nest_tile(lower, at->sum_rows, cols, &i, &j);
   row = nest_mul(lower, nest_add(lower, lane, i), nest_i64(lower, size));
   attention_store(lower, sums, nest_add(lower, row, nest_add(lower, column, j)), lx_local(lower->arena, acc, i, j));
   nest_close(lower);
@@ -339,11 +342,12 @@ static void sum_tile(Lower *lower, const Attention *at, const Steps *steps, cons
 
 void attention_gather(Lower *lower, const Attention *at, const Steps *steps, const Node *node, int64_t size,
                       const Scratch *sums, const Scratch *factors) {
-  int64_t whole = size / at->nr * at->nr;
-  LExpr *lane = nest_loop(lower, LS_FOR, "lane", nest_i64(lower, 0), at->active, at->mr);
+  int64_t whole = size / at->sum_cols * at->sum_cols;
+  LExpr *lanes = at->lane_count < at->mr ? nest_i64(lower, at->lane_count) : at->active;
+  LExpr *lane = nest_loop(lower, LS_FOR, "lane", nest_i64(lower, 0), lanes, at->sum_rows);
   if (whole) {
-    LExpr *column = nest_loop(lower, LS_FOR, "column", nest_i64(lower, 0), nest_i64(lower, whole), at->nr);
-    sum_tile(lower, at, steps, node, size, sums, factors, lane, column, at->nr);
+    LExpr *column = nest_loop(lower, LS_FOR, "column", nest_i64(lower, 0), nest_i64(lower, whole), at->sum_cols);
+    sum_tile(lower, at, steps, node, size, sums, factors, lane, column, at->sum_cols);
     nest_close(lower);
   }
   int cols;
@@ -355,7 +359,7 @@ void attention_gather(Lower *lower, const Attention *at, const Steps *steps, con
 }
 
 void attention_finish(Lower *lower, const Attention *at, const Node *result, int64_t size, const Scratch *sums,
-                      Last *last, void *context) {
+                      Last *last, const void *context) {
   LExpr *index[MAX_RANK], *zero = nest_i64(lower, 0);
   LExpr *lane = nest_loop(lower, LS_FOR, "lane", zero, at->lanes, 1);
   LExpr *c = nest_loop(lower, LS_SIMD, "c", zero, nest_i64(lower, size), 1);

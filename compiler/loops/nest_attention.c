@@ -27,9 +27,8 @@ static const Node *result_of(const Lower *lower, Op op) {
   return NULL;
 }
 
-static LExpr *scaled(Lower *lower, const Attention *at, LExpr *step, LExpr *local_step, LExpr *lane, LExpr *sum,
-                     void *context) {
-  (void)step, (void)local_step, (void)lane, (void)context;
+static LExpr *scaled(Lower *lower, const Attention *at, const Spot *spot, LExpr *sum, const void *context) {
+  (void)spot, (void)context;
   return times(lower, sum, at->scale);
 }
 
@@ -67,11 +66,10 @@ static void raise_maxima(Lower *lower, const Attention *at, const Forward *pass,
   nest_close(lower);
 }
 
-static LExpr *shifted(Lower *lower, const Attention *at, LExpr *step, LExpr *local_step, LExpr *lane, LExpr *score,
-                      void *context) {
+static LExpr *shifted(Lower *lower, const Attention *at, const Spot *spot, LExpr *score, const void *context) {
   const Forward *pass = context;
-  (void)at, (void)step, (void)local_step;
-  return math(lower, MATH_EXP, minus(lower, score, attention_load(lower, &pass->shifts, lane)));
+  (void)at;
+  return math(lower, MATH_EXP, minus(lower, score, attention_load(lower, &pass->shifts, spot->lane)));
 }
 
 static void add_totals(Lower *lower, const Attention *at, const Forward *pass, const Steps *steps, LExpr *lane) {
@@ -102,8 +100,8 @@ static void each_lanes(Lower *lower, const Attention *at, const Forward *pass, c
   nest_close(lower);
 }
 
-static void forward_tile(Lower *lower, Attention *at, const Steps *steps, void *context) {
-  Forward *pass = context;
+static void forward_tile(Lower *lower, const Attention *at, const Steps *steps, const void *context) {
+  const Forward *pass = context;
   attention_scores(lower, at, steps, at->k, at->depth, &pass->packed, scaled, NULL);
   attention_hide(lower, at, steps);
   each_lanes(lower, at, pass, steps, raise_maxima);
@@ -119,7 +117,7 @@ static LExpr *if_any(Lower *lower, const Attention *at, LExpr *total, LExpr *val
   return lx_select(lower->arena, lx_binary(lower->arena, LX_EQ, total, zero), zero, value);
 }
 
-static LExpr *mean_value(Lower *lower, const Attention *at, LExpr *lane, LExpr *sum, void *context) {
+static LExpr *mean_value(Lower *lower, const Attention *at, LExpr *lane, LExpr *sum, const void *context) {
   const Forward *pass = context;
   LExpr *total = attention_load(lower, &pass->totals, lane);
   return if_any(lower, at, total, nest_div(lower, sum, total));
@@ -176,28 +174,24 @@ typedef struct Backward {
 } Backward;
 
 // lse or delta of a query, be it a lane or a step.
-static LExpr *of_query(Lower *lower, const Attention *at, const Node *node, const Scratch *rows, LExpr *step,
-                       LExpr *lane) {
-  return at->by_keys ? attention_of_row(lower, at, node, step) : attention_load(lower, rows, lane);
+static LExpr *of_query(Lower *lower, const Attention *at, const Node *node, const Scratch *rows, const Spot *spot) {
+  return at->by_keys ? attention_element(lower, at, node, spot->row, NULL) : attention_load(lower, rows, spot->lane);
 }
 
-static LExpr *normalised(Lower *lower, const Attention *at, LExpr *step, LExpr *local_step, LExpr *lane, LExpr *score,
-                         void *context) {
+static LExpr *normalised(Lower *lower, const Attention *at, const Spot *spot, LExpr *score, const void *context) {
   const Backward *pass = context;
-  (void)local_step;
-  return math(lower, MATH_EXP, minus(lower, score, of_query(lower, at, at->lse, &pass->lse, step, lane)));
+  return math(lower, MATH_EXP, minus(lower, score, of_query(lower, at, at->lse, &pass->lse, spot)));
 }
 
 // dscore = weight * (dweight - delta), in the place of the weight.
-static LExpr *score_slope(Lower *lower, const Attention *at, LExpr *step, LExpr *local_step, LExpr *lane, LExpr *sum,
-                          void *context) {
+static LExpr *score_slope(Lower *lower, const Attention *at, const Spot *spot, LExpr *sum, const void *context) {
   const Backward *pass = context;
-  LExpr *weight = attention_load(lower, &at->weights, attention_weight(lower, at, local_step, lane));
-  return times(lower, weight, minus(lower, sum, of_query(lower, at, at->delta, &pass->delta, step, lane)));
+  LExpr *weight = attention_load(lower, &at->weights, attention_weight(lower, at, spot->step, spot->lane));
+  return times(lower, weight, minus(lower, sum, of_query(lower, at, at->delta, &pass->delta, spot)));
 }
 
-static void backward_tile(Lower *lower, Attention *at, const Steps *steps, void *context) {
-  Backward *pass = context;
+static void backward_tile(Lower *lower, const Attention *at, const Steps *steps, const void *context) {
+  const Backward *pass = context;
   const Node *like_queries = at->by_keys ? at->q : at->k, *like_values = at->by_keys ? at->slope : at->v;
   attention_scores(lower, at, steps, like_queries, at->depth, &pass->first, scaled, NULL);
   attention_hide(lower, at, steps);
@@ -210,12 +204,12 @@ static void backward_tile(Lower *lower, Attention *at, const Steps *steps, void 
   attention_gather(lower, at, steps, like_queries, at->depth, pass->dq ? &pass->dq_sums : &pass->dk_sums, NULL);
 }
 
-static LExpr *times_scale(Lower *lower, const Attention *at, LExpr *lane, LExpr *sum, void *context) {
+static LExpr *times_scale(Lower *lower, const Attention *at, LExpr *lane, LExpr *sum, const void *context) {
   (void)lane, (void)context;
   return times(lower, sum, at->scale);
 }
 
-static LExpr *itself(Lower *lower, const Attention *at, LExpr *lane, LExpr *sum, void *context) {
+static LExpr *itself(Lower *lower, const Attention *at, LExpr *lane, LExpr *sum, const void *context) {
   (void)lower, (void)at, (void)lane, (void)context;
   return sum;
 }
@@ -223,10 +217,11 @@ static LExpr *itself(Lower *lower, const Attention *at, LExpr *lane, LExpr *sum,
 static void copy_rows(Lower *lower, const Attention *at, const Node *node, const Scratch *rows) {
   LExpr *lane = nest_loop(lower, LS_FOR, "lane", nest_i64(lower, 0), at->active, 1);
   LExpr *row = nest_let(lower, "row", attention_lane(lower, at, lane));
-  attention_store(lower, rows, lane, attention_of_row(lower, at, node, row));
+  attention_store(lower, rows, lane, attention_element(lower, at, node, row, NULL));
   nest_close(lower);
 }
 
+// A result, of a row of `size` for each lane, and where it is summed.
 typedef struct Sums {
   const Node *result;
   Scratch *scratch;
@@ -235,46 +230,53 @@ typedef struct Sums {
   Last *last;
 } Sums;
 
+// Opens the tasks; packs what the lanes are, and clears what is summed.
+static void begin_task(Lower *lower, Attention *at, Backward *pass, const Sums *sums, int count) {
+  attention_open(lower, at);
+  attention_begin(lower, at, &pass->first);
+  attention_turn(lower, at, at->by_keys ? at->k : at->q, at->depth, &pass->first);
+  if (pass->second.buffer) {
+    attention_begin(lower, at, &pass->second);
+    attention_turn(lower, at, at->by_keys ? at->v : at->slope, at->width, &pass->second);
+  }
+  if (!at->by_keys) {
+    attention_begin(lower, at, &pass->lse);
+    attention_begin(lower, at, &pass->delta);
+    copy_rows(lower, at, at->lse, &pass->lse);
+    copy_rows(lower, at, at->delta, &pass->delta);
+  }
+  for (int i = 0; i < count; i++) {
+    attention_begin(lower, at, sums[i].scratch);
+    attention_fill(lower, at, sums[i].scratch, sums[i].size * at->lane_room, 0);
+  }
+}
+
 static int64_t backward(Lower *lower, int64_t scratch) {
   Backward pass = {.dq = result_of(lower, OP_attention_dq), .dk = result_of(lower, OP_attention_dk)};
   pass.dv = result_of(lower, OP_attention_dv);
-  bool slopes = pass.dq || pass.dk, by_keys = !pass.dq;
+  bool by_keys = !pass.dq;
+  int count = 0;
+  Sums sums[2];
   Attention at = attention_of(lower, by_keys, scratch);
-  Sums sums[] = {{pass.dq, &pass.dq_sums, "dq", at.depth, times_scale},
-                 {pass.dk, &pass.dk_sums, "dk", at.depth, times_scale},
-                 {pass.dv, &pass.dv_sums, "dv", at.width, itself}};
+  if (pass.dq)
+    sums[count++] = (Sums){pass.dq, &pass.dq_sums, "dq", at.depth, times_scale};
+  if (pass.dk)
+    sums[count++] = (Sums){pass.dk, &pass.dk_sums, "dk", at.depth, times_scale};
+  if (pass.dv)
+    sums[count++] = (Sums){pass.dv, &pass.dv_sums, "dv", at.width, itself};
   pass.first = attention_scratch(lower, &at, by_keys ? "keys" : "queries", at.depth * at.lane_room);
-  if (slopes)
+  if (pass.dq || pass.dk)
     pass.second = attention_scratch(lower, &at, by_keys ? "values" : "slopes", at.width * at.lane_room);
   if (!by_keys) {
     pass.lse = attention_scratch(lower, &at, "lse", at.lane_room);
     pass.delta = attention_scratch(lower, &at, "delta", at.lane_room);
   }
-  for (int i = 0; i < 3; i++)
-    if (sums[i].result)
-      *sums[i].scratch = attention_scratch(lower, &at, sums[i].name, sums[i].size * at.lane_room);
-  attention_open(lower, &at);
-  attention_begin(lower, &at, &pass.first);
-  attention_turn(lower, &at, by_keys ? at.k : at.q, at.depth, &pass.first);
-  if (slopes) {
-    attention_begin(lower, &at, &pass.second);
-    attention_turn(lower, &at, by_keys ? at.v : at.slope, at.width, &pass.second);
-  }
-  if (!by_keys) {
-    attention_begin(lower, &at, &pass.lse);
-    attention_begin(lower, &at, &pass.delta);
-    copy_rows(lower, &at, at.lse, &pass.lse);
-    copy_rows(lower, &at, at.delta, &pass.delta);
-  }
-  for (int i = 0; i < 3; i++)
-    if (sums[i].result) {
-      attention_begin(lower, &at, sums[i].scratch);
-      attention_fill(lower, &at, sums[i].scratch, sums[i].size * at.lane_room, 0);
-    }
+  for (int i = 0; i < count; i++)
+    *sums[i].scratch = attention_scratch(lower, &at, sums[i].name, sums[i].size * at.lane_room);
+  begin_task(lower, &at, &pass, sums, count);
   attention_each_tile(lower, &at, backward_tile, &pass);
-  for (int i = 0; i < 3; i++)
-    if (sums[i].result)
-      attention_finish(lower, &at, sums[i].result, sums[i].size, sums[i].scratch, sums[i].last, NULL);
+  for (int i = 0; i < count; i++)
+    attention_finish(lower, &at, sums[i].result, sums[i].size, sums[i].scratch, sums[i].last, NULL);
   nest_close(lower);
   nest_close(lower);
   return at.bytes;

@@ -20,7 +20,8 @@ typedef struct Attention {
   int64_t depth, width;         // of q and k; of v
   bool causal, by_keys, shared; // by_keys: lanes are keys; shared: out to threads
   LExpr *scale;
-  int mr, nr;                    // the register tile
+  int mr, nr;                    // the register tile of weights
+  int sum_rows, sum_cols;        // that of what is summed over steps
   int64_t lane_count, lane_room; // lanes in all; of a task, a multiple of nr
   int64_t step_count;
   int64_t shares, scratch, bytes; // most shares; where scratch memory begins, how much there is
@@ -43,35 +44,38 @@ Scratch attention_scratch(Lower *lower, Attention *at, const char *name, int64_t
 void attention_open(Lower *lower, Attention *at);
 void attention_begin(Lower *lower, const Attention *at, Scratch *scratch); // once for each scratch, inside
 // The tiles of a task that causality does not hide wholly, in order.
-typedef void TileBody(Lower *lower, Attention *at, const Steps *steps, void *context);
-void attention_each_tile(Lower *lower, Attention *at, TileBody *body, void *context);
+typedef void TileBody(Lower *lower, const Attention *at, const Steps *steps, const void *context);
+void attention_each_tile(Lower *lower, const Attention *at, TileBody *body, const void *context);
 
 LExpr *attention_load(Lower *lower, const Scratch *scratch, LExpr *at);
 void attention_store(Lower *lower, const Scratch *scratch, LExpr *at, LExpr *value);
-// Element `column` of row `row` of q, k, v or slope, as it lies in memory. Of a row: lse, delta.
+// Element `column` of row `row` of an input, where it lies; of lse and delta, which have no columns, that of the row.
 LExpr *attention_element(Lower *lower, const Attention *at, const Node *node, LExpr *row, LExpr *column);
-LExpr *attention_of_row(Lower *lower, const Attention *at, const Node *node, LExpr *row);
-LExpr *attention_weight(Lower *lower, const Attention *at, LExpr *step, LExpr *lane); // its place in weights
+// The number of weight [step, lane], and of any [step, lane] in rows of lanes.
+LExpr *attention_weight(Lower *lower, const Attention *at, LExpr *step, LExpr *lane);
 // Lane `lane` of the task among all, the last of all where the task has fewer.
 LExpr *attention_lane(Lower *lower, const Attention *at, LExpr *lane);
 
 // packed[c, lane] = node[lane, c] for c below size; 0 for lanes that the task does not have.
 void attention_turn(Lower *lower, const Attention *at, const Node *node, int64_t size, const Scratch *packed);
-// Sets every element of a row of lanes, or of `rows` of them.
+// Sets the first `size` elements.
 void attention_fill(Lower *lower, const Attention *at, const Scratch *scratch, int64_t size, double value);
-// weights[step, lane] = finish(sum along c of node[step, c] * packed[c, lane]).
-typedef LExpr *Finish(Lower *lower, const Attention *at, LExpr *step, LExpr *local_step, LExpr *lane, LExpr *sum,
-                      void *context);
+// A weight's place: its step in the tile and among all, its lane in the task.
+typedef struct Spot {
+  LExpr *step, *row, *lane;
+} Spot;
+typedef LExpr *Weigh(Lower *lower, const Attention *at, const Spot *spot, LExpr *value, const void *context);
+// weights[step, lane] = weigh(sum along c of node[step, c] * packed[c, lane]).
 void attention_scores(Lower *lower, const Attention *at, const Steps *steps, const Node *node, int64_t size,
-                      const Scratch *packed, Finish *finish, void *context);
+                      const Scratch *packed, Weigh *weigh, const void *context);
 // Scores that the mask or causality hides become -inf.
 void attention_hide(Lower *lower, const Attention *at, const Steps *steps);
-// weights[step, lane] = value(weights[step, lane]) for every element.
-void attention_weigh(Lower *lower, const Attention *at, const Steps *steps, Finish *value, void *context);
+// weights[step, lane] = weigh(weights[step, lane]).
+void attention_weigh(Lower *lower, const Attention *at, const Steps *steps, Weigh *weigh, const void *context);
 // sums[lane, c] = sums[lane, c] (times factors[lane]) + the chain along steps of weights[step, lane] * node[step, c].
 void attention_gather(Lower *lower, const Attention *at, const Steps *steps, const Node *node, int64_t size,
                       const Scratch *sums, const Scratch *factors);
-// result[lane, c] = value of sums[lane, c].
-typedef LExpr *Last(Lower *lower, const Attention *at, LExpr *lane, LExpr *sum, void *context);
+// result[lane, c] = last(sums[lane, c]).
+typedef LExpr *Last(Lower *lower, const Attention *at, LExpr *lane, LExpr *sum, const void *context);
 void attention_finish(Lower *lower, const Attention *at, const Node *result, int64_t size, const Scratch *sums,
-                      Last *last, void *context);
+                      Last *last, const void *context);

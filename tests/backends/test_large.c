@@ -164,6 +164,7 @@ static Subjects large_subjects(void) {
   add(&subjects, rows(arena, 1000), 0);
   add(&subjects, attention(arena, SHAPE(N, 70, 40), SHAPE(N, 131, 40), SHAPE(N, 131, 33), true, false), 0);
   add(&subjects, attention(arena, SHAPE(N, 2, 150, 32), SHAPE(N, 1, 130, 32), SHAPE(N, 1, 130, 16), true, true), 0);
+  add(&subjects, attention(arena, SHAPE(N, 2, 1, 24), SHAPE(N, 2, 100, 24), SHAPE(N, 2, 100, 24), false, true), 0);
   add(&subjects, attention(arena, SHAPE(4, 5), SHAPE(2, 300, 5), SHAPE(2, 300, 70), false, false), 0);
   add(&subjects, embedding(arena), 0);
   add(&subjects, step(arena), 67200);

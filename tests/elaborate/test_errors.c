@@ -183,7 +183,6 @@ ERROR(model_part, "model m(x: f32[2]) { x |> dense(3) }\ntest \"a\" { expect sha
 
 // ---- not built yet
 ERROR(later_function, "model m(x: f32[8, 8]) { lstm(x, 3) }", "1:25", "`lstm` is not built yet", NULL)
-ERROR(later_scan, "model m(x: f32[4]) { scan v in x { yield v } }", "1:22", "`scan` is not built yet", NULL)
 ERROR(later_every, "test \"a\" { every 5 { x = 1 } }", "1:12", "`every` is not built yet", NULL)
 ERROR(later_tap, "model m(x: f32[2]) { x |> dense(3) }\ntest \"a\" { expect shape(m.dense_0(ones([1, 2]))) == [1, 3] }",
       "2:25", "the value at a call inside a model is not built yet", NULL)
@@ -287,6 +286,26 @@ ERROR(classes,
       "optimizer: adam }",
       "3:34", "the data has 2 classes, but `cross_entropy` gets scores for 1: f32[n, 1]",
       "the model's last layer needs 2 units")
+ERROR(places,
+      "data d = values([1.0, 2.0, 3.0], [0, 1, 2])\nmodel m(x: f32[1]) { x |> dense(2) }\n"
+      "train { data: d; step (x, y) { minimize mse(m(x), one_hot(y, 2)) over m using adam() } }",
+      "3:51", "the data has 3 different numbers here, but there are places for 2",
+      "make it 3, or give the data a `vocabulary`")
+ERROR(rows_to_take,
+      "data d = values([1.0, 2.0, 3.0], [0, 1, 2])\nmodel m(x: f32[1]) { x |> dense(2) }\n"
+      "train { data: d; step (x, y) { minimize mse(m(x), take(zeros([2, 2]), cast(y, i32))) over m using adam() } }",
+      "3:51", "the data has 3 different numbers here, but there are places for 2",
+      "make it 3, or give the data a `vocabulary`")
+ERROR(tokens,
+      "data d = text(\"" NNC_SOURCE_DIR
+      "/examples/airline.csv\", window: 4)\nmodel m(x: i64[4]) { take(zeros([9, 9]), x) }\n"
+      "train { model: m; data: d; loss: cross_entropy; optimizer: adam }",
+      "2:22", "the data has 24 different numbers here, but there are places for 9",
+      "make it 24, or give the data a `vocabulary`")
+ERROR(tokens_are_whole,
+      "data d = text(\"" NNC_SOURCE_DIR "/examples/airline.csv\", window: 4)\nmodel m(x: f32[4]) { x |> dense(4) }\n"
+      "train { model: m; data: d; loss: cross_entropy; optimizer: adam }",
+      "2:12", "`x` of `m` is f32[4], but a sample of `d` is i64[4]", NULL)
 ERROR(targets, DATA "train { model: m; data: d; loss: mse; optimizer: adam }", "3:34",
       "predictions of shape [n, 2] and targets of shape [n] do not match", NULL)
 ERROR(loss_scalar, DATA "train { data: d; step (x, y) { minimize m(x) over m using adam() } }", "3:41",

@@ -177,6 +177,7 @@ static Node *build_scatter_middle(Graph *g, Node **in) {
   return graph_node(g, OP_scatter_add, 3, in, &(Attr){.axis_count = 1, .axis = {1}}, NULL);
 }
 
+#include "graph/op_cases_scan.h"
 #include "graph/op_cases_window.h"
 
 #include "graph/op_cases_attention.h"
@@ -336,6 +337,9 @@ const OpCase op_cases[] = {
      build_conv_weight_volume,
      .differentiable = 3},
     {"conv_weight, spread", OP_conv_weight, 2, {T(N, 3, 2), T(N, 5, 1)}, build_conv_weight_spread, .differentiable = 3},
+    {"scan to its end", OP_scan, 3, {T(N, 3), T(4, N, 3), T(3, 3)}, build_scan_last, .differentiable = 7},
+    {"scan, its steps from the end", OP_scan_result, 3, {T(N, 3), T(4, N, 3), T(3, 3)}, build_scan_steps, .differentiable = 7},
+    {"scan, steps and end", OP_scan_result, 3, {T(N, 3), T(4, N, 3), T(3, 3)}, build_scan_both, .differentiable = 7},
     {"attention", OP_attention, 3, {T(N, 5, 3), T(N, 4, 3), T(N, 4, 2)}, build_attention, .differentiable = 7},
     {"attention, causal",
      OP_attention,

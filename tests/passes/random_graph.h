@@ -100,6 +100,38 @@ static Node *matmul_value(RandomGraph *g) {
   return NULL;
 }
 
+// Values of attention, or one of its gradients, whose upstream is a value of the right shape; others become values too.
+static Node *attention_value(RandomGraph *g) {
+  Node *in[7] = {0}, *mask = graph_constant(g->graph, type_scalar(BOOL), 1);
+  for (int i = 0; i < 40 && !in[0]; i++) {
+    Node *some[4] = {any_value(g), any_value(g), any_value(g), mask};
+    if (!graph_check(g->arena, OP_attention, 4, some, &(Attr){0}, NULL, &(Type){0}))
+      memcpy(in, some, sizeof some);
+  }
+  if (!in[0])
+    return NULL;
+  if (in[0]->type.dim[in[0]->type.rank - 2] == in[1]->type.dim[in[1]->type.rank - 2] && random_below(&g->random, 2))
+    in[3] = graph_binary(g->graph, OP_le,
+                         graph_reduce(g->graph, OP_reduce_sum, in[1], 1, (int[]){in[1]->type.rank - 1}, false),
+                         graph_constant(g->graph, type_scalar(F32), 1));
+  Attr attr = {.real = 0.25, .integer = random_below(&g->random, 2)};
+  if (graph_check(g->arena, OP_attention, 4, in, &attr, NULL, &(Type){0}))
+    in[3] = mask;
+  Node *o = graph_node(g->graph, OP_attention, 4, in, &attr, NULL);
+  if (random_below(&g->random, 2))
+    return o;
+  in[4] = graph_unary(g->graph, OP_sin, o);
+  in[5] = graph_node(g->graph, OP_attention_lse, 4, in, &attr, NULL);
+  in[6] = graph_reduce(g->graph, OP_reduce_sum, graph_binary(g->graph, OP_mul, o, in[4]), 1, (int[]){o->type.rank - 1},
+                       false);
+  add_value(g, o);
+  add_value(g, in[5]);
+  for (Op op = OP_attention_dq; op < OP_attention_dv; op++)
+    if (random_below(&g->random, 2))
+      add_value(g, graph_node(g->graph, op, 7, in, &attr, NULL));
+  return graph_node(g->graph, OP_attention_dv, 7, in, &attr, NULL);
+}
+
 static Node *reshape_value(RandomGraph *g) {
   Node *x = any_value(g);
   Type shape = {.elem = F32};
@@ -216,8 +248,9 @@ static Node *random_value(RandomGraph *g) {
   case 7:
     return transpose_value(g);
   case 8:
-  case 9:
     return matmul_value(g);
+  case 9:
+    return random_below(&g->random, 2) ? matmul_value(g) : attention_value(g);
   case 10:
     return reshape_value(g);
   case 11:
