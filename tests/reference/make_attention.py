@@ -165,7 +165,7 @@ def turned(x, base=10000.0, halves=False):
 
 
 def grouped(x, p, memory=None, groups=HEADS, turn=lambda x: x, hidden=None, size=None):
-    """Four heads; queries look at keys of the same memory in groups."""
+    """Four heads; queries look at keys of the same memory in groups. hidden: for all heads, or by their number."""
     size = size or x.shape[-1] // 4
     n, width = 4 * size, groups * size
     y = x if memory is None else memory
@@ -179,7 +179,8 @@ def grouped(x, p, memory=None, groups=HEADS, turn=lambda x: x, hidden=None, size
     for head in range(4):
         g = head * groups // 4
         scores = q[:, head] @ k[:, g].transpose(-1, -2) / size**0.5
-        scores = scores if hidden is None else scores.masked_fill(hidden, -torch.inf)
+        if hidden is not None:
+            scores = scores.masked_fill(hidden(head) if callable(hidden) else hidden, -torch.inf)
         out.append(F.softmax(scores, -1) @ v[:, g])
     return torch.cat(out, -1) @ p["out_proj.w"] + p["out_proj.b"]
 
@@ -198,6 +199,11 @@ def written_out(file):
     for groups in (1, 2):
         sums(file, f"x |> multi_head_attention(4, kv_heads: {groups}, causal: true)",
              lambda x, p: grouped(x, p, groups=groups, hidden=CAUSAL), one, projections(2 * groups), layer)
+    places = torch.arange(5)[:, None] + torch.arange(5)
+    mask = "(iota([4, 5, 5]) + iota([4, 5, 5], 1) + iota([4, 5, 5], 2)) % 3 != 0"
+    sums(file, f"x |> multi_head_attention(4, kv_heads: 2, keys: [5, 2, 3], mask: {mask})",
+         lambda x, p: grouped(x, p, groups=2, hidden=lambda head: HIDDEN[:, None] | ((places + head) % 3 == 0)), one,
+         projections(4), layer)
     sums(file, "x |> multi_head_attention(4, memory: y)", lambda x, y, p: grouped(x, p, y, 4),
          {**one, "y": (3, 4, 6)}, projections(N, memory=6), layer)
     sums(file, "x |> multi_head_attention(4, kv_heads: 2, memory: y)", lambda x, y, p: grouped(x, p, y, 2),

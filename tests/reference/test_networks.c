@@ -218,6 +218,13 @@ Test(networks, vit_b_16) {
   whole("vit.nn", "vit_b_16", 64);
 }
 
+// All 152, in a step of training.
+Test(networks, gradients_of_vit_b_16) {
+  if (system(PYTHON " -c 'import torch' 2>/dev/null") != 0)
+    cr_skip("no PyTorch: python3-torch is not installed");
+  must_run(PYTHON " %s/vit_gradients.py . %s", HERE, NNC_BINARY);
+}
+
 Test(networks, swin_t) {
   whole("swin.nn", "swin_t", 64);
 }
