@@ -7,25 +7,38 @@
 #include "passes/passes.h"
 #include "session/embedded.h"
 
+// Bodies of scans after what is around them.
 static Graph *optimise(Graph *graph, bool trained, const CompileOptions *options) {
   graph = options->no_fold ? graph : pass_fold(graph);
   graph = options->no_simplify ? graph : pass_simplify(graph);
   graph = options->no_cse ? graph : pass_cse(graph);
   graph = options->no_norm || trained ? graph : pass_fold_norm(graph);
   graph = options->no_dce ? graph : pass_dce(graph);
+  for (int i = 0; i < graph->nodes.count; i++) {
+    Node *node = graph->nodes.data[i];
+    if (node->op != OP_scan)
+      continue;
+    GraphScan scan = *node->attr.scan;
+    scan.body = optimise((Graph *)scan.body, trained, options);
+    node->attr.scan = arena_copy(graph->arena, &scan, sizeof scan);
+  }
   return graph;
 }
 
-// `trained`: its values must be those of training, to the bit.
-static void compile_graph(Compilation *result, Graph *graph, const char *entry, bool trained, const Target *target,
+// How a function is used: its values in training are exact to the bit, and what runs but once prepares nothing.
+typedef enum Use { ONCE, TRAIN, EVALUATE } Use;
+
+static void compile_graph(Compilation *result, Graph *graph, const char *entry, Use use, const Target *target,
                           const CompileOptions *options) {
   if (!graph)
     return;
   Arena *arena = result->program->arena;
   KernelOptions kernel_options = {
       .fuse = !options->no_fuse && !options->check, .order = !options->no_order, .plan = !options->no_plan};
-  graph = optimise(graph, trained, options);
+  graph = pass_scan(optimise(graph, use != EVALUATE, options));
   KernelGraph *kernels = fuse(arena, graph, &kernel_options);
+  if (use != ONCE && !options->no_prepare && !options->check)
+    prepare(kernels);
   order(kernels, &kernel_options);
   plan(kernels, &kernel_options);
   schedule(result->loops, kernels, entry, target);
@@ -62,26 +75,26 @@ static void compile_program(Compilation *result, const CompileOptions *options) 
   result->loops->name = program->name;
   result->loops->state_bytes = place_slots(program);
   if (!options->no_init)
-    compile_graph(result, program->init, "init", true, &target, options);
+    compile_graph(result, program->init, "init", ONCE, &target, options);
   for (int i = 0; i < program->trains.count && options->training; i++) {
     TrainBlock *train = program->trains.data[i];
     if (options->block && strcmp(options->block, train->name) != 0)
       continue;
-    compile_graph(result, train->train, manifest_entry_name(arena, train->name, "step"), true, &target, options);
+    compile_graph(result, train->train, manifest_entry_name(arena, train->name, "step"), TRAIN, &target, options);
     for (int k = 0; k < train->phases.count; k++)
-      compile_graph(result, train->phases.data[k].train, manifest_phase_name(arena, train->name, k), true, &target,
+      compile_graph(result, train->phases.data[k].train, manifest_phase_name(arena, train->name, k), TRAIN, &target,
                     options);
-    compile_graph(result, train->eval, manifest_entry_name(arena, train->name, "eval"), false, &target, options);
+    compile_graph(result, train->eval, manifest_entry_name(arena, train->name, "eval"), EVALUATE, &target, options);
   }
   for (int i = 0; i < program->predicts.count && options->prediction; i++) {
     PredictBlock *predict = program->predicts.data[i];
     if (options->block && strcmp(options->block, predict->model) != 0)
       continue;
-    compile_graph(result, predict->graph, manifest_entry_name(arena, "predict", predict->model), false, &target,
+    compile_graph(result, predict->graph, manifest_entry_name(arena, "predict", predict->model), EVALUATE, &target,
                   options);
   }
   for (int i = 0; i < program->tests.count && options->tests; i++)
-    compile_graph(result, program->tests.data[i]->graph, arena_printf(arena, "test_%d", i), true, &target, options);
+    compile_graph(result, program->tests.data[i]->graph, arena_printf(arena, "test_%d", i), ONCE, &target, options);
   for (int i = 0; i < result->loops->entries.count; i++) {
     LEntry *entry = result->loops->entries.data[i];
     entry->check = options->check;
@@ -126,7 +139,7 @@ bool compile_disable(CompileOptions *options, const char *pass) {
     bool *off;
   } passes[] = {{"fold", &options->no_fold}, {"simplify", &options->no_simplify}, {"cse", &options->no_cse},
                 {"dce", &options->no_dce},   {"fuse", &options->no_fuse},         {"order", &options->no_order},
-                {"plan", &options->no_plan}, {"norm", &options->no_norm}};
+                {"plan", &options->no_plan}, {"norm", &options->no_norm},         {"prepare", &options->no_prepare}};
   for (size_t i = 0; i < sizeof passes / sizeof *passes; i++)
     if (strcmp(pass, passes[i].name) == 0)
       return *passes[i].off = true;

@@ -41,7 +41,7 @@ enum Key { KEY_SET = 256, KEY_DISABLE, KEY_CC, KEY_CPU, KEY_BACKEND, KEY_EMBED, 
 static const struct argp_option options[] = {
     {0, 0, 0, 0, "Compiling:", 1},
     {"set", KEY_SET, "NAME=VALUE", 0, "give the constant NAME another value", 0},
-    {"disable", KEY_DISABLE, "PASS", 0, "leave out fold, simplify, cse, dce, fuse, order or plan, and results stay the same; or norm, which folds normalisation into the weights of convolutions that are not being trained", 0},
+    {"disable", KEY_DISABLE, "PASS", 0, "leave out fold, simplify, cse, dce, fuse, order or plan, or prepare, and results stay the same; or norm, which folds normalisation into the weights of convolutions that are not being trained", 0},
     {"target-cpu", KEY_CPU, "CPU", 0, "compile for this processor (default: native)", 0},
     {0, 0, 0, 0, "Building:", 2},
     {"output", 'o', "FILE", 0, "the executable of `build`, the file `predict` writes to", 0},
@@ -124,7 +124,7 @@ static error_t parse_option(int key, char *text, struct argp_state *state) {
   case KEY_SET: parse_set(state, line, text); break;
   case KEY_DISABLE:
     if (!compile_disable(&line->compile, text))
-      argp_error(state, "--disable: there is no pass `%s`; the passes are fold, simplify, cse, dce, fuse, order and plan", text);
+      argp_error(state, "--disable: there is no pass `%s`; the passes are fold, simplify, cse, dce, fuse, order, plan, prepare and norm", text);
     break;
   case KEY_CPU: line->build.cc.cpu = line->compile.cpu = parse_cpu(state, text); break;
   case KEY_CC: line->build.cc.cc = text; break;
@@ -211,6 +211,7 @@ static void choose_entries(CommandLine *line) {
   compile->no_init = compile->tests; // a test computes initial values itself
   compile->models_only = command == COMMAND_MODELS;
   compile->single = line->build.embed != NULL;
+  compile->no_prepare = compile->no_prepare || line->build.embed; // its functions are called one by one
   compile->syntax_only = command == COMMAND_EMIT && strcmp(line->arguments[0], "ast") == 0;
   if (command == COMMAND_RUN || command == COMMAND_EVAL)
     compile->block = line->run.block = line->arguments[1];

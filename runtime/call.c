@@ -89,6 +89,11 @@ void nnrt_call_add(NnrtCall *call) {
   call->samples += call->frame.clock[4];
 }
 
+void nnrt_call_prepare(NnrtCall *call) {
+  if (call->function->prepare)
+    call->function->prepare(&call->frame);
+}
+
 void nnrt_call_clear(NnrtCall *call) {
   memset(call->sums, 0, (size_t)call->function->output_count * sizeof *call->sums);
   if (call->function->metric_bytes)

@@ -9,7 +9,7 @@ typedef struct NnrtCall {
   void *x, *y; // NULL: the function does not take it
   const void *inputs[2];
   void **outputs;
-  double *sums;    // for each output: value times samples, added in order of the calls; if it is `whole`, the last value
+  double *sums; // for each output: value times samples, added in order of the calls; if it is `whole`, the last value
   int64_t samples; // in the sums
 } NnrtCall;
 
@@ -30,6 +30,8 @@ void nnrt_call_free(NnrtCall *call);
 // Output 0 and the others, from the last call, first row.
 double nnrt_call_value(const NnrtCall *call, int output);
 void nnrt_call_add(NnrtCall *call);
+// Before a series of calls, if the state or another function has changed what the function prepared.
+void nnrt_call_prepare(NnrtCall *call);
 // Before a part's first batch.
 void nnrt_call_clear(NnrtCall *call);
 // Of the samples since: the mean, or what a metric says of all of them.

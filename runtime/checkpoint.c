@@ -101,6 +101,7 @@ static bool get_position(const NnrtTensorFile *file, const char *block, NnrtPosi
   if (!get_best(file, "best", "best_epoch", &found.best) ||
       !get_best(file, "progress", "progress_epoch", &found.progress) || !get_sums(file, &found, position))
     return false;
+  found.data = position->data;
   *position = found;
   return true;
 }

@@ -38,6 +38,13 @@ static void set_sums(json_t *object, const NnrtPosition *position) {
   free(text);
 }
 
+static void set_tokens(json_t *object, const char *key, const NnrtTokens *tokens) {
+  char *text = tokens ? nnrt_tokens_json(tokens) : NULL;
+  if (text)
+    json_object_set_new(object, key, json_string(text));
+  free(text);
+}
+
 static json_t *metadata(const NnrtModule *module, const char *block, const NnrtPosition *position) {
   json_t *object = json_object();
   json_object_set_new(object, "format", json_string("nnc"));
@@ -56,6 +63,10 @@ static json_t *metadata(const NnrtModule *module, const char *block, const NnrtP
   set_text(object, "progress_epoch", "%" PRId64, position->progress.epoch);
   set_text(object, "summed", "%" PRId64, position->summed);
   set_sums(object, position);
+  if (position->data) {
+    set_tokens(object, "tokens", nnrt_data_tokens(position->data));
+    set_tokens(object, "target_tokens", nnrt_data_target_tokens(position->data));
+  }
   return object;
 }
 

@@ -45,7 +45,7 @@ static bool evaluate(Evaluation *run, NnrtError *error) {
       !nnrt_restore(run->module, run->train, run->options, run->base.state, error))
     return false;
   run->data = nnrt_data_take(run->train->data, error);
-  if (!run->data)
+  if (!run->data || !nnrt_restored_fits(run->module, run->train, run->options, run->data, error))
     return false;
   const int64_t *count = nnrt_data_info(run->data)->count;
   bool evaluated = true, held_out = count[NNRT_PART_VAL] > 0 || count[NNRT_PART_TEST] > 0;

@@ -249,6 +249,7 @@ NnrtPass nnrt_feed_part(NnrtCall *call, NnrtPart *part, int64_t batch, const vol
   NnrtFeed feed;
   NnrtPass pass = NNRT_PASS_DONE;
   nnrt_call_clear(call);
+  nnrt_call_prepare(call);
   int64_t steps = (part->count + batch - 1) / batch, seed = call->frame.clock[2];
   if (!nnrt_feed_begin(&feed, call, part, &(NnrtFeed){.batch = batch}, steps, error))
     return NNRT_PASS_FAILED;

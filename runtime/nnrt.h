@@ -5,7 +5,7 @@
 #include <stdint.h>
 #include <stdio.h>
 
-#define NNRT_ABI 2
+#define NNRT_ABI 3
 enum { NNRT_MAX_RANK = 8 };
 
 typedef enum NnrtType { NNRT_F32, NNRT_F64, NNRT_I32, NNRT_I64, NNRT_U8, NNRT_BOOL } NnrtType;
@@ -13,7 +13,7 @@ typedef enum NnrtType { NNRT_F32, NNRT_F64, NNRT_I32, NNRT_I64, NNRT_U8, NNRT_BO
 // What a compiled function works on. Arena and state are aligned to 64 bytes.
 typedef struct NnrtFrame {
   uint8_t *state;            // parameters, states, optimizer slots: NnrtTensor.offset
-  uint8_t *arena;            // NnrtModule.arena_bytes, contents undefined between calls
+  uint8_t *arena;            // NnrtModule.arena_bytes; between calls only what `prepare` of the same function left counts
   const void *const *inputs; // one pointer for each NnrtFunction.inputs: count rows, dense
   void *const *outputs;      // one for each NnrtFunction.outputs
   int64_t clock[5];          // step (from 0), epoch (from 0), seed, last step of the run (0: unknown), batch count of this call
@@ -56,7 +56,8 @@ typedef struct NnrtValue {
 } NnrtValue;
 
 typedef struct NnrtFunction {
-  NnrtRun *run; // NULL: there is no such function
+  NnrtRun *run;     // NULL: there is no such function
+  NnrtRun *prepare; // before a series of calls, and again after the state has changed or another function ran; NULL: nothing
   int input_count, output_count;
   const NnrtValue *inputs, *outputs;
   int64_t metric_offset, metric_bytes; // where the state block holds what metrics count; zero before a part's first batch

@@ -96,6 +96,19 @@ static void write_binary(const Prediction *run, int64_t row, int64_t index) {
   }
 }
 
+// A result that is like a target goes the way back to the file's terms.
+static void write_element(const Prediction *run, int output, int64_t elements, int64_t row, int64_t element) {
+  const NnrtValue *value = &run->model->function.outputs[output];
+  const void *data = run->call.outputs[output];
+  int64_t at = row * elements + element;
+  if (value->type == NNRT_F32 && run->data) {
+    float restored = (float)nnrt_data_unscale(run->data, elements, element, (double)((const float *)data)[at]);
+    write_value(run->out, NNRT_F32, &restored, 0);
+  } else {
+    write_value(run->out, value->type, data, at);
+  }
+}
+
 static void write_values(const Prediction *run, int64_t row, int64_t index) {
   nnrt_write_row_name(run, row);
   for (int i = 0; i < run->model->function.output_count; i++) {
@@ -103,7 +116,7 @@ static void write_values(const Prediction *run, int64_t row, int64_t index) {
     int64_t elements = nnrt_elements(output->rank, output->dim);
     for (int64_t e = 0; e < elements; e++) {
       fputc(',', run->out);
-      write_value(run->out, output->type, run->call.outputs[i], index * elements + e);
+      write_element(run, i, elements, index, e);
     }
   }
   fputc('\n', run->out);
@@ -159,6 +172,7 @@ static bool write_rows(Prediction *run, NnrtError *error) {
   int64_t steps = (run->part.count + batch - 1) / batch, seed = run->call.frame.clock[2];
   bool fine = nnrt_feed_begin(&feed, &run->call, &run->part, &(NnrtFeed){.batch = batch}, steps, error) &&
               write(run, -1, 0, error);
+  nnrt_call_prepare(&run->call);
   for (int64_t step = 0; fine && step < steps; step++) {
     fine = nnrt_feed_next(&feed, error);
     if (!fine)
@@ -260,6 +274,7 @@ static bool predict(Prediction *run, NnrtError *error) {
     return nnrt_fail(error, "which file? predict FILE");
   if (!nnrt_state_new(run->module, run->options->threads, &run->base, error) ||
       !nnrt_restore(run->module, train, run->options, run->base.state, error) || !open_rows(run, error) ||
+      (run->data && !nnrt_restored_fits(run->module, train, run->options, run->data, error)) ||
       !nnrt_call_new(&run->call, &run->model->function, &run->base, run->model->batch, run->rows, run->options->input,
                      error))
     return false;

@@ -178,7 +178,8 @@ static bool resume(NnrtTraining *run, const char *path, bool *resumed, NnrtError
     fine = nnrt_checkpoint_read(run->module, run->train->name, run->base.state, &run->at, last, NNRT_LOAD_RESUME,
                                 stderr, error);
     run->step.samples = run->at.summed;
-    fine = fine && check_position(run, &asked, last, error);
+    fine = fine && check_position(run, &asked, last, error) &&
+           (!run->data || nnrt_checkpoint_fits(last, run->data, run->train->data->name, error));
   } else {
     fprintf(stderr, "note: nothing to resume, there is no %s; beginning anew\n", last);
   }
@@ -255,7 +256,8 @@ bool nnrt_training_begin(NnrtTraining *run, NnrtError *error) {
     return false;
   run->at = (NnrtPosition){.seed = options->seed >= 0 ? options->seed : run->train->seed,
                            .batch = run->plan.batch,
-                           .samples = run->plan.samples};
+                           .samples = run->plan.samples,
+                           .data = run->data};
   run->saver.module = run->module;
   run->saver.block = run->train->name;
   run->saver.pause = options->save_pause > 0 ? options->save_pause : 1;
@@ -307,4 +309,12 @@ bool nnrt_restore(const NnrtModule *module, const NnrtTrain *train, const NnrtOp
                         : missing(train, options, path, error);
   free(path);
   return restored;
+}
+
+bool nnrt_restored_fits(const NnrtModule *module, const NnrtTrain *train, const NnrtOptions *options,
+                        const NnrtDataset *data, NnrtError *error) {
+  char *path = nnrt_checkpoint_locate(module, train, options->checkpoint, false);
+  bool fits = !path || nnrt_checkpoint_fits(path, data, train && train->data ? train->data->name : "", error);
+  free(path);
+  return fits;
 }

@@ -33,7 +33,7 @@ typedef struct NnrtTraining {
   NnrtPart samples, val;
   NnrtFeed feed;        // of training samples
   NnrtError unreadable; // why a batch could not be filled
-  NnrtCall step, eval; // eval.function NULL: nothing is evaluated
+  NnrtCall step, eval;  // eval.function NULL: nothing is evaluated
   NnrtPlan plan;
   NnrtPosition at;
   NnrtWatch best, progress_value;
@@ -57,3 +57,6 @@ bool nnrt_choose_batch(const NnrtTrain *train, int64_t asked, int64_t samples, i
 // that saves none has the weights it loads.
 bool nnrt_restore(const NnrtModule *module, const NnrtTrain *train, const NnrtOptions *options, uint8_t *state,
                   NnrtError *error);
+// Whether that checkpoint fits the data: see nnrt_checkpoint_fits. To be asked after nnrt_restore.
+bool nnrt_restored_fits(const NnrtModule *module, const NnrtTrain *train, const NnrtOptions *options,
+                        const NnrtDataset *data, NnrtError *error);

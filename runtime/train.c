@@ -107,6 +107,7 @@ static Outcome run_steps(NnrtTraining *run, Ticker *ticker) {
   bool reports = step->function->output_count > 0;
   clock[1] = at->epoch;
   choose_step(run);
+  nnrt_call_prepare(step);
   while (at->epoch_step < plan->epoch_steps && at->step < plan->steps) {
     clock[0] = at->step;
     if (!run->data) {

@@ -32,8 +32,9 @@ static void assign_tuple(Elab *e, const Expr *target, Value *value, Span span) {
 }
 
 static void assign(Elab *e, const Stmt *stmt) {
-  Value *value = eval_expr(e, stmt->value);
   const Expr *target = stmt->target;
+  bool all = target->kind == EXPR_TUPLE && stmt->value->kind == EXPR_SCAN;
+  Value *value = all ? eval_scan(e, stmt->value, true) : eval_expr(e, stmt->value);
   switch (target->kind) {
   case EXPR_NAME:
     scope_assign(e, target->name.text, value);
@@ -106,6 +107,8 @@ static bool in_step(const Elab *e) {
 static void run_step_statement(Elab *e, const Stmt *stmt) {
   const char *name = stmt->kind == STMT_MINIMIZE ? "minimize" : stmt->kind == STMT_REPORT ? "report" : "expect";
   bool test = e->builder->kind == BUILD_TEST;
+  if (scan_forbids(e, stmt->span, arena_printf(e->arena, "`%s`", name)))
+    return;
   bool fits = stmt->kind == STMT_EXPECT ? test : stmt->kind == STMT_REPORT ? !test : true;
   if (!in_step(e) || !fits) {
     elab_error(e, stmt->span, "`%s` stands only in the body of a %s", name,
@@ -156,7 +159,7 @@ static Value *run_statement(Elab *e, const Stmt *stmt, bool want_value) {
     run_step_statement(e, stmt);
     break;
   case STMT_YIELD:
-    elab_not_built(e, stmt->span, "`yield`");
+    scan_yield(e, stmt);
     break;
   case STMT_EVERY:
     elab_not_built(e, stmt->span, "`every`");

@@ -349,6 +349,17 @@ static Node *index_arg(Elab *e, const BuiltinCall *c, int at) {
   return NULL;
 }
 
+// Tokens and classes that the data has more of than there are places.
+static bool check_numbers(Elab *e, const BuiltinCall *c, const Node *numbers, Dim places) {
+  const Fact *fact = fact_behind(e->builder, FACT_CLASSES, numbers);
+  if (!fact || places < 0 || fact->count <= places)
+    return true;
+  elab_error(e, c->span, "the data has %lld different numbers here, but there are places for %lld",
+             (long long)fact->count, (long long)places);
+  diag_hint(e->diag, "make it %lld, or give the data a `vocabulary`", (long long)fact->count);
+  return false;
+}
+
 static Value *call_take(Elab *e, const BuiltinCall *c) {
   Node *inputs[] = {tensor_arg(e, c, 0), index_arg(e, c, 1)};
   if (!inputs[0] || !inputs[1])
@@ -357,6 +368,8 @@ static Value *call_take(Elab *e, const BuiltinCall *c) {
   if (inputs[0]->type.rank == 0)
     return elab_fail(e, c->spans[0], "a scalar has no elements to take");
   if (c->args[2] && !value_as_axis(e, c->spans[2], c->args[2], inputs[0]->type.rank, &axis))
+    return value_poison(e);
+  if (!check_numbers(e, c, inputs[1], inputs[0]->type.dim[axis]))
     return value_poison(e);
   Attr attr = {.axis_count = 1, .axis = {axis}};
   return value_tensor(e, tensor_op(e, c->span, OP_gather, 2, inputs, &attr, NULL));
@@ -386,6 +399,8 @@ static Value *call_one_hot(Elab *e, const BuiltinCall *c) {
   if (classes < 1 || x->type.rank == MAX_RANK)
     return elab_fail(e, c->spans[1], "`one_hot` of %s into %lld classes", type_text(e->arena, &x->type),
                      (long long)classes);
+  if (!check_numbers(e, c, x, classes))
+    return value_poison(e);
   Type column = x->type, line = {.elem = I64, .rank = 1, .dim = {classes}};
   column.dim[column.rank++] = 1;
   if (!tensor_fits(e, c->span, &line))

@@ -198,6 +198,7 @@ const DataFacts *data_facts(Elab *e, Global *global, bool counts) {
   if (facts->has_y)
     facts->y = batch_type(&info->y);
   facts->class_count = info->class_count;
+  facts->token_count = info->token_count;
   facts->count = info->count[NNRT_PART_TRAIN];
   facts->val_count = info->count[NNRT_PART_VAL];
   nnrt_data_close(set);
@@ -206,6 +207,8 @@ const DataFacts *data_facts(Elab *e, Global *global, bool counts) {
 
 bool data_sample_fits(const Type *batch, const Type *wanted) {
   int have = 1, want = 0;
+  if (batch->elem != wanted->elem)
+    return false;
   for (;;) {
     while (have < batch->rank && batch->dim[have] == 1)
       have++;

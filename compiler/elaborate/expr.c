@@ -277,8 +277,7 @@ static Value *eval_inner(Elab *e, const Expr *expr) {
   case EXPR_IF:
     return eval_if(e, expr, true);
   case EXPR_SCAN:
-    elab_not_built(e, expr->span, "`scan`");
-    return value_poison(e);
+    return eval_scan(e, expr, false);
   case EXPR_WHILE:
     elab_not_built(e, expr->span, "`while`");
     return value_poison(e);

@@ -109,11 +109,11 @@ static const Node *shown(const Node *node) {
   }
 }
 
-static bool went_through(const Builder *builder, FactKind kind, const Node *node) {
-  for (; node; node = shown(node))
-    if (fact_find(builder, kind, node))
-      return true;
-  return false;
+const Fact *fact_behind(const Builder *builder, FactKind kind, const Node *node) {
+  const Fact *fact = NULL;
+  for (; node && !fact; node = shown(node))
+    fact = fact_find(builder, kind, node);
+  return fact;
 }
 
 // Takes scores, one of which above 0 is class 1.
@@ -144,7 +144,7 @@ bool fold_before(Elab *e, Global *layer, CallArg *given, Span span) {
     if (result && e->builder->kind == BUILD_TRAIN)
       model_use(e, result->model)->task = rule->task;
     const Fact *fact = rule->folded ? fact_find(e->builder, rule->folds, node) : NULL;
-    if (rule->folded && (!fact || !result) && went_through(e->builder, rule->folds, node)) {
+    if (rule->folded && (!fact || !result) && fact_behind(e->builder, rule->folds, node)) {
       elab_error(e, given[0].span, "`%s` takes logits, but this went through `%s` already", name,
                  rule->folds == FACT_SOFTMAX ? "softmax" : "sigmoid");
       diag_hint(e->diag, "take it away; %s", rule->instead);

@@ -183,7 +183,7 @@ typedef enum FactKind {
   FACT_SIGMOID,
   FACT_RESULT, // node is the result of a model
   FACT_HIGHER, // a metric of which more is better
-  FACT_CLASSES // node holds class numbers below `count`
+  FACT_CLASSES // node holds class numbers, or tokens, below `count`
 } FactKind;
 
 typedef struct Fact {
@@ -241,6 +241,7 @@ struct Elab {
   VEC(ModelUse) uses;
   VEC(Global *) mains;       // for each train block the model that `predict` means
   VEC(NameCount) optimizers; // minimize statements by optimizer
+  struct ScanBody *scan; // the innermost that is being run
   bool too_deep;
   bool misread;    // the file had errors before anything was elaborated
   TestBlock *test; // being built
@@ -321,6 +322,13 @@ bool eval_int(Elab *e, const Expr *expr, const char *what, int64_t *out);
 bool value_as_int(Elab *e, Span span, const Value *v, const char *what, int64_t *out);
 bool value_as_shape(Elab *e, Span span, const Value *v, Type *type); // fills rank and dimensions
 bool value_as_axis(Elab *e, Span span, const Value *v, int rank, int *axis);
+
+// ---- recurrence (scan.c)
+// The value of a scan: what it yields, or, if it yields nothing, what it carries at last. `all`: both, as a tuple.
+Value *eval_scan(Elab *e, const Expr *expr, bool all);
+void scan_yield(Elab *e, const Stmt *stmt);
+// Says that `what` cannot stand in a scan, if it does.
+bool scan_forbids(Elab *e, Span span, const char *what);
 
 // ---- names (scope.c)
 Scope *scope_push(Elab *e);
@@ -424,6 +432,8 @@ Builder *builder_new(Elab *e, BuilderKind kind, const char *name, int64_t batch,
 void builder_finish(Elab *e, Builder *builder); // updates of changed slots
 void fact_add(Elab *e, FactKind kind, const Node *node, Node *other, Global *model, int64_t count);
 const Fact *fact_find(const Builder *builder, FactKind kind, const Node *node);
+// Of the node whose numbers these are, but for their places, their type, limits, and some that are zero.
+const Fact *fact_behind(const Builder *builder, FactKind kind, const Node *node);
 ModelUse *model_use(Elab *e, Global *model);
 
 // ---- training (freeze.c, load.c, save.c, minimize.c, train.c, step.c, data.c, test.c)
@@ -463,7 +473,7 @@ typedef struct DataFacts {
   bool known;
   Type x, y; // with the batch in front
   bool has_y;
-  int class_count;
+  int class_count, token_count; // 0: y is no class, x is no tokens
   int64_t count, val_count; // samples of the training and the validation part, -1: unknown
 } DataFacts;
 
@@ -490,7 +500,7 @@ bool call_frozen(Elab *e);                   // the call whose body is being run
 int slot_thawed(Elab *e, const char *name);  // the phase that first trains a slot frozen before; 0: never frozen, or always
 bool step_graphs(Elab *e, TrainSetup *setup, TrainBlock *block);
 bool data_declare(Elab *e, Global *global);
-// Are a batch's samples of the shape that a model takes? Dimensions of one, as of grey images, do not count.
+// Are a batch's samples of the type and shape that a model takes? Dimensions of one, as of grey images, do not count.
 bool data_sample_fits(const Type *batch, const Type *wanted);
 const DataFacts *data_facts(Elab *e, Global *global, bool counts);
 void test_declaration(Elab *e, Module *module, const Decl *decl);

@@ -317,7 +317,7 @@ static Slot *assigned_slot(Elab *e, const Expr *target) {
 void slot_assign(Elab *e, const Stmt *stmt) {
   Slot *slot = assigned_slot(e, stmt->target);
   Value *v = eval_expr(e, stmt->value);
-  if (!slot || v->kind == V_POISON)
+  if (!slot || v->kind == V_POISON || scan_forbids(e, stmt->span, "`:=`"))
     return;
   if (e->init_slot) {
     elab_error(e, stmt->span, "an initialiser cannot update anything");

@@ -7,6 +7,13 @@ static Value *input(Elab *e, const char *name, Type type, Span span) {
   return value_tensor(e, graph_input(e->builder->graph, name, type));
 }
 
+static Value *sample_input(Elab *e, const char *name, const DataFacts *facts, Span span) {
+  Value *x = input(e, name, facts->x, span);
+  if (facts->token_count)
+    fact_add(e, FACT_CLASSES, x->as.node, NULL, NULL, facts->token_count);
+  return x;
+}
+
 static Value *target_input(Elab *e, const char *name, const DataFacts *facts, Span span) {
   Value *y = input(e, name, facts->y, span);
   if (facts->class_count)
@@ -35,8 +42,7 @@ static bool bind_inputs(Elab *e, TrainSetup *s, const StepBlock *step) {
         elab_error(e, name.span, "`%s` is named twice", name.text);
         return false;
       }
-    scope_bind(e, name.text,
-               i ? target_input(e, name.text, facts, name.span) : input(e, name.text, facts->x, name.span));
+    scope_bind(e, name.text, (i ? target_input : sample_input)(e, name.text, facts, name.span));
   }
   return true;
 }
@@ -126,7 +132,7 @@ static void run_settings(Elab *e, TrainSetup *s) {
     return;
   const DataFacts *facts = s->data->facts;
   Span span = s->model_span;
-  Value *x = input(e, "x", facts->x, span);
+  Value *x = sample_input(e, "x", facts, span);
   Value *y = facts->has_y ? target_input(e, "y", facts, span) : x;
   Value *loss = eval_partial(e, s->loss, 2);
   if (loss->kind != V_LAYER) {

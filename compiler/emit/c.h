@@ -57,6 +57,7 @@ typedef struct CEmit {
   const LStmt *tile;             // the tile being printed in vectors, NULL: scalar code
   VEC(const LVar *) vector_lets; // its lets that are vectors
   VEC(CStretch) kernels;         // those printed
+  VEC(const LLoop *) loops;      // around the call being printed
 } CEmit;
 
 extern const char *const c_types[]; // by LType

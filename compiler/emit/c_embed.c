@@ -52,6 +52,17 @@ static void print_prototype(Text *out, const Embed *embed, const EmbedFunction *
   text_add(out, "int64_t n, void *workspace)");
 }
 
+// In quotes and without controls, so that the comment is a line whatever the name holds.
+static void print_class(Text *out, int number, const char *name) {
+  text_printf(out, "//   class %d: \"", number);
+  for (; *name; name++)
+    if ((unsigned char)*name < ' ')
+      text_printf(out, "\\x%02x", (unsigned char)*name);
+    else
+      text_printf(out, "%c", *name);
+  text_add(out, "\"\n");
+}
+
 static void describe(Text *out, const EmbedFunction *function) {
   const NnrtFunction *f = &function->predict->function;
   text_printf(out, "// %s: ", function->predict->model);
@@ -68,7 +79,7 @@ static void describe(Text *out, const EmbedFunction *function) {
   if (function->predict->data)
     text_printf(out, "//   inputs as the model sees them: scaled as `data %s` says\n", function->predict->data->name);
   for (int i = 0; i < function->class_count && function->classes; i++)
-    text_printf(out, "//   class %d: %s\n", i, function->classes[i]);
+    print_class(out, i, function->classes[i]);
 }
 
 void embed_header(Text *out, const Embed *embed) {

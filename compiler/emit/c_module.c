@@ -94,6 +94,8 @@ static void print_function(CEmit *emit, const Manifest *manifest, const char *na
   Text *out = emit->out;
   const LEntry *entry = entry_of(manifest, function);
   text_printf(out, "{.run = %s", entry ? c_entry_name(emit, entry) : "NULL");
+  if (entry && entry->prepare)
+    text_printf(out, ", .prepare = %s", c_entry_name(emit, entry->prepare));
   if (function->input_count)
     text_printf(out, ", .input_count = %d, .inputs = %s_inputs", function->input_count, name);
   if (function->output_count)

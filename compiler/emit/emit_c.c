@@ -91,7 +91,8 @@ static bool is_wanted(const LEntry *entry, const Manifest *manifest) {
   if (!manifest)
     return true;
   for (int i = 0; i < manifest->entries.count; i++)
-    if (manifest->entries.data[i].entry == entry)
+    if (manifest->entries.data[i].entry == entry ||
+        (manifest->entries.data[i].entry && manifest->entries.data[i].entry->prepare == entry))
       return true;
   return false;
 }
@@ -105,16 +106,16 @@ typedef struct Constant {
 typedef VEC(Constant) Constants;
 
 static void add_constant(CEmit *emit, Constants *constants, LPlace place, const LBuffer *buffer) {
+  int64_t bytes = lplace_extent(&place, buffer), length = bytes / ltype_bytes(buffer->type);
   for (int i = 0; i < constants->count; i++) {
     Constant *constant = &constants->data[i];
     if (constant->offset == place.offset) {
-      int64_t bytes = buffer->length * ltype_bytes(buffer->type);
       if (bytes > constant->length * ltype_bytes(constant->type))
-        *constant = (Constant){place.offset, buffer->length, buffer->type};
+        *constant = (Constant){place.offset, length, buffer->type};
       return;
     }
   }
-  vec_push(emit->arena, constants, (Constant){place.offset, buffer->length, buffer->type});
+  vec_push(emit->arena, constants, (Constant){place.offset, length, buffer->type});
 }
 
 void c_number(Text *out, LType type, const uint8_t *from) {
@@ -147,50 +148,83 @@ static void print_constant(CEmit *emit, const Constant *constant) {
   text_add(emit->out, "\n};\n\n");
 }
 
+typedef struct Collector {
+  CEmit *emit;
+  Constants *constants;
+} Collector;
+
+static void collect_constants(void *context, const LCall *call) {
+  Collector *collector = context;
+  for (int b = 0; b < call->kernel->buffers.count; b++)
+    if (call->places[b].space == SPACE_CONSTANT)
+      add_constant(collector->emit, collector->constants, call->places[b], call->kernel->buffers.data[b]);
+}
+
 static void print_constants(CEmit *emit, const Manifest *manifest) {
   Constants constants = {0};
-  for (int e = 0; e < emit->module->entries.count; e++) {
-    const LEntry *entry = emit->module->entries.data[e];
-    for (int c = 0; is_wanted(entry, manifest) && c < entry->calls.count; c++) {
-      const LCall *call = &entry->calls.data[c];
-      for (int b = 0; b < call->kernel->buffers.count; b++)
-        if (call->places[b].space == SPACE_CONSTANT)
-          add_constant(emit, &constants, call->places[b], call->kernel->buffers.data[b]);
-    }
-  }
+  Collector collector = {emit, &constants};
+  for (int e = 0; e < emit->module->entries.count; e++)
+    if (is_wanted(emit->module->entries.data[e], manifest))
+      loops_visit(&emit->module->entries.data[e]->calls, collect_constants, &collector);
   for (int i = 0; i < constants.count; i++)
     print_constant(emit, &constants.data[i]);
 }
 
+// " + step_0 * 4096": how far the loops around a call move a place.
+static void print_strides(CEmit *emit, const LPlace *place) {
+  for (int i = 0; i < MAX_LOOPS && place->strides[i].loop; i++) {
+    const LStride *stride = &place->strides[i];
+    int depth = 0;
+    while (emit->loops.data[depth] != stride->loop)
+      depth++;
+    const char *round = arena_printf(emit->arena, "step_%d", depth);
+    if (stride->turns)
+      round = arena_printf(emit->arena, stride->next ? "(%s + 1) %% 2" : "%s %% 2", round);
+    else if (stride->loop->reverse)
+      round = arena_printf(emit->arena, "(%" PRId64 " - %s)", stride->loop->length - 1, round);
+    text_printf(emit->out, " + %s * %" PRId64, round, stride->bytes);
+  }
+}
+
 static void print_place(CEmit *emit, LPlace place, const LBuffer *buffer) {
   const char *constant = buffer->written ? "" : "const ", *type = c_types[buffer->type];
+  bool moves = place.strides[0].loop || place.offset;
   switch (place.space) {
   case SPACE_ARENA:
   case SPACE_STATE:
-    text_printf(emit->out, "(%s%s *)(%s + %" PRId64 ")", constant, type, place.space == SPACE_ARENA ? "arena" : "state",
+    text_printf(emit->out, "(%s%s *)(%s + %" PRId64, constant, type, place.space == SPACE_ARENA ? "arena" : "state",
                 place.offset);
+    print_strides(emit, &place);
+    text_add(emit->out, ")");
     break;
   case SPACE_INPUT:
-    text_printf(emit->out, "(const %s *)frame->inputs[%d]", type, place.index);
-    break;
   case SPACE_OUTPUT:
-    text_printf(emit->out, "(%s%s *)frame->outputs[%d]", constant, type, place.index);
+    constant = place.space == SPACE_INPUT ? "const " : constant;
+    text_printf(emit->out, "(%s%s *)", constant, type);
+    if (moves)
+      text_printf(emit->out, "((%suint8_t *)", constant);
+    text_printf(emit->out, "frame->%s[%d]", place.space == SPACE_INPUT ? "inputs" : "outputs", place.index);
+    if (moves) {
+      text_printf(emit->out, " + %" PRId64, place.offset);
+      print_strides(emit, &place);
+      text_add(emit->out, ")");
+    }
     break;
   case SPACE_CLOCK:
     text_printf(emit->out, "(const %s *)frame->clock", type);
     break;
   case SPACE_CONSTANT:
-    text_printf(emit->out, "(const %s *)constant_%" PRId64, type, place.offset);
+    if (!place.strides[0].loop) {
+      text_printf(emit->out, "(const %s *)constant_%" PRId64, type, place.offset);
+      break;
+    }
+    text_printf(emit->out, "(const %s *)((const uint8_t *)constant_%" PRId64, type, place.offset);
+    print_strides(emit, &place);
+    text_add(emit->out, ")");
+    break;
+  case SPACE_PREPARED: // the schedule has moved it
     break;
   }
-}
-
-static bool uses_space(const LEntry *entry, LSpace space) {
-  for (int c = 0; c < entry->calls.count; c++)
-    for (int b = 0; b < entry->calls.data[c].kernel->buffers.count; b++)
-      if (entry->calls.data[c].places[b].space == space)
-        return true;
-  return false;
 }
 
 static void print_call(CEmit *emit, const LCall *call) {
@@ -227,6 +261,29 @@ const char *c_entry_name(CEmit *emit, const LEntry *entry) {
   return arena_printf(emit->arena, "%s_run", c_name(emit, entry->name));
 }
 
+static void print_calls(CEmit *emit, const LEntry *entry, const LCalls *calls) {
+  for (int c = 0; c < calls->count; c++) {
+    const LCall *call = &calls->data[c];
+    if (entry->parallel && call->barrier)
+      c_line(emit, "nnrt_barrier();\n");
+    if (call->loop) {
+      int depth = emit->loops.count;
+      c_line(emit, "for (int64_t step_%d = 0; step_%d < %" PRId64 "; step_%d++) {\n", depth, depth, call->loop->length,
+             depth);
+      vec_push(emit->arena, &emit->loops, call->loop);
+      emit->depth++;
+      print_calls(emit, entry, &call->loop->calls);
+      emit->depth--;
+      emit->loops.count--;
+      c_line(emit, "}\n");
+      continue;
+    }
+    print_call(emit, call);
+    if (entry->check)
+      print_checks(emit, call);
+  }
+}
+
 static void print_entry(CEmit *emit, const LEntry *entry, bool is_static) {
   text_printf(emit->out, "%svoid %s(const NnrtFrame *frame) {\n", is_static ? "static " : "",
               c_entry_name(emit, entry));
@@ -235,9 +292,9 @@ static void print_entry(CEmit *emit, const LEntry *entry, bool is_static) {
     c_line(emit, "const int64_t n = frame->clock[4];\n");
   else
     c_line(emit, "(void)frame;\n");
-  if (uses_space(entry, SPACE_ARENA))
+  if (loops_touch(entry, SPACE_ARENA))
     c_line(emit, "uint8_t *const arena = frame->arena;\n");
-  if (uses_space(entry, SPACE_STATE))
+  if (loops_touch(entry, SPACE_STATE))
     c_line(emit, "uint8_t *const state = frame->state;\n");
   if (entry->parallel && entry->calls.count > 0) {
     text_add(emit->out, "#ifdef _OPENMP\n");
@@ -247,13 +304,7 @@ static void print_entry(CEmit *emit, const LEntry *entry, bool is_static) {
     c_line(emit, "{\n");
     emit->depth++;
   }
-  for (int c = 0; c < entry->calls.count; c++) {
-    if (entry->parallel && entry->calls.data[c].barrier)
-      c_line(emit, "nnrt_barrier();\n");
-    print_call(emit, &entry->calls.data[c]);
-    if (entry->check)
-      print_checks(emit, &entry->calls.data[c]);
-  }
+  print_calls(emit, entry, &entry->calls);
   if (emit->depth > 1) {
     c_line(emit, "nnrt_barrier(); // all arrive together, so that the join does not spin\n");
     emit->depth--;
@@ -266,12 +317,9 @@ static void print_entry(CEmit *emit, const LEntry *entry, bool is_static) {
 
 // Kernels of a module without entries are printed for others to call.
 static bool is_printed(const LoopModule *module, const LKernel *kernel, const Manifest *manifest) {
-  for (int e = 0; e < module->entries.count; e++) {
-    const LEntry *entry = module->entries.data[e];
-    for (int c = 0; c < entry->calls.count; c++)
-      if (entry->calls.data[c].kernel == kernel && is_wanted(entry, manifest))
-        return true;
-  }
+  for (int e = 0; e < module->entries.count; e++)
+    if (is_wanted(module->entries.data[e], manifest) && loops_use(module->entries.data[e], kernel))
+      return true;
   return module->entries.count == 0;
 }
 

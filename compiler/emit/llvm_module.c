@@ -148,7 +148,10 @@ static LLVMValueRef declare_kernel(LlvmUnit *unit, const LKernel *kernel, int in
 typedef struct Entry {
   LlvmUnit *unit;
   LLVMBuilderRef builder;
-  LLVMValueRef frame, thread, threads;
+  LLVMValueRef function, frame, thread, threads;
+  int depth;
+  const LLoop *loops[MAX_LOOPS]; // around the call being made
+  LLVMValueRef rounds[MAX_LOOPS];
 } Entry;
 
 static LLVMValueRef field(Entry *entry, unsigned index) {
@@ -164,7 +167,33 @@ static LLVMValueRef offset(Entry *entry, LLVMTypeRef type, LLVMValueRef base, in
   return LLVMBuildInBoundsGEP2(entry->builder, type, base, &index, 1, "");
 }
 
-static LLVMValueRef place(Entry *entry, const LPlace *where) {
+// The round of the loop as the stride counts it.
+static LLVMValueRef round_of(Entry *entry, const LStride *stride) {
+  LLVMBuilderRef builder = entry->builder;
+  int depth = 0;
+  while (entry->loops[depth] != stride->loop)
+    depth++;
+  LLVMValueRef round = entry->rounds[depth], one = llvm_i64(entry->unit, 1);
+  if (stride->turns && stride->next)
+    round = LLVMBuildAdd(builder, round, one, "");
+  if (stride->turns)
+    return LLVMBuildAnd(builder, round, one, "");
+  return stride->loop->reverse ? LLVMBuildSub(builder, llvm_i64(entry->unit, stride->loop->length - 1), round, "")
+                               : round;
+}
+
+static LLVMValueRef move(Entry *entry, LLVMValueRef base, const LPlace *where) {
+  LLVMTypeRef byte = entry->unit->memory[L_U8];
+  for (int i = 0; i < MAX_LOOPS && where->strides[i].loop; i++) {
+    const LStride *stride = &where->strides[i];
+    LLVMValueRef bytes =
+        LLVMBuildMul(entry->builder, round_of(entry, stride), llvm_i64(entry->unit, stride->bytes), "");
+    base = LLVMBuildInBoundsGEP2(entry->builder, byte, base, &bytes, 1, "");
+  }
+  return base;
+}
+
+static LLVMValueRef fixed_place(Entry *entry, const LPlace *where) {
   LLVMTypeRef byte = entry->unit->memory[L_U8], pointer = entry->unit->pointer;
   switch (where->space) {
   case SPACE_STATE:
@@ -172,14 +201,20 @@ static LLVMValueRef place(Entry *entry, const LPlace *where) {
   case SPACE_ARENA:
     return offset(entry, byte, pointer_at(entry, field(entry, 1)), where->offset);
   case SPACE_INPUT:
-    return pointer_at(entry, offset(entry, pointer, pointer_at(entry, field(entry, 2)), where->index));
+    return offset(entry, byte, pointer_at(entry, offset(entry, pointer, pointer_at(entry, field(entry, 2)), where->index)),
+                  where->offset);
   case SPACE_OUTPUT:
-    return pointer_at(entry, offset(entry, pointer, pointer_at(entry, field(entry, 3)), where->index));
+    return offset(entry, byte, pointer_at(entry, offset(entry, pointer, pointer_at(entry, field(entry, 3)), where->index)),
+                  where->offset);
   case SPACE_CLOCK:
     return offset(entry, byte, field(entry, 4), where->offset);
   default:
     return offset(entry, byte, entry->unit->constants, where->offset);
   }
+}
+
+static LLVMValueRef place(Entry *entry, const LPlace *where) {
+  return move(entry, fixed_place(entry, where), where);
 }
 
 static int kernel_index(const LoopModule *loops, const LKernel *kernel) {
@@ -218,12 +253,40 @@ static void check_call(Entry *entry, const LCall *call) {
   }
 }
 
-static void call_all(Entry *entry, const LEntry *source, LLVMValueRef *kernels) {
+static void call_list(Entry *entry, const LEntry *source, const LCalls *calls, LLVMValueRef *kernels);
+
+static void call_loop(Entry *entry, const LEntry *source, const LLoop *loop, LLVMValueRef *kernels) {
+  LlvmUnit *unit = entry->unit;
+  LLVMBuilderRef builder = entry->builder;
+  LLVMBasicBlockRef before = LLVMGetInsertBlock(builder);
+  LLVMBasicBlockRef head = LLVMAppendBasicBlockInContext(unit->context, entry->function, "step");
+  LLVMBuildBr(builder, head);
+  LLVMPositionBuilderAtEnd(builder, head);
+  LLVMValueRef round = LLVMBuildPhi(builder, unit->i64, "step"), zero = llvm_i64(unit, 0);
+  LLVMAddIncoming(round, &zero, &before, 1);
+  entry->loops[entry->depth] = loop;
+  entry->rounds[entry->depth++] = round;
+  call_list(entry, source, &loop->calls, kernels);
+  entry->depth--;
+  LLVMValueRef next = LLVMBuildAdd(builder, round, llvm_i64(unit, 1), "");
+  LLVMBasicBlockRef end = LLVMGetInsertBlock(builder);
+  LLVMAddIncoming(round, &next, &end, 1);
+  LLVMBasicBlockRef after = LLVMAppendBasicBlockInContext(unit->context, entry->function, "");
+  LLVMValueRef more = LLVMBuildICmp(builder, LLVMIntSLT, next, llvm_i64(unit, loop->length), "");
+  LLVMBuildCondBr(builder, more, head, after);
+  LLVMPositionBuilderAtEnd(builder, after);
+}
+
+static void call_list(Entry *entry, const LEntry *source, const LCalls *calls, LLVMValueRef *kernels) {
   LLVMValueRef barrier = entry->unit->barrier;
-  for (int i = 0; i < source->calls.count; i++) {
-    const LCall *call = &source->calls.data[i];
+  for (int i = 0; i < calls->count; i++) {
+    const LCall *call = &calls->data[i];
     if (call->barrier && source->parallel)
       LLVMBuildCall2(entry->builder, LLVMGlobalGetValueType(barrier), barrier, NULL, 0, "");
+    if (call->loop) {
+      call_loop(entry, source, call->loop, kernels);
+      continue;
+    }
     call_kernel(entry, call, kernels[kernel_index(entry->unit->loops, call->kernel)]);
     if (source->check)
       check_call(entry, call);
@@ -241,8 +304,10 @@ static LLVMTypeRef task_type(const LlvmUnit *unit) {
 }
 
 static Entry entry_begin(LlvmUnit *unit, LLVMValueRef function) {
-  Entry entry = {
-      .unit = unit, .builder = LLVMCreateBuilderInContext(unit->context), .frame = LLVMGetParam(function, 0)};
+  Entry entry = {.unit = unit,
+                 .builder = LLVMCreateBuilderInContext(unit->context),
+                 .function = function,
+                 .frame = LLVMGetParam(function, 0)};
   LLVMPositionBuilderAtEnd(entry.builder, LLVMAppendBasicBlockInContext(unit->context, function, ""));
   return entry;
 }
@@ -257,7 +322,7 @@ static void make_entry(LlvmUnit *unit, const LEntry *source, LLVMValueRef functi
   if (!source->parallel) {
     entry.thread = LLVMConstInt(unit->i32, 0, false);
     entry.threads = LLVMConstInt(unit->i32, 1, false);
-    call_all(&entry, source, kernels);
+    call_list(&entry, source, &source->calls, kernels);
     entry_end(&entry);
     return;
   }
@@ -266,7 +331,7 @@ static void make_entry(LlvmUnit *unit, const LEntry *source, LLVMValueRef functi
   Entry inside = entry_begin(unit, task);
   inside.thread = LLVMGetParam(task, 1);
   inside.threads = LLVMGetParam(task, 2);
-  call_all(&inside, source, kernels);
+  call_list(&inside, source, &source->calls, kernels);
   entry_end(&inside);
   LLVMValueRef threads = LLVMBuildLoad2(entry.builder, unit->i32, field(&entry, 5), "threads");
   LLVMValueRef args[] = {threads, task, entry.frame};

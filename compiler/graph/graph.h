@@ -63,6 +63,17 @@ typedef struct Window {
 } Window;
 enum { MAX_SPACE = 3 };
 
+typedef struct Graph Graph;
+
+// A body that is run `length` times. Its inputs stand for the scan's: what is carried, an element of each sequence along
+// the first dimension, what is the same in every step. Its outputs are what is carried next, then what the step yields.
+typedef struct GraphScan {
+  const Graph *body;
+  int carried, sequences;
+  int64_t length;
+  bool reverse; // from the last element to the first; yields stay where their elements are
+} GraphScan;
+
 typedef struct Attr {
   int axis_count;
   int axis[MAX_RANK]; // axes of a reduction or reverse (ascending), permutation of a transpose, or the one axis
@@ -74,6 +85,7 @@ typedef struct Attr {
   int space;        // dimensions that windows move along
   Window window[MAX_SPACE];
   int64_t groups; // of channels
+  const GraphScan *scan;
   const Slot *slot;
 } Attr;
 
@@ -105,7 +117,7 @@ typedef struct GraphUpdate {
   Node *value;
 } GraphUpdate;
 
-typedef struct Graph {
+struct Graph {
   Arena *arena;
   const char *name; // train, eval, predict, init, or a test's name
   int64_t batch;    // the largest batch count the function is compiled for; 0 if nothing depends on it
@@ -116,7 +128,7 @@ typedef struct Graph {
   // What new nodes are stamped with; whoever builds sets them.
   Span span;
   const char *scope;
-} Graph;
+};
 
 Graph *graph_new(Arena *arena, const char *name, int64_t batch);
 
@@ -153,6 +165,24 @@ Node *graph_slice(Graph *graph, Node *x, const int64_t *start, const int64_t *st
 Node *graph_pad(Graph *graph, Node *x, const int64_t *before, const Type *shape, double fill);
 Node *graph_concat(Graph *graph, int count, Node *const *parts, int axis);
 Node *graph_random(Graph *graph, Type type, int64_t stream);
+// The body's outputs may be more than what is carried: what the steps yield.
+Node *graph_scan(Graph *graph, const GraphScan *scan, Node *const *inputs, int count);
+Node *graph_scan_result(Graph *graph, Node *scan, int index);
+Type scan_step_type(const Type *stacked);                 // of one element along the first dimension
+Type scan_stacked_type(const Type *step, int64_t length); // and back
+
+// What is to be taken out of a graph: nodes from `first` on that depend on the placeholders (OP_input nodes that are no input
+// of the graph), as a body with the placeholders as its inputs, then the draws, then what is captured.
+typedef struct Extract {
+  const char *name;
+  int first;
+  int64_t length; // draws inside become sequences of that length
+  int placeholder_count, output_count;
+  Node *const *placeholders, *const *outputs;
+  const char *const *names, *const *output_names;
+  VEC(Node *) draws, captured; // filled in: nodes of the graph
+} Extract;
+Graph *graph_extract(Graph *graph, Extract *what);
 
 // Multiply-adds of its products (matrix products and convolutions, depthwise ones too) for a batch of that size.
 int64_t graph_multiply_adds(const Graph *graph, int64_t batch);

@@ -163,6 +163,13 @@ static void print_attr(Text *out, const Graph *graph, const Node *node) {
     text_add(out, ", fill: ");
     print_number(out, node->type.elem, attr);
     break;
+  case OP_scan:
+    text_printf(out, ", carried: %d, sequences: %d, length: %lld%s", attr->scan->carried, attr->scan->sequences,
+                (long long)attr->scan->length, attr->scan->reverse ? ", reverse" : "");
+    break;
+  case OP_scan_result:
+    text_printf(out, ", %d", attr->index);
+    break;
   case OP_random:
     text_printf(out, ", stream: %lld", (long long)attr->integer);
     break;
@@ -186,6 +193,17 @@ static void print_place(Text *out, const Node *node) {
     text_printf(out, " %s", scope);
 }
 
+// Indented below its scan.
+static void print_body(Text *out, const Graph *body) {
+  Text inner = text_new(out->arena);
+  graph_print(&inner, body);
+  for (const char *line = text_string(&inner); *line;) {
+    const char *end = strchr(line, '\n');
+    text_printf(out, "    %.*s\n", (int)(end - line), line);
+    line = end + 1;
+  }
+}
+
 static void print_node(Text *out, const Graph *graph, const Node *node) {
   text_printf(out, "  %%%d: ", node->id);
   type_print(out, &node->type);
@@ -196,6 +214,8 @@ static void print_node(Text *out, const Graph *graph, const Node *node) {
   text_add(out, ")");
   print_place(out, node);
   text_add(out, "\n");
+  if (node->op == OP_scan)
+    print_body(out, node->attr.scan->body);
 }
 
 void graph_print(Text *out, const Graph *graph) {

@@ -4,7 +4,7 @@
 #include "graph/graph.h"
 #include "loops/lower.h"
 
-typedef enum OpClass { LEAF, POINT, INDEX, REDUCE, CONTRACT, SCATTER, ATTENTION } OpClass;
+typedef enum OpClass { LEAF, POINT, INDEX, REDUCE, CONTRACT, SCATTER, ATTENTION, SCAN } OpClass;
 
 // Shape rule: fills *result and returns NULL, or returns a message in the user's terms. `wanted` is the type asked for
 // where the inputs do not decide it (leaves, cast, broadcast, reshape, slice, pad, random); NULL elsewhere.

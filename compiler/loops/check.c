@@ -347,13 +347,15 @@ static void check_function(Check *check, const LFunction *function) {
 }
 
 static void check_place(Check *check, const LBuffer *buffer, LPlace place) {
-  int64_t bytes = buffer->length * ltype_bytes(buffer->type), room = INT64_MAX;
+  int64_t bytes = lplace_extent(&place, buffer), room = INT64_MAX;
   if (place.space == SPACE_ARENA)
     room = check->module->arena_bytes;
   else if (place.space == SPACE_STATE)
     room = check->module->state_bytes;
   else if (place.space == SPACE_CONSTANT)
     room = check->module->constant_bytes;
+  else if (place.space == SPACE_PREPARED)
+    room = 0;
   if (place.offset < 0 || bytes > room || place.offset > room - bytes)
     fail(check, "a buffer placed outside its memory", buffer->name);
   if (buffer->written && (place.space == SPACE_INPUT || place.space == SPACE_CLOCK || place.space == SPACE_CONSTANT))
@@ -362,20 +364,22 @@ static void check_place(Check *check, const LBuffer *buffer, LPlace place) {
     fail(check, "an input or output without its number", buffer->name);
 }
 
+static void check_kernel_call(void *context, const LCall *call) {
+  Check *check = context;
+  bool known = false;
+  for (int k = 0; k < check->module->kernels.count; k++)
+    known = known || check->module->kernels.data[k] == call->kernel;
+  if (!known) {
+    fail(check, "a call of a kernel the module does not have", call->kernel ? call->kernel->name : NULL);
+    return;
+  }
+  for (int b = 0; b < call->kernel->buffers.count; b++)
+    check_place(check, call->kernel->buffers.data[b], call->places[b]);
+}
+
 static void check_entry(Check *check, const LEntry *entry) {
   check->where = entry->name;
-  for (int i = 0; i < entry->calls.count; i++) {
-    const LCall *call = &entry->calls.data[i];
-    bool known = false;
-    for (int k = 0; k < check->module->kernels.count; k++)
-      known = known || check->module->kernels.data[k] == call->kernel;
-    if (!known) {
-      fail(check, "a call of a kernel the module does not have", call->kernel ? call->kernel->name : NULL);
-      continue;
-    }
-    for (int b = 0; b < call->kernel->buffers.count; b++)
-      check_place(check, call->kernel->buffers.data[b], call->places[b]);
-  }
+  loops_visit(&entry->calls, check_kernel_call, check);
 }
 
 const char *loops_check(const LoopModule *module) {

@@ -147,26 +147,60 @@ typedef struct LKernel {
 } LKernel;
 
 // Where a buffer lies when a kernel is called.
-typedef enum LSpace { SPACE_ARENA, SPACE_STATE, SPACE_INPUT, SPACE_OUTPUT, SPACE_CLOCK, SPACE_CONSTANT } LSpace;
+// SPACE_PREPARED is for stages before the schedule is done, which moves it into the arena.
+typedef enum LSpace {
+  SPACE_ARENA,
+  SPACE_STATE,
+  SPACE_INPUT,
+  SPACE_OUTPUT,
+  SPACE_CLOCK,
+  SPACE_CONSTANT,
+  SPACE_PREPARED
+} LSpace;
+enum { MAX_LOOPS = 4 };
+typedef struct LLoop LLoop;
+
+// How a place moves with the rounds of a loop around the call: by `bytes` for each, counted from 0; of a reversed loop from
+// length - 1 down. `turns`: between two places, first in even rounds; `next`: as it will be in the next round.
+typedef struct LStride {
+  const LLoop *loop;
+  int64_t bytes;
+  bool turns, next;
+} LStride;
+
 typedef struct LPlace {
   LSpace space;
-  int64_t offset; // bytes, in arena, state or constants; else 0
+  int64_t offset; // bytes, from the beginning of its space, or of its input or output
   int index;      // which input or output; -1 otherwise
+  LStride strides[MAX_LOOPS]; // as many as have a loop
 } LPlace;
 
 typedef struct LCall {
   LKernel *kernel;
+  LLoop *loop;    // instead of a kernel: calls again and again
   LPlace *places; // one for each of the kernel's buffers
   bool barrier;   // all threads wait before this call
 } LCall;
 
+typedef VEC(LCall) LCalls;
+
+// The steps of a scan. Barriers inside hold from round to round.
+struct LLoop {
+  int64_t length;
+  bool reverse;
+  LCalls calls;
+};
+
 // One function of the module: train_step, eval_step, predict, init, a test.
-typedef struct LEntry {
+typedef struct LEntry LEntry;
+struct LEntry {
   const char *name;
+  const LEntry *prepare; // runs before a series of calls and leaves in the arena what they read; NULL: nothing
+  int64_t arena_bytes, prepared_bytes; // what calls use, and above it what `prepare` leaves
   bool parallel; // false: too little work for a team; runs on the calling thread alone, barriers mean nothing
   bool check;    // nnrt_check of every real buffer a call has written; only where parallel is false
-  VEC(LCall) calls;
-} LEntry;
+  LCalls calls;
+};
 
 typedef struct LoopModule {
   Arena *arena;
@@ -194,6 +228,14 @@ LExpr *lx_cast(Arena *arena, LExpr *a, LType type);
 LExpr *lx_bitcast(Arena *arena, LExpr *a, LType type);
 LExpr *lx_call(Arena *arena, LFunction *function, int count, LExpr *const *args);
 LVar *lvar_new(Arena *arena, const char *name, LType type);
+
+// Calls `visit` for each call of a kernel, those in loops as well.
+typedef void LVisit(void *context, const LCall *call);
+void loops_visit(const LCalls *calls, LVisit *visit, void *context);
+bool loops_use(const LEntry *entry, const LKernel *kernel); // is it called?
+bool loops_touch(const LEntry *entry, LSpace space);        // does a buffer lie there?
+// Bytes from where a buffer begins to where it ends in the last round of the loops around it.
+int64_t lplace_extent(const LPlace *place, const LBuffer *buffer);
 
 // Does the expression read the variable?
 bool lx_mentions(const LExpr *expr, const LVar *var);

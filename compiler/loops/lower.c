@@ -121,7 +121,7 @@ bool nest_in_memory(const Lower *lower, const Node *node) {
 static LPlace add_constant(LoopModule *module, const void *data, int64_t bytes) {
   for (int64_t at = 0; bytes > 0 && at + bytes <= module->constant_bytes; at += 64)
     if (memcmp(module->constants + at, data, (size_t)bytes) == 0)
-      return (LPlace){SPACE_CONSTANT, at, -1};
+      return (LPlace){.space = SPACE_CONSTANT, .offset = at, .index = -1};
   int64_t start = (module->constant_bytes + 63) / 64 * 64, end = start + (bytes > 0 ? bytes : 8);
   uint8_t *grown = arena_alloc(module->arena, (size_t)end);
   if (module->constant_bytes)
@@ -130,17 +130,17 @@ static LPlace add_constant(LoopModule *module, const void *data, int64_t bytes) 
     memcpy(grown + start, data, (size_t)bytes);
   module->constants = grown;
   module->constant_bytes = end;
-  return (LPlace){SPACE_CONSTANT, start, -1};
+  return (LPlace){.space = SPACE_CONSTANT, .offset = start, .index = -1};
 }
 
-static LPlace place_of(Lower *lower, const Node *node) {
+LPlace nest_place(Lower *lower, const Node *node) {
   switch (node->op) {
   case OP_input:
-    return (LPlace){SPACE_INPUT, 0, node->attr.index};
+    return (LPlace){.space = SPACE_INPUT, .offset = 0, .index = node->attr.index};
   case OP_slot:
-    return (LPlace){SPACE_STATE, node->attr.slot->offset, -1};
+    return (LPlace){.space = SPACE_STATE, .offset = node->attr.slot->offset, .index = -1};
   case OP_clock:
-    return (LPlace){SPACE_CLOCK, 0, -1};
+    return (LPlace){.space = SPACE_CLOCK, .offset = 0, .index = -1};
   case OP_constant:
     return add_constant(lower->module, node->attr.data, type_count(&node->type, 0) * elem_bytes(node->type.elem));
   default:
@@ -194,7 +194,7 @@ static int64_t sample_elements(const Type *type, int64_t batch) {
 
 // One buffer for all values that share a place.
 LBuffer *nest_buffer(Lower *lower, const Node *node, bool write) {
-  LPlace place = place_of(lower, node);
+  LPlace place = nest_place(lower, node);
   LBuffer *buffer = NULL;
   for (int i = 0; i < lower->places.count && !buffer; i++) {
     LPlace other = lower->places.data[i];
@@ -217,8 +217,46 @@ LBuffer *nest_buffer(Lower *lower, const Node *node, bool write) {
 
 LBuffer *nest_scratch(Lower *lower, const char *name, LType type, int64_t length, int64_t offset) {
   const char *shape = arena_printf(lower->arena, "%s[%lld]", elem_name((ElemType)type), (long long)length);
-  LBuffer *buffer = add_buffer(lower, name, type, length, shape, (LPlace){SPACE_ARENA, offset, -1});
+  LBuffer *buffer = add_buffer(lower, name, type, length, shape, (LPlace){.space = SPACE_ARENA, .offset = offset, .index = -1});
   buffer->read = buffer->written = true;
+  return buffer;
+}
+
+// ---- what is prepared
+bool nest_steady(const Lower *lower, const Node *node) {
+  return lower->prepared_bytes && lower->graph->steady && lower->graph->steady[node->id];
+}
+
+Lower nest_ahead_begin(const Lower *lower, const char *name, LType type, int64_t length, LBuffer **buffer) {
+  Arena *arena = lower->arena;
+  LKernel *out = arena_new_of(arena, LKernel);
+  *out = (LKernel){.name = arena_printf(arena, "%s_%s", lower->out->name, name),
+                   .comment = lower->out->comment,
+                   .span = lower->out->span,
+                   .n = lvar_new(arena, "n", L_I64),
+                   .work = length};
+  Lower ahead = {.arena = arena,
+                 .module = lower->module,
+                 .graph = lower->graph,
+                 .kernel = lower->kernel,
+                 .target = lower->target,
+                 .readers = lower->readers,
+                 .out = out,
+                 .flat = -1};
+  nest_name(&ahead, "n");
+  nest_begin_top(&ahead);
+  *buffer = nest_scratch(&ahead, name, type, length, *lower->prepared_bytes);
+  (*buffer)->read = false;
+  ahead.places.data[0].space = SPACE_PREPARED;
+  *lower->prepared_bytes += (length * ltype_bytes(type) + 63) / 64 * 64;
+  return ahead;
+}
+
+LBuffer *nest_ahead_end(Lower *lower, Lower *ahead) {
+  vec_push(lower->arena, &lower->ahead, (Ahead){ahead->out, ahead->places.data});
+  const LBuffer *made = ahead->out->buffers.data[0];
+  LBuffer *buffer = add_buffer(lower, made->name, made->type, made->length, made->shape, ahead->places.data[0]);
+  buffer->read = true;
   return buffer;
 }
 

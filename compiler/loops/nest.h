@@ -50,6 +50,12 @@ typedef struct DeclaredVar {
   int depth;
 } DeclaredVar;
 
+// A kernel that runs before a series of calls, for memory that the kernel being made reads.
+typedef struct Ahead {
+  LKernel *kernel;
+  LPlace *places;
+} Ahead;
+
 struct Lower {
   Arena *arena;
   LoopModule *module;
@@ -62,6 +68,8 @@ struct Lower {
   int flat;           // indices count through the dimensions from this one on (passes/flat.h); -1: a number a dimension
   int stage;          // ROW: the stage being computed
   bool operands;      // loads stay where they are used
+  int64_t *prepared_bytes; // of the function so far; NULL: nothing is prepared for this kernel
+  VEC(Ahead) ahead;
   VEC(Scope) scopes;
   VEC(Known) known;
   VEC(DeclaredVar) vars;
@@ -91,8 +99,15 @@ void nest_store(Lower *lower, const Node *node, LExpr *const *index, LExpr *valu
 // Computes the kernel's nodes [from, to) that are not known at `index`, then stores those that are kept.
 void nest_finish(Lower *lower, LExpr *const *index, int from, int to);
 bool nest_in_memory(const Lower *lower, const Node *node);
+LPlace nest_place(Lower *lower, const Node *node); // of a value in memory
 LBuffer *nest_buffer(Lower *lower, const Node *node, bool write);
 LBuffer *nest_scratch(Lower *lower, const char *name, LType type, int64_t length, int64_t offset);
+// Does the value stay the same from call to call, so that what is made of it can be prepared?
+bool nest_steady(const Lower *lower, const Node *node);
+// A kernel ahead, which fills a buffer: its body is made with what `begin` gives. `end` gives the buffer as this kernel
+// reads it.
+Lower nest_ahead_begin(const Lower *lower, const char *name, LType type, int64_t length, LBuffer **buffer);
+LBuffer *nest_ahead_end(Lower *lower, Lower *ahead);
 
 // ---- sizes and indices
 // The columns of the next tile where `left` are left: whole vectors by powers of two, 64 at most, then what remains.

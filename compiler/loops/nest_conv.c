@@ -90,10 +90,8 @@ static void pack_body(Lower *lower, Direct *direct, const Panel *panel) {
   pack_panel(lower, direct, panel->group, panel->start, panel->column, panel->width);
 }
 
-static int64_t pack(Lower *lower, Direct *direct, int64_t scratch, bool shared) {
+static void pack_all(Lower *lower, Direct *direct, bool shared) {
   const Conv *conv = &direct->conv;
-  int64_t length = depth(conv) * conv->out * conv->groups;
-  direct->packed = nest_scratch(lower, "packed_w", conv->type, length, scratch);
   LExpr *panels = nest_i64(lower, panel_count(conv));
   LExpr *tasks = nest_i64(lower, conv->groups * panel_count(conv));
   LExpr *task = nest_loop(lower, shared ? LS_PARALLEL : LS_FOR, "task", nest_i64(lower, 0), tasks, 1);
@@ -101,6 +99,20 @@ static int64_t pack(Lower *lower, Direct *direct, int64_t scratch, bool shared) 
   LExpr *number = conv->groups == 1 ? task : nest_let(lower, "number", lx_binary(lower->arena, LX_MOD, task, panels));
   each_panel(lower, direct, group, number, pack_body);
   nest_close(lower);
+}
+
+// Once for a series of calls, if the weights stay the same; else at each call, in scratch memory. Gives the bytes of that.
+static int64_t pack(Lower *lower, Direct *direct, int64_t scratch, bool shared) {
+  const Conv *conv = &direct->conv;
+  int64_t length = depth(conv) * conv->out * conv->groups;
+  if (nest_steady(lower, conv->node->inputs[1])) {
+    Lower ahead = nest_ahead_begin(lower, "packed_w", conv->type, length, &direct->packed);
+    pack_all(&ahead, direct, length >= SHARED_WORK);
+    direct->packed = nest_ahead_end(lower, &ahead);
+    return 0;
+  }
+  direct->packed = nest_scratch(lower, "packed_w", conv->type, length, scratch);
+  pack_all(lower, direct, shared);
   return (length * ltype_bytes(conv->type) + 63) / 64 * 64;
 }
 
@@ -264,6 +276,6 @@ int64_t nest_conv(Lower *lower, int64_t scratch) {
   int64_t bytes = conv_image(lower, conv, scratch, shared);
   bytes += pack(lower, &direct, scratch + bytes, shared);
   each_phase(lower, &direct, 0, shared);
-  lower->out->barrier_inside = shared;
+  lower->out->barrier_inside = shared && bytes > 0;
   return bytes;
 }

@@ -399,7 +399,12 @@ static int64_t pack_operands(Lower *lower, Product *product, int64_t scratch, bo
     else
       pack(lower, product, 0, false, shared);
   }
-  if (pack_b) {
+  if (pack_b && nest_steady(lower, product->node->inputs[1])) {
+    Lower ahead = nest_ahead_begin(lower, "packed_b", product->type, batches * k * product->n, &product->packed);
+    pack(&ahead, product, 1, b.along == 1 && b.across != 1, ahead.out->work >= SHARED_WORK);
+    product->packed = nest_ahead_end(lower, &ahead);
+    pack_b = false;
+  } else if (pack_b) {
     int64_t length = batches * k * product->n;
     product->packed = nest_scratch(lower, "packed_b", product->type, length, scratch + bytes);
     bytes += length * ltype_bytes(product->type);

@@ -7,7 +7,7 @@
 #include "loops/value.h"
 
 static const char *const type_names[] = {"f32", "f64", "i32", "i64", "u8", "bool", "u32", "u64"};
-static const char *const space_names[] = {"arena", "state", "input", "output", "clock", "constant"};
+static const char *const space_names[] = {"arena", "state", "input", "output", "clock", "constant", "prepared"};
 
 // How tightly an operation binds, as in C; 0: it is written as a call or a name.
 static const struct {
@@ -238,19 +238,38 @@ static void print_place(Text *out, LPlace place) {
     text_printf(out, " %d", place.index);
   else if (place.space != SPACE_CLOCK)
     text_printf(out, " + %" PRId64, place.offset);
+  for (int i = 0; i < MAX_LOOPS && place.strides[i].loop; i++)
+    text_printf(out, " + %s * %" PRId64,
+                !place.strides[i].turns ? "step"
+                : place.strides[i].next ? "next turn"
+                                        : "turn",
+                place.strides[i].bytes);
 }
 
-static void print_entry(Text *out, const LEntry *entry) {
-  text_printf(out, "entry %s%s {\n", entry->name, entry->parallel ? " parallel" : "");
-  for (int i = 0; i < entry->calls.count; i++) {
-    const LCall *call = &entry->calls.data[i];
-    text_printf(out, "%s  %s(", call->barrier ? "  barrier\n" : "", call->kernel->name);
+static void print_calls(Text *out, const LCalls *calls, int depth) {
+  for (int i = 0; i < calls->count; i++) {
+    const LCall *call = &calls->data[i];
+    if (call->barrier)
+      text_printf(out, "%*sbarrier\n", 2 * depth, "");
+    if (call->loop) {
+      text_printf(out, "%*sloop %" PRId64 "%s {\n", 2 * depth, "", call->loop->length,
+                  call->loop->reverse ? " reverse" : "");
+      print_calls(out, &call->loop->calls, depth + 1);
+      text_printf(out, "%*s}\n", 2 * depth, "");
+      continue;
+    }
+    text_printf(out, "%*s%s(", 2 * depth, "", call->kernel->name);
     for (int b = 0; b < call->kernel->buffers.count; b++) {
       text_printf(out, "%s%s: ", b ? ", " : "", call->kernel->buffers.data[b]->name);
       print_place(out, call->places[b]);
     }
     text_add(out, ")\n");
   }
+}
+
+static void print_entry(Text *out, const LEntry *entry) {
+  text_printf(out, "entry %s%s {\n", entry->name, entry->parallel ? " parallel" : "");
+  print_calls(out, &entry->calls, 1);
   text_add(out, "}\n\n");
 }
 

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "graph/ops.h"
+#include "loops/calls.h"
 #include "loops/nest.h"
 
 enum {
@@ -67,8 +68,7 @@ typedef struct Schedule {
   const KernelGraph *graph;
   const Target *target;
   const int *readers;
-  int64_t scratch, arena_bytes;
-  LEntry *entry;
+  int64_t scratch, arena_bytes, prepared_bytes;
   VEC(const char *) texts; // of module->kernels, to find equal ones; NULL: not printed yet
 } Schedule;
 
@@ -103,7 +103,8 @@ static int64_t lower_body(Lower *lower, int64_t scratch) {
   }
 }
 
-static LKernel *lower_kernel(Schedule *schedule, const Kernel *kernel, LPlace **places) {
+// `prepared`: what is made of steady values is, too.
+static Lower lower_kernel(Schedule *schedule, const Kernel *kernel, bool prepared) {
   Arena *arena = schedule->module->arena;
   LKernel *out = arena_new_of(arena, LKernel);
   out->name = kernel->name;
@@ -117,14 +118,14 @@ static LKernel *lower_kernel(Schedule *schedule, const Kernel *kernel, LPlace **
                  .target = schedule->target,
                  .readers = schedule->readers,
                  .out = out,
-                 .flat = -1};
+                 .flat = -1,
+                 .prepared_bytes = prepared ? &schedule->prepared_bytes : NULL};
   nest_name(&lower, "n");
   nest_begin_top(&lower);
   int64_t bytes = is_empty(schedule->graph, kernel) ? 0 : lower_body(&lower, schedule->scratch);
   if (schedule->scratch + bytes > schedule->arena_bytes)
     schedule->arena_bytes = schedule->scratch + bytes;
-  *places = lower.places.data;
-  return out;
+  return lower;
 }
 
 // ---- sharing
@@ -182,59 +183,17 @@ static LKernel *add_kernel(Schedule *schedule, int before, LKernel *kernel) {
   return kernel;
 }
 
-// ---- barriers
-typedef struct Touch {
-  LPlace place;
-  int64_t bytes;
-  bool written, one_thread;
-} Touch;
+// ---- calls
+// A list of calls that is being made.
+typedef struct Calls {
+  LCalls list;
+  int64_t work; // that can be shared
+} Calls;
 
-typedef VEC(Touch) Touches;
-
-static bool on_one_thread(const LKernel *kernel) {
-  for (int i = 0; i < kernel->body.count; i++)
-    if (kernel->body.data[i]->kind == LS_PARALLEL)
-      return false;
-  return true;
-}
-
-static bool conflict(const Touch *a, const Touch *b) {
-  if ((a->one_thread && b->one_thread) || !(a->written || b->written))
-    return false;
-  if (a->place.space != b->place.space || a->place.index != b->place.index)
-    return false;
-  return a->place.offset < b->place.offset + b->bytes && b->place.offset < a->place.offset + a->bytes;
-}
-
-static bool needs_barrier(const Touches *before, const Touches *now) {
-  for (int i = 0; i < before->count; i++)
-    for (int k = 0; k < now->count; k++)
-      if (conflict(&before->data[i], &now->data[k]))
-        return true;
-  return false;
-}
-
-static Touches touches_of(Arena *arena, const LKernel *kernel, const LPlace *places) {
-  Touches touches = {0};
-  bool one_thread = on_one_thread(kernel);
-  for (int i = 0; i < kernel->buffers.count; i++) {
-    const LBuffer *buffer = kernel->buffers.data[i];
-    Touch touch = {places[i], buffer->length * ltype_bytes(buffer->type), buffer->written, one_thread};
-    vec_push(arena, &touches, touch);
-  }
-  return touches;
-}
-
-static void add_call(Schedule *schedule, LKernel *kernel, LPlace *places, Touches *since) {
-  Arena *arena = schedule->module->arena;
-  LCall call = {.kernel = kernel, .places = places};
-  Touches touches = touches_of(arena, kernel, places);
-  call.barrier = needs_barrier(since, &touches);
-  if (call.barrier)
-    since->count = 0;
-  for (int i = 0; i < touches.count; i++)
-    vec_push(arena, since, touches.data[i]);
-  vec_push(arena, &schedule->entry->calls, call);
+static void add_call(Schedule *schedule, int before, Calls *calls, LKernel *kernel, LPlace *places) {
+  kernel = add_kernel(schedule, before, kernel);
+  calls->work += kernel_on_one_thread(kernel) ? 0 : kernel->work;
+  vec_push(schedule->module->arena, &calls->list, ((LCall){.kernel = kernel, .places = places}));
 }
 
 // ---- the entry
@@ -259,27 +218,160 @@ static const int64_t *scratch_places(Arena *arena, const KernelGraph *graph) {
   return places;
 }
 
+static void lower_kernels(Schedule *schedule, int before, Calls *calls, Calls *ahead);
+
+// ---- scans
+typedef struct ScanPlaces {
+  Schedule *around;
+  Lower lower; // of the graph around
+  const Kernel *kernel;
+  LLoop *loop;
+} ScanPlaces;
+
+static LPlace moving(LPlace place, const LStride *stride) {
+  int at = 0;
+  while (at < MAX_LOOPS - 1 && place.strides[at].loop)
+    at++;
+  place.strides[at] = *stride;
+  return place;
+}
+
+static int64_t step_bytes(const ScanPlaces *scan, const Node *stacked) {
+  Type step = scan_step_type(&stacked->type);
+  return type_count(&step, scan->around->graph->graph->batch) * elem_bytes(step.elem);
+}
+
+static LPlace carried_place(ScanPlaces *scan, int number, bool next) {
+  const Node *carried = scan->kernel->root->inputs[number];
+  LStride stride = {.loop = scan->loop,
+                    .bytes = scan_carried_bytes(&carried->type, scan->around->graph->graph->batch),
+                    .turns = true,
+                    .next = next};
+  return moving(nest_place(&scan->lower, carried), &stride);
+}
+
+static LPlace stacked_place(ScanPlaces *scan, const Node *stacked) {
+  LStride stride = {.loop = scan->loop, .bytes = step_bytes(scan, stacked)};
+  return moving(nest_place(&scan->lower, stacked), &stride);
+}
+
+static const Node *result_of(const Kernel *kernel, int output) {
+  for (int i = 0; i < kernel->nodes.count; i++)
+    if (kernel->nodes.data[i]->op == OP_scan_result && kernel->nodes.data[i]->attr.index == output)
+      return kernel->nodes.data[i];
+  return NULL;
+}
+
+static LPlace place_in_scan(ScanPlaces *scan, LPlace place) {
+  const GraphScan *shape = scan->kernel->root->attr.scan;
+  LPlace from = place;
+  if (place.space == SPACE_ARENA)
+    place.offset += scan->around->scratch;
+  else if (place.space == SPACE_INPUT && place.index < shape->carried)
+    from = carried_place(scan, place.index, false);
+  else if (place.space == SPACE_INPUT && place.index < shape->carried + shape->sequences)
+    from = stacked_place(scan, scan->kernel->root->inputs[place.index]);
+  else if (place.space == SPACE_INPUT)
+    from = nest_place(&scan->lower, scan->kernel->root->inputs[place.index]);
+  else if (place.space == SPACE_OUTPUT && place.index < shape->carried)
+    from = carried_place(scan, place.index, true);
+  else if (place.space == SPACE_OUTPUT)
+    from = stacked_place(scan, result_of(scan->kernel, place.index));
+  if (place.space != SPACE_INPUT && place.space != SPACE_OUTPUT)
+    return place;
+  from.offset += place.offset;
+  for (int i = 0; i < MAX_LOOPS && place.strides[i].loop; i++) // of loops inside
+    from = moving(from, &place.strides[i]);
+  return from;
+}
+
+static void move_call(void *context, const LCall *call) {
+  ScanPlaces *scan = context;
+  for (int b = 0; b < call->kernel->buffers.count; b++)
+    call->places[b] = place_in_scan(scan, call->places[b]);
+}
+
+// The body's calls in a loop; what they touch is found in the graph around, their temporaries in its scratch memory.
+static void add_scan(Schedule *schedule, int before, Calls *calls, const Kernel *kernel) {
+  Arena *arena = schedule->module->arena;
+  Schedule inner = {.module = schedule->module,
+                    .graph = kernel->body,
+                    .target = schedule->target,
+                    .readers = count_readers(arena, kernel->body),
+                    .arena_bytes = kernel->body->arena_bytes,
+                    .texts = schedule->texts};
+  Calls body = {0};
+  lower_kernels(&inner, before, &body, NULL);
+  schedule->texts = inner.texts;
+  const GraphScan *shape = kernel->root->attr.scan;
+  LLoop *loop = arena_new_of(arena, LLoop);
+  *loop = (LLoop){.length = shape->length, .reverse = shape->reverse, .calls = body.list};
+  ScanPlaces places = {.around = schedule, .kernel = kernel, .loop = loop};
+  places.lower = (Lower){.arena = arena, .module = schedule->module, .graph = schedule->graph};
+  loops_visit(&loop->calls, move_call, &places);
+  int64_t end = schedule->scratch + inner.arena_bytes;
+  schedule->arena_bytes = end > schedule->arena_bytes ? end : schedule->arena_bytes;
+  calls->work += loop->length * body.work;
+  vec_push(arena, &calls->list, ((LCall){.loop = loop}));
+}
+
+static void lower_kernels(Schedule *schedule, int before, Calls *calls, Calls *ahead) {
+  const KernelGraph *graph = schedule->graph;
+  const int64_t *scratch = scratch_places(schedule->module->arena, graph);
+  for (int i = 0; i < graph->kernels.count; i++) {
+    const Kernel *kernel = graph->kernels.data[i];
+    schedule->scratch = scratch[i];
+    if (kernel->kind == KERNEL_SCAN) {
+      add_scan(schedule, before, calls, kernel);
+      continue;
+    }
+    Lower lower = lower_kernel(schedule, kernel, ahead != NULL);
+    for (int k = 0; k < lower.ahead.count; k++)
+      add_call(schedule, before, ahead, lower.ahead.data[k].kernel, lower.ahead.data[k].places);
+    add_call(schedule, before, calls, lower.out, lower.places.data);
+  }
+}
+
+// ---- entries
+// What is prepared lies above all that calls use.
+static void place_prepared(void *context, const LCall *call) {
+  const int64_t *base = context;
+  for (int b = 0; b < call->kernel->buffers.count; b++)
+    if (call->places[b].space == SPACE_PREPARED) {
+      call->places[b].space = SPACE_ARENA;
+      call->places[b].offset += *base;
+    }
+}
+
+static LEntry *add_entry(LoopModule *module, const char *name, Calls *calls, int64_t base) {
+  LEntry *entry = arena_new_of(module->arena, LEntry);
+  loops_visit(&calls->list, place_prepared, &base);
+  calls_set_barriers(module->arena, &calls->list);
+  *entry = (LEntry){.name = name, .calls = calls->list, .parallel = calls->work >= TEAM_WORK};
+  vec_push(module->arena, &module->entries, entry);
+  return entry;
+}
+
 void schedule(LoopModule *module, const KernelGraph *kernels, const char *entry, const Target *target) {
   Arena *arena = module->arena;
   Schedule state = {.module = module, .graph = kernels, .target = target};
   state.readers = count_readers(arena, kernels);
-  const int64_t *scratch = scratch_places(arena, kernels);
   state.arena_bytes = kernels->arena_bytes;
-  state.entry = arena_new_of(arena, LEntry);
-  state.entry->name = entry;
-  Touches since = {0};
-  int64_t work = 0;
+  state.prepared_bytes = kernels->prepared_bytes;
+  Calls calls = {0}, ahead = {0};
   int before = module->kernels.count;
-  for (int i = 0; i < kernels->kernels.count; i++) {
-    LPlace *places = NULL;
-    state.scratch = scratch[i];
-    LKernel *kernel = lower_kernel(&state, kernels->kernels.data[i], &places);
-    kernel = add_kernel(&state, before, kernel);
-    work += on_one_thread(kernel) ? 0 : kernel->work;
-    add_call(&state, kernel, places, &since);
+  for (int i = 0; i < kernels->prepared.count; i++) {
+    Lower lower = lower_kernel(&state, kernels->prepared.data[i], false);
+    add_call(&state, before, &ahead, lower.out, lower.places.data);
   }
-  state.entry->parallel = work >= TEAM_WORK;
-  if (state.arena_bytes > module->arena_bytes)
-    module->arena_bytes = state.arena_bytes;
-  vec_push(arena, &module->entries, state.entry);
+  lower_kernels(&state, before, &calls, &ahead);
+  int64_t base = (state.arena_bytes + ALIGN - 1) / ALIGN * ALIGN, end = base + state.prepared_bytes;
+  const LEntry *prepare = NULL;
+  if (ahead.list.count)
+    prepare = add_entry(module, arena_printf(arena, "%s_prepare", entry), &ahead, base);
+  LEntry *made = add_entry(module, entry, &calls, base);
+  made->prepare = prepare;
+  made->arena_bytes = state.arena_bytes;
+  made->prepared_bytes = state.prepared_bytes;
+  module->arena_bytes = end > module->arena_bytes ? end : module->arena_bytes;
 }

@@ -208,6 +208,8 @@ Access access_through(const Node *node, int input, const Access *access) {
     return through_attention(node, input, access);
   case OP_scatter_add:
   case OP_random:
+  case OP_scan:
+  case OP_scan_result:
     return other(&node->inputs[input]->type);
   default:
     return *access;

@@ -23,7 +23,7 @@ static const Node *add_copy(Fusion *fusion, const Node *value) {
 // The node that is computed right into `place`: the value itself, unless it is a leaf or goes elsewhere already.
 static const Node *give_destination(Fusion *fusion, const Node *value, LPlace place) {
   bool taken = fusion->destination[value->id].index != NO_DESTINATION;
-  if (taken || op_info[value->op].class == LEAF)
+  if (taken || op_info[value->op].class == LEAF || op_info[value->op].class == SCAN)
     value = add_copy(fusion, value);
   fusion->destination[value->id] = place;
   return value;
@@ -158,6 +158,10 @@ static void place_update(Fusion *fusion, const Node *update) {
 }
 
 // ---- kernels
+int64_t scan_carried_bytes(const Type *type, int64_t batch) {
+  return (type_count(type, batch) * elem_bytes(type->elem) + 63) / 64 * 64;
+}
+
 static void add_once(Arena *arena, NodeList *list, const Node *node) {
   for (int i = 0; i < list->count; i++)
     if (list->data[i] == node)
@@ -203,6 +207,8 @@ static void make_kernel(Fusion *fusion, const Group *group) {
     fusion->result->kernel_of[group->nodes.data[i]->id] = kernel->id;
   }
   set_stages(fusion, kernel);
+  if (kernel->kind == KERNEL_SCAN)
+    kernel->body = fuse(fusion->arena, kernel->root->attr.scan->body, fusion->options);
   vec_push(fusion->arena, &fusion->result->kernels, kernel);
 }
 
@@ -237,6 +243,8 @@ static void connect(Fusion *fusion, Kernel *kernel) {
       keep_in_memory(fusion, node);
     for (int k = 0; k < fusion->reads[node->id].count; k++) {
       const Node *read = fusion->reads[node->id].data[k].node;
+      if (read->op == OP_scan)
+        continue;
       bool inner = result->kernel_of[read->id] == kernel->id;
       if (!inner)
         add_once(fusion->arena, &kernel->reads, read);
@@ -257,10 +265,19 @@ static void add_dependency(Fusion *fusion, Kernel *kernel, const Node *node) {
   vec_push(fusion->arena, &kernel->after, before);
 }
 
+// What is carried has a place to be read from and one to be written to.
+static void double_carried(Fusion *fusion, const Kernel *kernel) {
+  for (int i = 0; kernel->kind == KERNEL_SCAN && i < kernel->root->attr.scan->carried; i++)
+    fusion->result->buffers[kernel->root->inputs[i]->id].bytes =
+        2 * scan_carried_bytes(&kernel->root->inputs[i]->type, fusion->graph->batch);
+}
+
 static void connect_all(Fusion *fusion) {
   KernelGraph *result = fusion->result;
   for (int i = 0; i < result->kernels.count; i++)
     connect(fusion, result->kernels.data[i]);
+  for (int i = 0; i < result->kernels.count; i++)
+    double_carried(fusion, result->kernels.data[i]);
   for (int i = 0; i < result->kernels.count; i++) {
     Kernel *kernel = result->kernels.data[i];
     for (int k = 0; k < kernel->nodes.count; k++) {
@@ -300,6 +317,7 @@ static Fusion fusion_new(Arena *arena, const Graph *graph) {
 
 KernelGraph *fuse(Arena *arena, const Graph *graph, const KernelOptions *options) {
   Fusion fusion = fusion_new(arena, graph);
+  fusion.options = options;
   add_destinations(&fusion);
   find_needed(&fusion);
   fuse_store(&fusion, options->fuse);

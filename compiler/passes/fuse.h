@@ -5,6 +5,7 @@
 typedef struct Fusion {
   Arena *arena;
   const Graph *graph;
+  const KernelOptions *options;
   KernelGraph *result;
   int room;            // node ids are below it
   bool *needed;        // some output or update depends on it

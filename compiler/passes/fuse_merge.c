@@ -19,6 +19,7 @@ static Group *group_new(Fusion *fusion, const Node *node) {
   group->kind = class == CONTRACT    ? KERNEL_CONTRACT
                 : class == SCATTER   ? KERNEL_SCATTER
                 : class == ATTENTION ? KERNEL_ATTENTION
+                : class == SCAN      ? KERNEL_SCAN
                                      : KERNEL_MAP;
   if (class == REDUCE) {
     int rank = node->inputs[0]->type.rank, count = node->attr.axis_count;
@@ -236,6 +237,20 @@ static bool try_merge(Groups *groups, Group *a, Group *b) {
   return true;
 }
 
+// A scan computes its results, and nothing else joins it.
+static void merge_scans(Groups *groups) {
+  Fusion *fusion = groups->fusion;
+  for (int i = 0; i < fusion->result->nodes.count; i++) {
+    const Node *node = fusion->result->nodes.data[i];
+    if (!groups->of[i] || op_info[node->op].class != SCAN)
+      continue;
+    fusion->alone[i] = true;
+    Group *scan = groups->of[node->op == OP_scan ? i : node->inputs[0]->id], both = *scan;
+    if (node->op == OP_scan_result)
+      merge(groups, scan, groups->of[i], &both);
+  }
+}
+
 // A kernel takes in those that compute what it reads.
 static void merge_with_producers(Groups *groups) {
   const Fusion *fusion = groups->fusion;
@@ -321,6 +336,7 @@ GroupList fuse_merge(Fusion *fusion, bool fuse) {
     groups.of[i] = group_new(fusion, fusion->result->nodes.data[i]);
     vec_push(fusion->arena, &groups.all, groups.of[i]);
   }
+  merge_scans(&groups);
   if (fuse) {
     merge_with_producers(&groups);
     merge_siblings(&groups);

@@ -43,7 +43,7 @@ static const char *kernel_name(const Fusion *fusion, const Kernel *kernel) {
   const char *scope = root->scope ? scope_end(root->scope) : "";
   const char *first = root->op == OP_stop_gradient ? "copy" : op_name(root->op);
   const char *name = arena_printf(arena, "%s%s%s", scope, *scope ? "_" : "", first);
-  if (last->op != root->op)
+  if (last->op != root->op && root->op != OP_scan)
     name = arena_printf(arena, "%s_%s", name, last->op == OP_stop_gradient ? "copy" : op_name(last->op));
   return identifier(arena, name);
 }

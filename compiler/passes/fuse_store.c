@@ -15,7 +15,7 @@ bool node_is_memory(const Node *node) {
 
 static bool is_root(const Node *node) {
   OpClass class = op_info[node->op].class;
-  return class == REDUCE || class == CONTRACT || class == SCATTER || class == ATTENTION;
+  return class == REDUCE || class == CONTRACT || class == SCATTER || class == ATTENTION || class == SCAN;
 }
 
 static bool is_view(const Node *node) {
@@ -183,6 +183,8 @@ static void store_required(Fusion *fusion, const Node *node) {
       force_operand(fusion, node->inputs[i]);
   if (node->op == OP_scatter_add)
     force_operand(fusion, node->inputs[1]);
+  for (int i = 0; i < node->input_count && node->op == OP_scan; i++)
+    force(fusion, node->inputs[i]);
 }
 
 void fuse_store(Fusion *fusion, bool fuse) {

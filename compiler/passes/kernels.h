@@ -10,7 +10,8 @@ typedef enum KernelKind {
   KERNEL_REDUCE, // any other reduction, then maps over its result
   KERNEL_CONTRACT, // a product or convolution, then maps over its result
   KERNEL_SCATTER, // a scatter_add alone
-  KERNEL_ATTENTION // results of attention that share their tiles: values and lse, or gradients of keys and values
+  KERNEL_ATTENTION, // results of attention that share their tiles: values and lse, or gradients of keys and values
+  KERNEL_SCAN // a scan and its results: the kernels of its body, again and again
 } KernelKind;
 
 // A value that is kept in memory.
@@ -31,6 +32,7 @@ typedef VEC(const Node *) NodeList;
 
 // A fused group. `nodes` are computed one by one, in this order; what lies between them is inlined where it is used.
 typedef struct Kernel Kernel;
+typedef struct KernelGraph KernelGraph;
 struct Kernel {
   KernelKind kind;
   int id; // place in the order that fuse gave
@@ -41,19 +43,23 @@ struct Kernel {
   VEC(int) stages;           // of each node; ROW: nodes of one stage share a loop over the row's elements
   NodeList reads;            // computed by other kernels, or leaves in memory
   VEC(const Kernel *) after; // kernels that compute what this one reads, or read what it overwrites
+  KernelGraph *body;         // SCAN
 };
 
-typedef struct KernelGraph {
+struct KernelGraph {
   Arena *arena;
   const Graph *graph;
   NodeList nodes;          // graph->nodes, then copies that fuse added: a node's id is its place here
   VEC(Kernel *) kernels;   // in the order of execution
+  VEC(Kernel *) prepared;  // after prepare: those that run before a series of calls, in order
+  bool *steady;            // for each node id, after prepare: it follows from slots that are only read; NULL: not known
   Reads *reads;            // for the id of each node that a kernel computes
   Buffer *buffers;         // for each node id
   int *kernel_of;          // for each node id: Kernel.id of the kernel that computes it, -1
+  int64_t prepared_bytes;  // after prepare: of the values of `prepared`
   int64_t arena_bytes;     // after plan
   int64_t unplanned_bytes; // had every buffer a place of its own
-} KernelGraph;
+};
 
 typedef struct KernelOptions {
   bool fuse;  // off: a kernel for each node
@@ -62,10 +68,14 @@ typedef struct KernelOptions {
 } KernelOptions;
 
 KernelGraph *fuse(Arena *arena, const Graph *graph, const KernelOptions *options);
+void prepare(KernelGraph *kernels); // takes out kernels whose results no call changes
 void order(KernelGraph *kernels, const KernelOptions *options); // rearranges kernels so that less is alive at once
 void plan(KernelGraph *kernels, const KernelOptions *options);  // liveness, in-place reuse, offsets
 void kernels_print(Text *out, const KernelGraph *kernels);
 void plan_print(Text *out, const KernelGraph *kernels); // the map of the arena, peak, peak without planning
+
+// What one value of what a scan carries takes; its buffer is two of these, read and written in turn.
+int64_t scan_carried_bytes(const Type *type, int64_t batch);
 
 // The buffers that live in the arena, as positions in kernels->kernels; first -1: not in the arena.
 typedef struct Life {

@@ -1,9 +1,11 @@
 // Kernels and the map of the arena as text, stable enough for golden tests. Takes the result of fuse (and plan).
+#include <string.h>
+
 #include "graph/ops.h"
 #include "passes/kernels.h"
 
 static const char *kind_name(KernelKind kind) {
-  static const char *const names[] = {"map", "row", "reduce", "product", "scatter", "attention"};
+  static const char *const names[] = {"map", "row", "reduce", "product", "scatter", "attention", "scan"};
   return names[kind];
 }
 
@@ -36,6 +38,9 @@ static void print_place(Text *out, const KernelGraph *kernels, const Buffer *buf
   case SPACE_OUTPUT:
     text_printf(out, " -> output %s", kernels->graph->outputs.data[buffer->place.index].name);
     break;
+  case SPACE_PREPARED:
+    text_printf(out, " -> prepared + %lld", (long long)buffer->place.offset);
+    break;
   case SPACE_STATE:
     text_printf(out, " -> state + %lld", (long long)buffer->place.offset);
     break;
@@ -55,21 +60,37 @@ static void print_source(Text *out, const Node *node) {
     text_printf(out, " %s", node->scope);
 }
 
-void kernels_print(Text *out, const KernelGraph *kernels) {
-  for (int i = 0; i < kernels->kernels.count; i++) {
-    const Kernel *kernel = kernels->kernels.data[i];
-    text_printf(out, "%s %s\n", kind_name(kernel->kind), kernel->name);
-    print_reads(out, kernels, kernel);
-    for (int k = 0; k < kernel->nodes.count; k++) {
-      const Node *node = kernel->nodes.data[k];
-      text_printf(out, "  %%%d: ", node->id);
-      type_print(out, &node->type);
-      text_printf(out, " = %s", op_name(node->op));
-      print_place(out, kernels, &kernels->buffers[node->id]);
-      print_source(out, node);
-      text_add(out, "\n");
-    }
+static void print_kernel(Text *out, const KernelGraph *kernels, const Kernel *kernel) {
+  text_printf(out, "%s %s\n", kind_name(kernel->kind), kernel->name);
+  print_reads(out, kernels, kernel);
+  for (int k = 0; k < kernel->nodes.count; k++) {
+    const Node *node = kernel->nodes.data[k];
+    text_printf(out, "  %%%d: ", node->id);
+    type_print(out, &node->type);
+    text_printf(out, " = %s", op_name(node->op));
+    print_place(out, kernels, &kernels->buffers[node->id]);
+    print_source(out, node);
+    text_add(out, "\n");
   }
+  if (!kernel->body)
+    return;
+  Text body = text_new(out->arena);
+  kernels_print(&body, kernel->body);
+  for (const char *line = text_string(&body), *end; *line; line = end + 1) {
+    end = strchr(line, '\n');
+    text_printf(out, "    %.*s\n", (int)(end - line), line);
+  }
+}
+
+void kernels_print(Text *out, const KernelGraph *kernels) {
+  if (kernels->prepared.count)
+    text_add(out, "before a series of calls:\n");
+  for (int i = 0; i < kernels->prepared.count; i++)
+    print_kernel(out, kernels, kernels->prepared.data[i]);
+  if (kernels->prepared.count)
+    text_add(out, "at each call:\n");
+  for (int i = 0; i < kernels->kernels.count; i++)
+    print_kernel(out, kernels, kernels->kernels.data[i]);
 }
 
 static int count_places(const KernelGraph *kernels, const int **sorted) {

@@ -75,6 +75,9 @@ static int64_t peak(const KernelGraph *kernels) {
 }
 
 void order(KernelGraph *kernels, const KernelOptions *options) {
+  for (int i = 0; i < kernels->kernels.count; i++)
+    if (kernels->kernels.data[i]->body)
+      order(kernels->kernels.data[i]->body, options);
   int count = kernels->kernels.count;
   if (!options->order || !count)
     return;

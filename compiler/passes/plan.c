@@ -48,7 +48,8 @@ typedef struct Plan {
 // Is element e of `old` read for the last time before, or in the same round as, element e of `made` is written?
 static bool may_take_over(const Plan *plan, const Kernel *kernel, int made_at, const Node *old) {
   const Node *made = kernel->nodes.data[made_at];
-  if (!type_equal(&old->type, &made->type))
+  const Buffer *buffers = plan->kernels->buffers; // what a scan overwrites is two values long
+  if (!type_equal(&old->type, &made->type) || buffers[made->id].bytes > buffers[old->id].bytes)
     return false;
   for (int i = 0; i < kernel->nodes.count; i++) {
     const Node *reader = kernel->nodes.data[i];
@@ -75,7 +76,7 @@ static bool dies(const Plan *plan, const Node *node, int at) {
 }
 
 static const Node *predecessor(const Plan *plan, const Kernel *kernel, int at, int made_at) {
-  if (kernel->kind == KERNEL_SCATTER || kernel->kind == KERNEL_ATTENTION)
+  if (kernel->kind == KERNEL_SCATTER || kernel->kind == KERNEL_ATTENTION || kernel->kind == KERNEL_SCAN)
     return NULL;
   for (int i = 0; i < kernel->reads.count; i++)
     if (dies(plan, kernel->reads.data[i], at) && may_take_over(plan, kernel, made_at, kernel->reads.data[i]))
@@ -86,12 +87,31 @@ static const Node *predecessor(const Plan *plan, const Kernel *kernel, int at, i
   return NULL;
 }
 
+// What a scan carries ends where it has gone from step to step.
+static const Node *carried_as(const Kernel *kernel, const Node *node) {
+  bool carried =
+      kernel->kind == KERNEL_SCAN && node->op == OP_scan_result && node->attr.index < kernel->root->attr.scan->carried;
+  return carried ? kernel->root->inputs[node->attr.index] : NULL;
+}
+
+static void stay(Plan *plan, const Node *node, const Node *carried) {
+  Tenancy *tenancy = &plan->tenancies.data[plan->tenancy[carried->id]];
+  int last = plan->lives[node->id].last;
+  plan->tenancy[node->id] = plan->tenancy[carried->id];
+  tenancy->last = last > tenancy->last ? last : tenancy->last;
+}
+
 static void settle(Plan *plan, int at, bool share) {
   const Kernel *kernel = plan->kernels->kernels.data[at];
   for (int i = 0; i < kernel->nodes.count; i++) {
     int id = kernel->nodes.data[i]->id;
     if (!in_arena(plan->kernels, id))
       continue;
+    const Node *carried = carried_as(kernel, kernel->nodes.data[i]);
+    if (carried) {
+      stay(plan, kernel->nodes.data[i], carried);
+      continue;
+    }
     const Node *old = share ? predecessor(plan, kernel, at, i) : NULL;
     if (old) {
       plan->tenancy[id] = plan->tenancy[old->id];
@@ -157,7 +177,22 @@ static void place_all(Plan *plan, bool share) {
   plan->kernels->arena_bytes = end;
 }
 
+// After an odd number of steps it is in the second of its two places.
+static void find_last_places(const Plan *plan) {
+  for (int at = 0; at < plan->kernels->kernels.count; at++) {
+    const Kernel *kernel = plan->kernels->kernels.data[at];
+    for (int i = 0; i < kernel->nodes.count; i++) {
+      const Node *node = kernel->nodes.data[i];
+      if (carried_as(kernel, node) && plan->tenancy[node->id] >= 0 && kernel->root->attr.scan->length % 2)
+        plan->kernels->buffers[node->id].place.offset += scan_carried_bytes(&node->type, plan->kernels->graph->batch);
+    }
+  }
+}
+
 void plan(KernelGraph *kernels, const KernelOptions *options) {
+  for (int i = 0; i < kernels->kernels.count; i++)
+    if (kernels->kernels.data[i]->body)
+      plan(kernels->kernels.data[i]->body, options);
   Plan state = {.kernels = kernels, .lives = plan_lives(kernels)};
   state.tenancy = arena_array(kernels->arena, int, kernels->nodes.count);
   for (int i = 0; i < kernels->nodes.count; i++)
@@ -171,4 +206,5 @@ void plan(KernelGraph *kernels, const KernelOptions *options) {
       kernels->buffers[i].place.offset = state.tenancies.data[state.tenancy[i]].offset;
       kernels->unplanned_bytes += aligned(kernels->buffers[i].bytes);
     }
+  find_last_places(&state);
 }

@@ -99,17 +99,21 @@ static LLVMValueRef value(Tables *tables, const void *item) {
                 dims(tables, v->dim), flag(tables, &v->whole));
 }
 
-static LLVMValueRef code_of(Tables *tables, const NnrtFunction *function) {
-  for (int i = 0; i < tables->manifest->entries.count; i++) {
-    const struct ManifestEntry *entry = &tables->manifest->entries.data[i];
-    if (entry->function == function && entry->entry)
-      return llvm_entry(tables->module, entry->entry);
-  }
-  return none(tables);
+static const LEntry *entry_of(const Tables *tables, const NnrtFunction *function) {
+  for (int i = 0; i < tables->manifest->entries.count; i++)
+    if (tables->manifest->entries.data[i].function == function)
+      return tables->manifest->entries.data[i].entry;
+  return NULL;
+}
+
+static LLVMValueRef code_of(Tables *tables, const LEntry *entry) {
+  return entry ? llvm_entry(tables->module, entry) : none(tables);
 }
 
 static LLVMValueRef function(Tables *tables, const NnrtFunction *f) {
-  return STRUCT(tables, NnrtFunction, code_of(tables, f), small(tables, f->input_count), small(tables, f->output_count),
+  const LEntry *entry = entry_of(tables, f);
+  return STRUCT(tables, NnrtFunction, code_of(tables, entry), code_of(tables, entry ? entry->prepare : NULL),
+                small(tables, f->input_count), small(tables, f->output_count),
                 TABLE(tables, "inputs", value, f->inputs, f->input_count),
                 TABLE(tables, "outputs", value, f->outputs, f->output_count), large(tables, f->metric_offset),
                 large(tables, f->metric_bytes));

@@ -77,12 +77,27 @@ static const char *grouped(Arena *arena, int64_t value) {
   return text_string(&out);
 }
 
+// The kernels' scratch memory lies among the values, what is prepared above them.
+static void show_memory(Arena *arena, Text *out, const LoopModule *loops, const char *name) {
+  for (int i = 0; i < loops->entries.count; i++) {
+    const LEntry *entry = loops->entries.data[i];
+    if (strcmp(entry->name, name) != 0)
+      continue;
+    text_printf(out, "  with scratch memory %s bytes", grouped(arena, entry->arena_bytes));
+    if (entry->prepared_bytes)
+      text_printf(out, "; prepared before a series of calls, above it: %s bytes",
+                  grouped(arena, entry->prepared_bytes));
+    text_add(out, "\n");
+  }
+}
+
 void show_plan(Arena *arena, const Compilation *compilation) {
   Text out = text_new(arena);
   for (int i = 0; i < compilation->functions.count; i++) {
     const CompiledFunction *function = &compilation->functions.data[i];
     text_printf(&out, "%s (batch %lld)\n", function->entry, (long long)function->graph->batch);
     plan_print(&out, function->kernels);
+    show_memory(arena, &out, compilation->loops, function->entry);
     text_printf(&out, "  multiply-adds of its products: %s\n\n",
                 grouped(arena, graph_multiply_adds(function->graph, function->graph->batch)));
   }

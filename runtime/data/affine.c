@@ -79,22 +79,28 @@ static void fill_missing(NnrtDataset *set) {
         set->floats[i * set->width + j] = set->fill ? set->fill[j] : 0;
 }
 
-// The steps in their order as one center and scale for each element. A constant element is divided by 1.
-static void compose(NnrtDataset *set, const double *mean, const double *variance) {
-  for (int64_t j = 0; j < set->width; j++) {
-    double center = 0, scale = 1;
-    for (int i = 0; i < set->step_count && !(set->coded && set->coded[j]); i++) {
-      if (!set->steps[i].standardize) {
-        scale *= set->steps[i].by;
-        continue;
-      }
-      center = mean[j];
-      if (variance[j] > 0)
-        scale = (scale < 0 ? -1 : 1) / sqrt(variance[j]);
+// The steps in their order as one center and scale. A constant element is divided by 1.
+void nnrt_compose(const NnrtDataset *set, double mean, double variance, float *center, float *scale) {
+  double middle = 0, factor = 1;
+  for (int i = 0; i < set->step_count; i++) {
+    if (!set->steps[i].standardize) {
+      factor *= set->steps[i].by;
+      continue;
     }
-    set->center[j] = (float)center;
-    set->scale[j] = (float)scale;
+    middle = mean;
+    if (variance > 0)
+      factor = (factor < 0 ? -1 : 1) / sqrt(variance);
   }
+  *center = (float)middle;
+  *scale = (float)factor;
+}
+
+static void compose(NnrtDataset *set, const double *mean, const double *variance) {
+  for (int64_t j = 0; j < set->width; j++)
+    if (set->coded && set->coded[j])
+      set->scale[j] = 1;
+    else
+      nnrt_compose(set, mean[j], variance[j], &set->center[j], &set->scale[j]);
   set->uniform = true;
   for (int64_t j = 1; j < set->width && set->uniform; j++)
     set->uniform = set->center[j] == set->center[0] && set->scale[j] == set->scale[0];
@@ -137,7 +143,8 @@ static bool learn(NnrtDataset *set, Moments *m, NnrtError *error) {
 }
 
 bool nnrt_data_finish(NnrtDataset *set, NnrtError *error) {
-  if (set->depth != NNRT_DATA_FULL)
+  if (set->depth != NNRT_DATA_FULL || set->sequence ||
+      set->ids) // sequences have learnt of steps, not rows; ids are no values
     return true;
   size_t width = (size_t)set->width;
   Moments m = {calloc(width, sizeof *m.mean), calloc(width, sizeof *m.variance), calloc(width, sizeof *m.seen)};

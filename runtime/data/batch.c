@@ -48,15 +48,15 @@ static void gather_bytes(const NnrtDataset *set, const int64_t *rows, const int6
 }
 
 // Narrow rows are copied by a loop: a call of memcpy costs more than the copy.
-static void gather_floats(const float *table, int64_t width, const int64_t *rows, const int64_t *order, int64_t count,
-                          float *x) {
+static void gather_floats(const float *table, int64_t step, int64_t width, const int64_t *rows, const int64_t *order,
+                          int64_t count, float *x) {
   if (width > 8) {
     for (int64_t i = 0; i < count; i++)
-      memcpy(x + i * width, table + rows[order[i]] * width, (size_t)width * sizeof *x);
+      memcpy(x + i * width, table + rows[order[i]] * step, (size_t)width * sizeof *x);
     return;
   }
   for (int64_t i = 0; i < count; i++) {
-    const float *in = table + rows[order[i]] * width;
+    const float *in = table + rows[order[i]] * step;
     for (int64_t j = 0; j < width; j++)
       *x++ = in[j];
   }
@@ -78,16 +78,29 @@ static void gather_one_hot(const NnrtDataset *set, const int64_t *rows, const in
     y[i * classes + set->classes[rows[order[i]]]] = 1;
 }
 
+static void gather_ids(const int32_t *table, int64_t step, int64_t width, const int64_t *rows, const int64_t *order,
+                       int64_t count, int64_t *to) {
+  for (int64_t i = 0; i < count; i++) {
+    const int32_t *in = table + rows[order[i]] * step;
+    for (int64_t j = 0; j < width; j++)
+      *to++ = in[j];
+  }
+}
+
 static void gather_x(const NnrtDataset *set, const int64_t *rows, const int64_t *order, int64_t count, void *x) {
-  if (set->bytes)
+  if (set->ids)
+    gather_ids(set->ids, set->x_step, set->width, rows, order, count, x);
+  else if (set->bytes)
     gather_bytes(set, rows, order, count, x);
   else
-    gather_floats(set->floats, set->width, rows, order, count, x);
+    gather_floats(set->floats, set->x_step, set->width, rows, order, count, x);
 }
 
 static void gather_y(const NnrtDataset *set, const int64_t *rows, const int64_t *order, int64_t count, void *y) {
   if (set->targets)
-    gather_floats(set->targets, set->target_width, rows, order, count, y);
+    gather_floats(set->targets, set->y_step, set->target_width, rows, order, count, y);
+  else if (set->target_ids)
+    gather_ids(set->target_ids, set->y_step, set->target_width, rows, order, count, y);
   else if (set->maps)
     gather_maps(set, rows, order, count, y);
   else if (set->classes && set->one_hot)
@@ -101,7 +114,7 @@ static void gather_y(const NnrtDataset *set, const int64_t *rows, const int64_t 
 bool nnrt_data_row(const NnrtDataset *set, int64_t row, uint8_t *room, uint8_t *map, NnrtRow *x, NnrtError *error) {
   *x = (NnrtRow){0};
   if (set->floats)
-    x->floats = set->floats + row * set->width;
+    x->floats = set->floats + row * set->x_step;
   else if (set->bytes)
     x->bytes = set->bytes + row * set->width;
   else

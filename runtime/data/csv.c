@@ -46,7 +46,7 @@ typedef struct Reading {
 // ---- arguments
 static bool read_options(NnrtOpening *opening, NnrtCsv *csv, const NnrtArg *const *args) {
   static const char *const policies[] = {"error", "mean", "zero", "drop"};
-  *csv = (NnrtCsv){.separator = ',', .header = !args[HEADER] || args[HEADER]->integer};
+  *csv = (NnrtCsv){.header = !args[HEADER] || args[HEADER]->integer};
   if (args[LABEL] && args[TARGET])
     return nnrt_fail_at(opening, args[TARGET], "`label` (a class) and `target` (numbers) exclude each other");
   if (args[FEATURES] && args[DROP])
@@ -61,13 +61,8 @@ static bool read_options(NnrtOpening *opening, NnrtCsv *csv, const NnrtArg *cons
       return nnrt_fail_at(opening, args[MISSING], "`missing` is mean, zero, drop or error, not `%s`%s",
                           args[MISSING]->text, nnrt_mean_hint(hint, args[MISSING]->text, policies, 4));
   }
-  if (args[SEPARATOR]) {
-    const char *text = args[SEPARATOR]->text;
-    if (strlen(text) != 1 || !strchr(",;\t|: ^~#&!/_", text[0]))
-      return nnrt_fail_at(opening, args[SEPARATOR],
-                          "`separator` is one character that is no letter, digit, sign, point or quote");
-    csv->separator = text[0];
-  }
+  if (!nnrt_csv_separator(opening, args[SEPARATOR], &csv->separator))
+    return false;
   float by = args[SCALE] ? (float)args[SCALE]->real : 1;
   if (by == 0 || !isfinite(by))
     return nnrt_fail_at(opening, args[SCALE], "`scale` multiplies by a finite number other than 0, not %g",
@@ -76,25 +71,6 @@ static bool read_options(NnrtOpening *opening, NnrtCsv *csv, const NnrtArg *cons
 }
 
 // ---- columns by name
-static int find_column(const NnrtCsv *csv, const char *name) {
-  for (int i = 0; i < csv->column_count; i++)
-    if (!strcmp(csv->columns[i].name, name))
-      return i;
-  return -1;
-}
-
-static bool no_column(Reading *r, const NnrtArg *arg, const char *name) {
-  const char **names = malloc((size_t)r->csv->column_count * sizeof *names);
-  char hint[96] = "";
-  for (int i = 0; names && i < r->csv->column_count; i++)
-    names[i] = r->csv->columns[i].name;
-  if (names)
-    nnrt_mean_hint(hint, name, names, r->csv->column_count);
-  free(names);
-  return nnrt_fail_at(r->opening, arg, "%s has no column `%s`%s%s", r->text.path, name, hint,
-                      r->csv->header ? "" : " (without a header, columns are numbered from 0)");
-}
-
 static bool give_role(Reading *r, const NnrtArg *arg, NnrtRole role, int64_t *next) {
   char number[24];
   const char *name = arg->text;
@@ -103,9 +79,9 @@ static bool give_role(Reading *r, const NnrtArg *arg, NnrtRole role, int64_t *ne
     snprintf(number, sizeof number, "%lld", (long long)index);
     name = number;
   }
-  int at = find_column(r->csv, name);
+  int at = nnrt_csv_find(r->csv, name);
   if (at < 0)
-    return no_column(r, arg, name);
+    return nnrt_csv_no_column(r->opening, r->csv, r->text.path, arg, name);
   NnrtColumn *column = &r->csv->columns[at];
   if (column->role != NNRT_IGNORED)
     return nnrt_fail_at(r->opening, arg, "column `%s` is named twice", name);
@@ -150,64 +126,6 @@ static bool choose_columns(Reading *r, const NnrtArg *const *args) {
     }
   }
   return features || nnrt_fail_at(r->opening, args[DROP], "no column of %s is left as a feature", r->text.path);
-}
-
-static int compare_names(const void *a, const void *b) {
-  return strcmp((*(const NnrtColumn *const *)a)->name, (*(const NnrtColumn *const *)b)->name);
-}
-
-// Column names sorted, so that twins are neighbours.
-static bool check_names(NnrtCsvText *text, const NnrtCsv *csv) {
-  const NnrtColumn **sorted = malloc((size_t)csv->column_count * sizeof *sorted);
-  if (!sorted)
-    return nnrt_csv_fail(text, 1, 1, "not enough memory");
-  for (int i = 0; i < csv->column_count; i++)
-    sorted[i] = &csv->columns[i];
-  qsort(sorted, (size_t)csv->column_count, sizeof *sorted, compare_names);
-  const char *twin = NULL;
-  for (int i = 1; i < csv->column_count && !twin; i++)
-    if (!strcmp(sorted[i]->name, sorted[i - 1]->name))
-      twin = sorted[i]->name;
-  free(sorted);
-  if (!twin)
-    return true;
-  nnrt_csv_rewind(text);
-  nnrt_csv_more(text);
-  NnrtCell cell;
-  for (int found = 0; nnrt_csv_cell(text, &cell);)
-    if (strlen(twin) == cell.length && !memcmp(twin, cell.text, cell.length) && found++)
-      break;
-  return nnrt_csv_fail(text, cell.line, cell.column, "two columns are named `%.60s`", twin);
-}
-
-bool nnrt_csv_header(NnrtCsvText *text, NnrtDataset *set, NnrtCsv *csv) {
-  if (!nnrt_csv_more(text))
-    return nnrt_csv_fail(text, 1, 1, "the file is empty");
-  int64_t count = 0;
-  NnrtCell cell = {0};
-  for (; !cell.last; count++)
-    if (!nnrt_csv_cell(text, &cell))
-      return false;
-  nnrt_csv_rewind(text);
-  nnrt_csv_more(text);
-  NnrtColumn *columns = count < INT32_MAX / 64 ? nnrt_data_alloc(set, count, sizeof *columns) : NULL;
-  bool enough = columns;
-  for (int64_t i = 0; enough && i < count; i++) {
-    char number[24];
-    if (!nnrt_csv_cell(text, &cell))
-      return false;
-    snprintf(number, sizeof number, "%lld", (long long)i);
-    columns[i].name =
-        csv->header ? nnrt_data_text(set, cell.text, cell.length) : nnrt_data_text(set, number, strlen(number));
-    enough = columns[i].name;
-  }
-  if (!enough)
-    return nnrt_csv_fail(text, 1, 1, "not enough memory");
-  csv->columns = columns;
-  csv->column_count = (int)count;
-  if (!csv->header)
-    nnrt_csv_rewind(text);
-  return !csv->header || check_names(text, csv);
 }
 
 // ---- first pass: what columns hold
@@ -324,20 +242,10 @@ static bool settle_columns(Reading *r) {
 }
 
 // ---- second pass: categories
-// The text by which a cell's category goes: of whole numbers one spelling.
-static const char *category_text(const NnrtColumn *column, const NnrtCell *cell, char room[32], size_t *length) {
-  *length = cell->length;
-  double value;
-  if (column->coding != NNRT_WHOLES || nnrt_parse_number(cell, &value) != NNRT_NUMBER || fabs(value) > 0x1p53)
-    return cell->text;
-  *length = (size_t)snprintf(room, 32, "%lld", (long long)value);
-  return value == floor(value) ? room : cell->text;
-}
-
 static bool collect_cell(Reading *r, NnrtColumn *column, const Seen *seen, const NnrtCell *cell) {
   char room[32];
   size_t length;
-  const char *text = category_text(column, cell, room, &length);
+  const char *text = nnrt_category_text(column, cell, room, &length);
   if (!nnrt_category_add(r->set, &column->categories, text, length))
     return nnrt_csv_fail(&r->text, cell->line, cell->column, "not enough memory");
   int count = column->categories.count;
@@ -406,19 +314,10 @@ static bool place_columns(Reading *r) {
 }
 
 // ---- third pass: values
-static bool fill_number(NnrtCsvText *text, const NnrtColumn *column, const NnrtCell *cell, float *to) {
-  double value = 0;
-  NnrtNumber number = nnrt_parse_number(cell, &value);
-  *to = (float)value;
-  return number == NNRT_NUMBER || nnrt_csv_fail(text, cell->line, cell->column, "column `%.60s`: `%.*s` is %s",
-                                                column->name, (int)(cell->length < 40 ? cell->length : 40), cell->text,
-                                                number == NNRT_TOO_LARGE ? "too large" : "not a number");
-}
-
 static bool fill_category(NnrtCsvText *text, const NnrtColumn *column, const NnrtCell *cell, int *number) {
   char room[32];
   size_t length;
-  const char *word = category_text(column, cell, room, &length);
+  const char *word = nnrt_category_text(column, cell, room, &length);
   *number = nnrt_category_find(&column->categories, word, length);
   return *number >= 0 ||
          nnrt_csv_fail(text, cell->line, cell->column, "column `%.60s`: `%.*s` is not among the %d texts known",
@@ -430,7 +329,7 @@ static bool fill_feature(NnrtCsvText *text, const NnrtColumn *column, const Nnrt
   bool missing = nnrt_is_missing(cell);
   if (column->coding == NNRT_REAL) {
     if (!missing)
-      return fill_number(text, column, cell, x);
+      return nnrt_csv_number(text, column->name, cell, x);
     *x = NAN;
     return true;
   }
@@ -459,7 +358,7 @@ bool nnrt_csv_fill(NnrtCsvText *text, const NnrtCsv *csv, NnrtDataset *set, Nnrt
       if (column->role == NNRT_FEATURE)
         ok = fill_feature(text, column, &cells[i], set->floats + row * set->width + column->offset);
       else if (column->role == NNRT_TARGET)
-        ok = fill_number(text, column, &cells[i], set->targets + row * set->target_width + column->offset);
+        ok = nnrt_csv_number(text, column->name, &cells[i], set->targets + row * set->target_width + column->offset);
       else if (column->role == NNRT_LABEL) {
         ok = fill_category(text, column, &cells[i], &class);
         set->classes[row] = class;

@@ -78,5 +78,17 @@ struct NnrtCsv {
 
 // Header or column numbers: names for the columns of the file. False after an error.
 bool nnrt_csv_header(NnrtCsvText *text, NnrtDataset *set, NnrtCsv *csv);
+int nnrt_csv_find(const NnrtCsv *csv, const char *name); // the column's index; -1: there is none
+// nnrt_mean_hint among the names of the columns.
+const char *nnrt_csv_mean_hint(const NnrtCsv *csv, const char *name, char room[96]);
+// The error that says so at the argument, with the nearest name. False, always.
+bool nnrt_csv_no_column(const NnrtOpening *opening, const NnrtCsv *csv, const char *path, const NnrtArg *arg,
+                        const char *name);
+// The argument `separator`; a comma where it is left out.
+bool nnrt_csv_separator(const NnrtOpening *opening, const NnrtArg *arg, char *separator);
+// The text by which a cell's category goes: of whole numbers one spelling, in `room`.
+const char *nnrt_category_text(const NnrtColumn *column, const NnrtCell *cell, char room[32], size_t *length);
+// A cell of a column of numbers.
+bool nnrt_csv_number(NnrtCsvText *text, const char *column, const NnrtCell *cell, float *to);
 // Reads `rows` records into the set's x and y as the columns say. Records to be dropped are not counted.
 bool nnrt_csv_fill(NnrtCsvText *text, const NnrtCsv *csv, NnrtDataset *set, NnrtCell *cells, int64_t rows);

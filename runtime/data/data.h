@@ -21,6 +21,7 @@ void nnrt_data_close(NnrtDataset *data);
 // One sample's parts: input x and, where there is one, target y (rank -1: none). Dimensions without the batch.
 typedef struct NnrtSampleInfo {
   NnrtValue x, y;
+  int token_count;                // 0: x is not tokens
   int class_count;                // 0: y is not a class
   const char *const *class_names; // NULL: classes are the numbers 0 … class_count-1
   int64_t count[3];               // samples in each part; -1: unknown at this depth
@@ -56,6 +57,8 @@ const char *nnrt_data_file_name(const NnrtDataset *data, int64_t i);
 void nnrt_data_byte_scale(const NnrtDataset *data, double *center, double *scale);
 // Its height and width, from the file's header.
 bool nnrt_data_file_size(const NnrtDataset *data, int64_t i, int64_t *height, int64_t *width, NnrtError *error);
+// Element `i` of a result of so many `elements`, in the file's own units if it is like y, and y was scaled; else as it is.
+double nnrt_data_unscale(const NnrtDataset *data, int64_t elements, int64_t i, double value);
 // How many classes the boxes of a set have, and their names; 0: it has no boxes.
 int nnrt_data_box_classes(const NnrtDataset *data, const char *const **names);
 // From a place in x, as parts of its height and width, to the same of the image as read: they differ after `crop`.

@@ -1,9 +1,11 @@
 // The life of a data set: open (source, transforms, finish), what is known of it, order of an epoch, batches, close.
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "data/augment.h"
 #include "data/dataset.h"
+#include "data/token_set.h"
 #include "random.h"
 
 typedef struct NnrtBlock {
@@ -29,6 +31,14 @@ char *nnrt_data_text(NnrtDataset *set, const char *text, size_t length) {
   return copy;
 }
 
+char **nnrt_data_texts(NnrtDataset *set, char *const *texts, int64_t count) {
+  char **kept = nnrt_data_alloc(set, count, sizeof *kept);
+  for (int64_t i = 0; kept && i < count; i++)
+    if (!(kept[i] = nnrt_data_text(set, texts[i], strlen(texts[i]))))
+      return NULL;
+  return kept;
+}
+
 void nnrt_data_close(NnrtDataset *set) {
   if (!set)
     return;
@@ -36,6 +46,9 @@ void nnrt_data_close(NnrtDataset *set) {
     next = block->next;
     free(block);
   }
+  nnrt_tokens_free(set->tokens);
+  nnrt_tokens_free(set->target_tokens);
+  free(set->raw);
   free(set);
 }
 
@@ -60,7 +73,7 @@ void nnrt_set_x(NnrtDataset *set, int rank, const int64_t *dim) {
   set->known = true;
   nnrt_reshape_x(set, rank, dim);
   set->image = set->info.x;
-  set->width = nnrt_value_elements(&set->image);
+  set->width = set->x_step = nnrt_value_elements(&set->image);
 }
 
 void nnrt_set_y_class(NnrtDataset *set, int64_t class_count, const char *const *names) {
@@ -71,7 +84,7 @@ void nnrt_set_y_class(NnrtDataset *set, int64_t class_count, const char *const *
 
 void nnrt_set_y_target(NnrtDataset *set, int64_t width) {
   set->info.y = (NnrtValue){.name = "y", .type = NNRT_F32, .rank = 1, .dim = {width}};
-  set->target_width = width;
+  set->target_width = set->y_step = width;
 }
 
 void nnrt_set_y_map(NnrtDataset *set, int rank, const int64_t *dim, int64_t class_count) {
@@ -80,6 +93,16 @@ void nnrt_set_y_map(NnrtDataset *set, int rank, const int64_t *dim, int64_t clas
     set->info.y.dim[i] = dim[i];
   set->map_width = nnrt_value_elements(&set->info.y);
   set->info.class_count = (int)class_count;
+}
+
+void nnrt_set_x_ids(NnrtDataset *set, int64_t width) {
+  nnrt_set_x(set, 1, &width);
+  set->info.x.type = NNRT_I64;
+}
+
+void nnrt_set_y_ids(NnrtDataset *set, int64_t width) {
+  set->info.y = (NnrtValue){.name = "y", .type = NNRT_I64, .rank = 1, .dim = {width}};
+  set->target_width = set->y_step = width;
 }
 
 bool nnrt_set_part(NnrtDataset *set, NnrtPartKind kind, int64_t first, int64_t count) {
@@ -94,13 +117,28 @@ bool nnrt_set_part(NnrtDataset *set, NnrtPartKind kind, int64_t first, int64_t c
 
 enum { MOST_STAGES = 64 };
 
+static bool takes(const NnrtOpening *opening, const NnrtDataset *set) {
+  if (!set->transforms)
+    return true;
+  char names[128] = "";
+  for (const char *const *name = set->transforms; *name; name++) {
+    if (!strcmp(*name, opening->call->name))
+      return true;
+    size_t used = strlen(names);
+    snprintf(names + used, sizeof names - used, "%s%s", used ? ", " : "", *name);
+  }
+  return nnrt_fail_at(opening, NULL, "`%s` cannot be taken through `%s`, only through %s", opening->data->calls->name,
+                      opening->call->name, names);
+}
+
 static bool apply(NnrtOpening *opening, NnrtDataset *set, const NnrtStage *stages, const char *what) {
   for (const NnrtStage *stage = stages; stage->name; stage++)
     if (!strcmp(stage->name, opening->call->name)) {
       const NnrtArg *args[NNRT_MAX_PARAMS] = {NULL};
-      return (!stage->params || nnrt_bind(opening, stage->params, args)) && stage->apply(opening, set, args);
+      return takes(opening, set) && (!stage->params || nnrt_bind(opening, stage->params, args)) &&
+             stage->apply(opening, set, args);
     }
-  static const char *const later[] = {"text", "series", "window"};
+  static const char *const later[] = {"window"};
   for (size_t i = 0; i < sizeof later / sizeof *later; i++)
     if (!strcmp(later[i], opening->call->name))
       return nnrt_fail_at(opening, NULL, "data %s `%s` is not built yet", what, later[i]);
@@ -126,6 +164,8 @@ static bool open_calls(NnrtOpening *opening, NnrtDataset *set) {
             : apply(opening, set, nnrt_source_stages, "source")))
       return false;
   }
+  if (set->finish && opening->depth != NNRT_DATA_CHECK && !set->finish(opening, set))
+    return false;
   return nnrt_augment_check(opening, set) && (nnrt_data_finish(set, opening->error) || nnrt_fail_from(opening, NULL));
 }
 

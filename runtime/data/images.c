@@ -160,34 +160,15 @@ static bool count_classes(NnrtDataset *set, NnrtImageFiles *files, NnrtError *er
 }
 
 // ---- the set
-static char **keep_texts(NnrtDataset *set, char **texts, int64_t count) {
-  char **kept = nnrt_data_alloc(set, count, sizeof *kept);
-  for (int64_t i = 0; kept && i < count; i++)
-    if (!(kept[i] = nnrt_data_text(set, texts[i], strlen(texts[i]))))
-      return NULL;
-  return kept;
-}
+static const NnrtFileKind image_files = {nnrt_image_named, "images", ".png, .jpg, .jpeg"};
 
-static bool keep_list(NnrtDataset *set, NnrtImageFiles *files, const NnrtImageList *list) {
-  set->rows = list->count;
+static bool keep_list(NnrtDataset *set, NnrtImageFiles *files, const NnrtFolder *list) {
   set->files = files;
-  files->paths = keep_texts(set, list->paths, list->count);
-  files->masks = list->masks ? keep_texts(set, list->masks, list->count) : NULL;
+  files->paths = nnrt_data_texts(set, list->paths, list->count);
+  files->masks = list->masks ? nnrt_data_texts(set, list->masks, list->count) : NULL;
   if (!files->paths || !files->masks != !list->masks)
     return false;
-  int64_t first = 0;
-  for (NnrtPartKind part = NNRT_PART_TRAIN; part <= NNRT_PART_TEST; first += list->part[part++])
-    if (!nnrt_set_part(set, part, first, list->part[part]))
-      return false;
-  if (!list->class_count)
-    return true;
-  const char *const *names = (const char *const *)keep_texts(set, list->class_names, list->class_count);
-  set->classes = nnrt_data_alloc(set, list->count, sizeof *set->classes);
-  if (!names || !set->classes)
-    return false;
-  memcpy(set->classes, list->classes, (size_t)list->count * sizeof *list->classes);
-  nnrt_set_y_class(set, list->class_count, names);
-  return true;
+  return nnrt_folder_keep(list, set);
 }
 
 static bool decode_all(NnrtDataset *set, NnrtError *error) {
@@ -226,15 +207,15 @@ bool nnrt_images_like(const NnrtDataset *model, NnrtDataset *set, const char *pa
                      path, x->rank, x->rank == 1 ? "" : "s");
   if (model->floats)
     return nnrt_fail(error, "%s: the model was trained on numbers, not on bytes as those of an image", path);
-  NnrtImageList list = {0};
+  NnrtFolder list = {.kind = &image_files};
   NnrtImageFiles *files = nnrt_data_alloc(set, 1, sizeof *files);
-  bool ok = files ? nnrt_images_list_flat(path, &list, error) : nnrt_fail(error, "%s: not enough memory", path);
+  bool ok = files ? nnrt_folder_list_flat(path, &list, error) : nnrt_fail(error, "%s: not enough memory", path);
   if (ok) {
     *files = (NnrtImageFiles){{x->dim[0], x->dim[1], x->rank == 3 ? (int)x->dim[2] : 1}, .resize = true};
     ok = keep_list(set, files, &list) || nnrt_fail(error, "%s: not enough memory", path);
   }
   ok = ok && each_row(set, check_header, error);
-  nnrt_images_list_free(&list);
+  nnrt_folder_free(&list);
   return ok;
 }
 
@@ -246,11 +227,11 @@ bool nnrt_images_open(NnrtOpening *opening, NnrtDataset *set, const NnrtArg *con
     return false;
   if (opening->depth == NNRT_DATA_CHECK)
     return true;
-  NnrtImageList list = {0};
+  NnrtFolder list = {.kind = &image_files};
   char *folder = nnrt_locate(opening->data->file, args[FOLDER]->text);
   char *masks = args[MASKS] ? nnrt_locate(opening->data->file, args[MASKS]->text) : NULL;
   bool ok = folder && (masks || !args[MASKS])
-                ? nnrt_images_list(folder, masks, masks || files->boxes, &list, opening->error)
+                ? nnrt_folder_list(folder, masks, masks || files->boxes, &list, opening->error)
                 : nnrt_fail_memory(opening);
   ok = ok && (keep_list(set, files, &list) || nnrt_fail_memory(opening));
   if (ok && files->boxes) {
@@ -261,7 +242,7 @@ bool nnrt_images_open(NnrtOpening *opening, NnrtDataset *set, const NnrtArg *con
   ok = ok && describe(set, files, args[IN_MEMORY], opening->error);
   free(folder);
   free(masks);
-  nnrt_images_list_free(&list);
+  nnrt_folder_free(&list);
   set->like = nnrt_images_like;
   return ok || nnrt_fail_from(opening, args[FOLDER]);
 }

@@ -154,6 +154,8 @@ typedef bool Like(const NnrtDataset *model, NnrtDataset *set, const char *path, 
 
 // Images are read for any model whose samples can be some; else the source reads its own format.
 static Like *reader(const NnrtDataset *model, const char *path) {
+  if (model->tokens)
+    return model->like;
   if (nnrt_is_folder(path) || nnrt_image_named(path) || nnrt_image_begins(path))
     return nnrt_images_like;
   return model->like ? model->like : nnrt_csv_like;
@@ -170,7 +172,7 @@ NnrtDataset *nnrt_data_open_like(const NnrtDataset *model, const char *path, Nnr
   set->info = model->info;
   set->depth = NNRT_DATA_FULL;
   set->known = true;
-  set->width = model->width;
+  set->width = set->x_step = model->width;
   set->image = model->image;
   set->target_width = model->target_width;
   set->one_hot = model->one_hot;

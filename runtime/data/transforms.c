@@ -5,10 +5,11 @@
 #include <string.h>
 
 #include "data/augment.h"
+#include "data/sequence.h"
 #include "random.h"
 
 // A fraction of `total`, rounded down; a whole number from 1 on is that many samples.
-static bool share(NnrtOpening *opening, const NnrtArg *arg, int64_t total, int64_t *count) {
+static bool share(NnrtOpening *opening, const NnrtArg *arg, int64_t total, const char *what, int64_t *count) {
   *count = 0;
   if (!arg)
     return true;
@@ -21,7 +22,7 @@ static bool share(NnrtOpening *opening, const NnrtArg *arg, int64_t total, int64
   // 0.29 * 100 is a little less than 29 in binary: what is that near to a whole number is meant to be it.
   *count = samples ? arg->integer : (int64_t)floor(arg->real * (double)total + 1e-9);
   if (!*count && arg->real > 0)
-    return nnrt_fail_at(opening, arg, "%g of %lld training samples is none", arg->real, (long long)total);
+    return nnrt_fail_at(opening, arg, "%g of %lld %s is none", arg->real, (long long)total, what);
   return true;
 }
 
@@ -35,12 +36,14 @@ static void shuffle_rows(NnrtDataset *set, uint64_t seed) {
   }
 }
 
-// Shuffles the training rows, unless `shuffle(false)` came before; the last go to test, those before them to val.
+// Shuffles the training rows, unless `shuffle(false)` came before; the last go to test, those before them to val. Of a
+// sequence, the last steps.
 static bool split(NnrtOpening *opening, NnrtDataset *set, const NnrtArg *const *args) {
   int64_t total = set->known ? set->info.count[NNRT_PART_TRAIN] : -1, val, test;
   if (!args[0] && !args[1])
     return nnrt_fail_at(opening, NULL, "`split` needs `val: …` or `test: …`");
-  if (!share(opening, args[0], total, &val) || !share(opening, args[1], total, &test))
+  const char *what = set->sequence ? set->sequence->unit : "training samples";
+  if (!share(opening, args[0], total, what, &val) || !share(opening, args[1], total, what, &test))
     return false;
   if (args[0] && args[1] && args[0]->kind == NNRT_ARG_REAL && args[1]->kind == NNRT_ARG_REAL &&
       args[0]->real + args[1]->real >= 1)
@@ -50,8 +53,8 @@ static bool split(NnrtOpening *opening, NnrtDataset *set, const NnrtArg *const *
     return true;
   if (val >= total || test >= total || val + test >= total)
     return nnrt_fail_at(opening, args[0] ? args[0] : args[1],
-                        "`split` leaves nothing for training: %lld samples, %lld for val, %lld for test",
-                        (long long)total, (long long)val, (long long)test);
+                        "`split` leaves nothing for training: %lld %s, %lld for val, %lld for test", (long long)total,
+                        set->sequence ? what : "samples", (long long)val, (long long)test);
   const int64_t taken[3] = {0, val, test};
   for (int kind = NNRT_PART_VAL; kind <= NNRT_PART_TEST; kind++)
     if (taken[kind] && set->info.count[kind])
@@ -75,7 +78,9 @@ static bool split(NnrtOpening *opening, NnrtDataset *set, const NnrtArg *const *
 static bool take(NnrtOpening *opening, NnrtDataset *set, const NnrtArg *const *args) {
   if (args[0]->integer < 1)
     return nnrt_fail_at(opening, args[0], "`take` needs at least 1 sample, not %lld", (long long)args[0]->integer);
-  if (set->known && args[0]->integer < set->info.count[NNRT_PART_TRAIN])
+  if (set->sequence)
+    nnrt_sequence_take(set->sequence, args[0]->integer);
+  else if (set->known && args[0]->integer < set->info.count[NNRT_PART_TRAIN])
     set->info.count[NNRT_PART_TRAIN] = args[0]->integer;
   return true;
 }
@@ -181,6 +186,10 @@ const NnrtStage nnrt_source_stages[] = {{"csv", nnrt_csv_params, nnrt_csv_open},
                                         {"cifar10", nnrt_cifar_params, nnrt_cifar_open},
                                         {"cifar100", nnrt_cifar_params, nnrt_cifar_open},
                                         {"images", nnrt_images_params, nnrt_images_open},
+                                        {"text", nnrt_text_params, nnrt_text_open},
+                                        {"texts", nnrt_texts_params, nnrt_texts_open},
+                                        {"pairs", nnrt_pairs_params, nnrt_pairs_open},
+                                        {"series", nnrt_series_params, nnrt_series_open},
                                         {0}};
 
 const NnrtStage nnrt_transform_stages[] = {{"split", split_params, split},

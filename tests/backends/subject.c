@@ -280,6 +280,7 @@ static void add_entry(LoopModule *module, const Subject *subject, const Way *way
   graph = way->no_simplify ? graph : pass_simplify(graph);
   graph = way->no_cse ? graph : pass_cse(graph);
   graph = way->no_dce ? graph : pass_dce(graph);
+  graph = pass_scan(graph);
   KernelGraph *kernels = fuse(module->arena, graph, &options);
   order(kernels, &options);
   plan(kernels, &options);

@@ -87,22 +87,29 @@ LoopModule *bench_lower(Arena *arena, const Graph *graph, const char *entry) {
   return loops;
 }
 
-static NnrtRun *through_c(Arena *arena, const char *cc, const char *text, const char *entry) {
+static NnrtRun *symbol_of(Arena *arena, void *library, const char *entry, const char *tail) {
+  void *symbol = library ? dlsym(library, arena_printf(arena, "%s%s_run", entry, tail)) : NULL;
+  NnrtRun *run = NULL;
+  memcpy(&run, &symbol, sizeof run);
+  return run;
+}
+
+static Backend through_c(Arena *arena, const char *cc, const char *text, const char *entry) {
   NnrtError error = {0};
   CcOptions options = {.cc = cc, .shared = true};
   const char *folder = cc_make_folder(arena, &error);
   const char *path = folder ? arena_printf(arena, "%s/bench.so", folder) : NULL;
-  NnrtRun *run = NULL;
+  Backend backend = {.name = cc};
   if (path && cc_compile(arena, text, "bench", &options, path, &error)) {
     void *library = dlopen(path, RTLD_NOW);
-    void *symbol = library ? dlsym(library, arena_printf(arena, "%s_run", entry)) : NULL;
-    memcpy(&run, &symbol, sizeof run);
+    backend.run = symbol_of(arena, library, entry, "");
+    backend.prepare = symbol_of(arena, library, entry, "_prepare");
   }
   if (folder)
     cc_remove_folder(folder);
-  if (!run)
+  if (!backend.run)
     fprintf(stderr, "%s: left out: %s\n", cc, error.text);
-  return run;
+  return backend;
 }
 
 int bench_backends(Arena *arena, const LoopModule *loops, const char *entry, const char *only, Backend *backends,
@@ -113,7 +120,8 @@ int bench_backends(Arena *arena, const LoopModule *loops, const char *entry, con
   bool wanted = !only || strcmp(only, "llvm") == 0;
   Jit *jit = wanted ? jit_compile(loops, &error) : NULL;
   if (jit)
-    backends[count++] = (Backend){"llvm", jit_entry(jit, entry)};
+    backends[count++] =
+        (Backend){"llvm", jit_entry(jit, entry), jit_entry(jit, arena_printf(arena, "%s_prepare", entry))};
   else if (wanted)
     fprintf(stderr, "llvm: left out: %s\n", error);
   Text text = text_new(arena);
@@ -123,9 +131,9 @@ int bench_backends(Arena *arena, const LoopModule *loops, const char *entry, con
       continue;
     if (system(arena_printf(arena, "command -v %s >/dev/null", compilers[i])) != 0)
       continue;
-    NnrtRun *run = through_c(arena, compilers[i], text_string(&text), entry);
-    if (run)
-      backends[count++] = (Backend){compilers[i], run};
+    Backend backend = through_c(arena, compilers[i], text_string(&text), entry);
+    if (backend.run)
+      backends[count++] = backend;
   }
   return count;
 }

@@ -12,6 +12,7 @@ double bench_time(NnrtRun *run, NnrtFrame *frame, int rounds, double least);
 typedef struct Backend {
   const char *name; // "llvm", "gcc", "clang-19"
   NnrtRun *run;
+  NnrtRun *prepare; // to be called first; NULL: nothing
 } Backend;
 
 // The graph as an entry of that name, all passes on, for this machine.

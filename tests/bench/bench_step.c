@@ -1,5 +1,6 @@
-// Training steps a second of a .nn file's first train block on each backend, on samples drawn at random.
-//   bench_step FILE.nn [THREADS]
+// Training steps a second of a .nn file's first train block, or predictions of one of its models, on each backend, on
+// samples drawn at random.
+//   bench_step FILE.nn [THREADS [MODEL BATCH]]
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -39,29 +40,31 @@ static int64_t elements(const NnrtValue *value, int64_t batch) {
 }
 
 int main(int argc, char **argv) {
-  if (argc < 2)
-    return fprintf(stderr, "bench_step FILE.nn [THREADS]\n"), 2;
+  if (argc < 2 || argc == 4)
+    return fprintf(stderr, "bench_step FILE.nn [THREADS [MODEL BATCH]]\n"), 2;
   Arena *arena = arena_new();
   Diag *diag = diag_new(arena);
-  CompileOptions options = {.training = true};
+  const char *model = argc > 4 ? argv[3] : NULL;
+  CompileOptions options = {.training = !model, .prediction = model, .block = model};
   Compilation *compilation = compile(arena, diag, argv[1], &options);
   diag_print(diag, stderr);
   if (!compilation)
     return 1;
   const NnrtModule *module = &compilation->manifest->module;
-  const NnrtTrain *train = &module->trains[0];
-  const char *entry = manifest_entry_name(arena, train->name, "step");
-  int64_t batch = train->batch;
+  const NnrtFunction *function = model ? &module->predicts[0].function : &module->trains[0].train;
+  const char *entry =
+      model ? manifest_entry_name(arena, "predict", model) : manifest_entry_name(arena, module->trains[0].name, "step");
+  int64_t batch = model ? atoll(argv[4]) : module->trains[0].batch;
   const void *inputs[8];
   void *outputs[16];
-  for (int i = 0; i < train->train.input_count && i < 8; i++) {
-    int64_t count = elements(&train->train.inputs[i], batch);
+  for (int i = 0; i < function->input_count && i < 8; i++) {
+    int64_t count = elements(&function->inputs[i], batch);
     uint8_t *data = zeroed(count * 8);
-    fill(&train->train.inputs[i], count, data);
+    fill(&function->inputs[i], count, data);
     inputs[i] = data;
   }
-  for (int i = 0; i < train->train.output_count && i < 16; i++)
-    outputs[i] = zeroed(elements(&train->train.outputs[i], batch) * 8);
+  for (int i = 0; i < function->output_count && i < 16; i++)
+    outputs[i] = zeroed(elements(&function->outputs[i], batch) * 8);
   NnrtFrame frame = {.state = zeroed(module->state_bytes),
                      .arena = zeroed(module->arena_bytes),
                      .inputs = inputs,
@@ -73,8 +76,10 @@ int main(int argc, char **argv) {
   bench_backends(arena, compilation->loops, "init", "llvm", init, 1);
   for (int i = 0; i < count; i++) {
     init[0].run(&frame);
+    if (backends[i].prepare)
+      backends[i].prepare(&frame);
     double seconds = bench_time(backends[i].run, &frame, 7, 0.2);
-    printf("%-9s %10.3f us a step %12.0f steps/s %12.0f samples/s\n", backends[i].name, 1e6 * seconds, 1 / seconds,
+    printf("%-9s %10.3f us a call %12.1f calls/s %12.1f samples/s\n", backends[i].name, 1e6 * seconds, 1 / seconds,
            (double)batch / seconds);
     fflush(stdout);
   }

@@ -30,7 +30,8 @@ ERROR(misspelt_name, "const width = 3\nconst b = widht + 1", "2:11", "unknown na
 ERROR(unknown_layer, "model m(x: f32[4]) { x |> dense(3) |> reluu }", "1:39", "unknown layer `reluu`",
       "did you mean `relu`?")
 ERROR(python_word, "const a = np", "1:11", "unknown name `np`", "the functions of the language need no module: exp(x)")
-ERROR(pass, "model m(x: f32[2]) { if true { pass }; x }", "1:32", "unknown name `pass`", "an empty block is written `{ }`")
+ERROR(pass, "model m(x: f32[2]) { if true { pass }; x }", "1:32", "unknown name `pass`",
+      "an empty block is written `{ }`")
 ERROR(half, "const a = bf16", "1:11", "unknown name `bf16`", "bf16 is not built yet; use f32")
 ERROR(declared_twice, "const a = 1\nconst a = 2", "2:7", "`a` is declared twice", NULL)
 ERROR(argument_twice, "layer f(x, x) { x }", "1:12", "`f` has two arguments named `x`", NULL)
@@ -182,7 +183,6 @@ ERROR(model_part, "model m(x: f32[2]) { x |> dense(3) }\ntest \"a\" { expect sha
 
 // ---- not built yet
 ERROR(later_function, "model m(x: f32[8, 8]) { lstm(x, 3) }", "1:25", "`lstm` is not built yet", NULL)
-ERROR(later_scan, "model m(x: f32[4]) { scan v in x { yield v } }", "1:22", "`scan` is not built yet", NULL)
 ERROR(later_every, "test \"a\" { every 5 { x = 1 } }", "1:12", "`every` is not built yet", NULL)
 ERROR(later_tap, "model m(x: f32[2]) { x |> dense(3) }\ntest \"a\" { expect shape(m.dense_0(ones([1, 2]))) == [1, 3] }",
       "2:25", "the value at a call inside a model is not built yet", NULL)
@@ -286,6 +286,26 @@ ERROR(classes,
       "optimizer: adam }",
       "3:34", "the data has 2 classes, but `cross_entropy` gets scores for 1: f32[n, 1]",
       "the model's last layer needs 2 units")
+ERROR(places,
+      "data d = values([1.0, 2.0, 3.0], [0, 1, 2])\nmodel m(x: f32[1]) { x |> dense(2) }\n"
+      "train { data: d; step (x, y) { minimize mse(m(x), one_hot(y, 2)) over m using adam() } }",
+      "3:51", "the data has 3 different numbers here, but there are places for 2",
+      "make it 3, or give the data a `vocabulary`")
+ERROR(rows_to_take,
+      "data d = values([1.0, 2.0, 3.0], [0, 1, 2])\nmodel m(x: f32[1]) { x |> dense(2) }\n"
+      "train { data: d; step (x, y) { minimize mse(m(x), take(zeros([2, 2]), cast(y, i32))) over m using adam() } }",
+      "3:51", "the data has 3 different numbers here, but there are places for 2",
+      "make it 3, or give the data a `vocabulary`")
+ERROR(tokens,
+      "data d = text(\"" NNC_SOURCE_DIR
+      "/examples/airline.csv\", window: 4)\nmodel m(x: i64[4]) { take(zeros([9, 9]), x) }\n"
+      "train { model: m; data: d; loss: cross_entropy; optimizer: adam }",
+      "2:22", "the data has 24 different numbers here, but there are places for 9",
+      "make it 24, or give the data a `vocabulary`")
+ERROR(tokens_are_whole,
+      "data d = text(\"" NNC_SOURCE_DIR "/examples/airline.csv\", window: 4)\nmodel m(x: f32[4]) { x |> dense(4) }\n"
+      "train { model: m; data: d; loss: cross_entropy; optimizer: adam }",
+      "2:12", "`x` of `m` is f32[4], but a sample of `d` is i64[4]", NULL)
 ERROR(targets, DATA "train { model: m; data: d; loss: mse; optimizer: adam }", "3:34",
       "predictions of shape [n, 2] and targets of shape [n] do not match", NULL)
 ERROR(loss_scalar, DATA "train { data: d; step (x, y) { minimize m(x) over m using adam() } }", "3:41",
@@ -493,9 +513,11 @@ ERROR(first_of_batches, "model m(x: f32[2]) -> f32[2] { a = x @ transpose(x)\n r
       "`reduce_max`: the first of equals is not known along 2 dimensions of the batch", NULL)
 ERROR(window_space, X4 "expect window(x, [1, 2, 3, 4]) == 1 }", "2:15",
       "windows over 4 dimensions of space need an input [.., space.., channels], but this is f32[2, 5, 5, 6]", NULL)
-ERROR(window_ceil, X4 "expect window(x, 2, ceil: 1) == 1 }", "2:27", "`ceil` must be a bool, but this is the int 1", NULL)
+ERROR(window_ceil, X4 "expect window(x, 2, ceil: 1) == 1 }", "2:27", "`ceil` must be a bool, but this is the int 1",
+      NULL)
 ERROR(window_large, X4 "expect window(x, 20000000) == 1 }", "2:18", "`size` must be at most 2^24, not 20000000", NULL)
-ERROR(window_negative, X4 "expect window(x, 2, padding: -1) == 1 }", "2:30", "`padding` must be 0 or more, not -1", NULL)
+ERROR(window_negative, X4 "expect window(x, 2, padding: -1) == 1 }", "2:30", "`padding` must be 0 or more, not -1",
+      NULL)
 ERROR(window_rank, "test \"a\" { expect window(zeros([2, 3, 3, 3, 3, 3, 1]), [2, 2, 2]) == 1 }", "1:19",
       "windows of f32[2, 3, 3, 3, 3, 3, 1] would have more than 8 dimensions", NULL)
 ERROR(window_batch, "model m(x: f32[4]) { window(reshape(x, [1, -1, 1]), 2) }", "1:29",
@@ -516,8 +538,8 @@ ERROR(window_fill, "test \"a\" { expect window(cast([[[1]]], u8), 1, fill: 256) 
       "`fill` must be a number of the tensor's type u8, but this is the int 256", NULL)
 ERROR(window_fill_kind, X4 "expect window(x, 1, fill: \"a\") == 1 }", "2:27",
       "`fill` must be a number of the tensor's type f32, but this is the string \"a\"", NULL)
-ERROR(auc_classes, "test \"a\" { expect auc([[1.0, 2.0, 3.0]], [1]) == 0 }", "1:19", "auc: of one score or two, not of 3",
-      NULL)
+ERROR(auc_classes, "test \"a\" { expect auc([[1.0, 2.0, 3.0]], [1]) == 0 }", "1:19",
+      "auc: of one score or two, not of 3", NULL)
 
 // ---- attention
 #define QKV "test \"a\" {\n  x = zeros([2, 5, 4], f32)\n  "

@@ -98,7 +98,7 @@ static LEntry *entry_of(LoopModule *module, const char *name, bool parallel) {
 
 static void call(LEntry *entry, LKernel *kernel, bool barrier, const LPlace *places, int count) {
   LPlace *copy = arena_copy(arena, places, sizeof *places * (size_t)count);
-  vec_push(arena, &entry->calls, (LCall){kernel, copy, barrier});
+  vec_push(arena, &entry->calls, ((LCall){.kernel = kernel, .places = copy, .barrier = barrier}));
 }
 
 static void execute(NnrtRun *function, int threads, int64_t n, const void **inputs, void **outputs) {
@@ -156,7 +156,7 @@ static LoopModule *product(int rows, int cols, bool tanh_after) {
   LExpr *first = plus(binary(LX_SUB, n, binary(LX_MOD, n, lx_i64(arena, rows))), lx_var(arena, rest));
   product_tile(kernel, &rests->body, hand_let(arena, &rests->body, "i1", first), 1, cols, after, 1);
   LEntry *entry = entry_of(module, "step", true);
-  LPlace places[] = {{SPACE_INPUT, 0, 0}, {SPACE_INPUT, 0, 1}, {SPACE_INPUT, 0, 2}, {SPACE_OUTPUT, 0, 0}};
+  LPlace places[] = {{.space = SPACE_INPUT, .offset = 0, .index = 0}, {.space = SPACE_INPUT, .offset = 0, .index = 1}, {.space = SPACE_INPUT, .offset = 0, .index = 2}, {.space = SPACE_OUTPUT, .offset = 0, .index = 0}};
   call(entry, kernel, false, places, 4);
   return module;
 }
@@ -259,9 +259,9 @@ static LoopModule *reduction(LType type) {
   LStmt *copy = hand_loop(arena, &second->body, LS_PARALLEL, i, lx_i64(arena, 5), 1);
   hand_store(arena, &copy->body, y, plus(lx_var(arena, i), lx_i64(arena, 2)), lx_load(arena, c, lx_var(arena, i)));
   LEntry *entry = entry_of(module, "step", true);
-  call(entry, first, false, (LPlace[]){{SPACE_INPUT, 0, 0}, {SPACE_ARENA, 0, -1}}, 2);
+  call(entry, first, false, (LPlace[]){{.space = SPACE_INPUT, .offset = 0, .index = 0}, {.space = SPACE_ARENA, .offset = 0, .index = -1}}, 2);
   call(entry, second, true,
-       (LPlace[]){{SPACE_ARENA, 0, -1}, {SPACE_CONSTANT, 0, -1}, {SPACE_CLOCK, 0, -1}, {SPACE_OUTPUT, 0, 0}}, 4);
+       (LPlace[]){{.space = SPACE_ARENA, .offset = 0, .index = -1}, {.space = SPACE_CONSTANT, .offset = 0, .index = -1}, {.space = SPACE_CLOCK, .offset = 0, .index = -1}, {.space = SPACE_OUTPUT, .offset = 0, .index = 0}}, 4);
   return module;
 }
 
@@ -319,7 +319,7 @@ static LoopModule *map(MathFunction which, LType type) {
   LExpr *value = lx_load(arena, x, lx_var(arena, i)), *args[] = {value, lx_real(arena, type, 1.75)};
   hand_store(arena, &loop->body, y, lx_var(arena, i), lx_call(arena, function, which == MATH_POW ? 2 : 1, args));
   LEntry *entry = entry_of(module, "map", false);
-  call(entry, kernel, false, (LPlace[]){{SPACE_INPUT, 0, 0}, {SPACE_OUTPUT, 0, 0}}, 2);
+  call(entry, kernel, false, (LPlace[]){{.space = SPACE_INPUT, .offset = 0, .index = 0}, {.space = SPACE_OUTPUT, .offset = 0, .index = 0}}, 2);
   return module;
 }
 
@@ -400,7 +400,7 @@ Test(emit_c, integers_and_names) {
   hand_store(arena, &kernel->body, bytes, lx_i64(arena, 0), binary(LX_MUL, byte, byte));
   hand_store(arena, &kernel->body, bytes, lx_i64(arena, 1), binary(LX_DIV, plus(byte, byte), lx_int(arena, L_U8, 3)));
   LEntry *entry = entry_of(module, "step", false);
-  call(entry, kernel, false, (LPlace[]){{SPACE_INPUT, 0, 0}, {SPACE_OUTPUT, 0, 0}, {SPACE_OUTPUT, 0, 1}}, 3);
+  call(entry, kernel, false, (LPlace[]){{.space = SPACE_INPUT, .offset = 0, .index = 0}, {.space = SPACE_OUTPUT, .offset = 0, .index = 0}, {.space = SPACE_OUTPUT, .offset = 0, .index = 1}}, 3);
   int32_t in[3] = {-2147483647, 7, 0};
   uint32_t bits = (uint32_t)in[0];
   uint8_t low = (uint8_t)bits;
@@ -447,11 +447,11 @@ static Manifest *tables(const LoopModule *loops) {
                           .seed = -1,
                           .batch = 64,
                           .predict = 0,
-                          .train = {NULL, 1, 1, inputs, outputs},
+                          .train = {NULL, NULL, 1, 1, inputs, outputs},
                           .save = NNRT_SAVE_BEST,
                           .save_value = "val.loss"};
   predicts[0] =
-      (NnrtPredict){.model = "iris", .function = {NULL, 1, 1, inputs, outputs}, .task = NNRT_CLASSES, .data = &data};
+      (NnrtPredict){.model = "iris", .function = {NULL, NULL, 1, 1, inputs, outputs}, .task = NNRT_CLASSES, .data = &data};
   manifest->module = (NnrtModule){.abi = NNRT_ABI,
                                   .name = "iris",
                                   .file = "iris.nn",

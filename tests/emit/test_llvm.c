@@ -61,9 +61,9 @@ static void compile(Bench *b) {
   int inputs = 0, outputs = 0;
   for (int i = 0; i < b->kernel->buffers.count; i++)
     if (b->kernel->buffers.data[i]->written)
-      call.places[i] = (LPlace){SPACE_OUTPUT, 0, outputs++};
+      call.places[i] = (LPlace){.space = SPACE_OUTPUT, .offset = 0, .index = outputs++};
     else
-      call.places[i] = (LPlace){SPACE_INPUT, 0, inputs++};
+      call.places[i] = (LPlace){.space = SPACE_INPUT, .offset = 0, .index = inputs++};
   vec_push(b->arena, &b->entry->calls, call);
   const char *fault = loops_check(b->module);
   cr_assert_null(fault, "%s", fault);
@@ -837,8 +837,8 @@ Test(llvm, kernels_on_threads_with_barriers) {
   b.module->constant_bytes = sizeof constants;
   b.module->arena_bytes = 64 + N * 4;
   b.module->state_bytes = 64 + 16;
-  LPlace places[] = {{SPACE_INPUT, 0, 0},      {SPACE_ARENA, 64, -1}, {SPACE_STATE, 64, -1},
-                     {SPACE_CONSTANT, 64, -1}, {SPACE_CLOCK, 0, -1},  {SPACE_OUTPUT, 0, 0}};
+  LPlace places[] = {{.space = SPACE_INPUT, .offset = 0, .index = 0},      {.space = SPACE_ARENA, .offset = 64, .index = -1}, {.space = SPACE_STATE, .offset = 64, .index = -1},
+                     {.space = SPACE_CONSTANT, .offset = 64, .index = -1}, {.space = SPACE_CLOCK, .offset = 0, .index = -1},  {.space = SPACE_OUTPUT, .offset = 0, .index = 0}};
   for (int repeat = 0; repeat < 2; repeat++)
     vec_push(b.arena, &b.entry->calls, (LCall){.kernel = b.kernel, .places = places, .barrier = repeat > 0});
   LEntry *alone = arena_new_of(b.arena, LEntry);
@@ -893,7 +893,7 @@ Test(llvm, many_kernels_in_parts) {
     store(&b, loop(&b, &b.kernel->body, LS_SIMD, i, I64(0), n_of(&b), 1), x, VAR(i), ADD(LOAD(x, VAR(i)), F32(q)));
     vec_push(b.arena, &b.module->kernels, b.kernel);
     LPlace *place = arena_new_of(b.arena, LPlace);
-    *place = (LPlace){SPACE_OUTPUT, 0, 0};
+    *place = (LPlace){.space = SPACE_OUTPUT, .offset = 0, .index = 0};
     vec_push(b.arena, &b.entry->calls, (LCall){.kernel = b.kernel, .places = place});
   }
   char *error = NULL;

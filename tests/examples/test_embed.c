@@ -51,6 +51,24 @@ Test(embed, gives_what_predict_gives_with_clang) {
   embed_with("clang-19");
 }
 
+// Names that would end a comment, or go on with it.
+Test(embed, class_names_stay_in_their_comment) {
+  Shell *shell = shell_open();
+  shell_run(
+      shell,
+      "printf 'a,b\\n1,\"x\\nint y\"\\n2,z\\\\\\n3,z\\\\\\n' > odd.csv\n"
+      "cat > odd.nn <<'END'\n"
+      "data d = csv(\"odd.csv\", label: \"b\")\n"
+      "model m(x: f32[1]) -> f32[2] { x |> dense(2) }\n"
+      "train { model: m; data: d; loss: cross_entropy; optimizer: sgd(lr: 0.1); epochs: 1\n"
+      "  save: best(loss, to: \"m.safetensors\") }\n"
+      "END\n"
+      "$NNC run odd.nn --quiet && $NNC build odd.nn --embed=odd && gcc -Werror -Wcomment -fsyntax-only odd/odd.h &&\n"
+      "grep -c 'class [01]: \".*\"$' odd/odd.h");
+  cr_assert(shell->status == 0 && shell_printed(shell, "2\n"), "%s", shell->output);
+  shell_close(shell);
+}
+
 Test(embed, wants_weights) {
   Shell *shell = shell_open();
   cr_assert(shell_run(shell, "$NNC build digits.nn --embed made") == 1);

@@ -7,7 +7,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "data/data.h"
+#include "data/tokens.h"
 
 #define ARG(n, k, ...) ((NnrtArg){.name = (n), .kind = (k), __VA_ARGS__, .line = 1, .column = 1})
 
@@ -40,11 +40,12 @@ static inline int64_t fuzz_elements(const NnrtValue *value) {
   return elements;
 }
 
-// Takes every sample of every part, as training does; class numbers must be within the classes.
+// Takes every sample of every part, as training does; class numbers must be within the classes, tokens within theirs.
 static inline void fuzz_use(const NnrtDataset *set) {
   const NnrtSampleInfo *info = nnrt_data_info(set);
+  const NnrtTokens *tokens = nnrt_data_tokens(set);
   int64_t y_count = fuzz_elements(&info->y);
-  float *x = malloc((size_t)fuzz_elements(&info->x) * sizeof *x);
+  int64_t x_count = fuzz_elements(&info->x), *x = malloc((size_t)x_count * sizeof *x);
   int64_t *y = malloc((size_t)y_count * sizeof *y);
   NnrtFill fill = {.training = true, .scratch = malloc((size_t)nnrt_data_scratch(set) + 1)};
   NnrtError error;
@@ -55,6 +56,8 @@ static inline void fuzz_use(const NnrtDataset *set) {
         continue;
       for (int64_t k = 0; k < y_count && info->y.rank >= 0 && info->y.type == NNRT_I64; k++)
         assert(y[k] >= 0 && y[k] < info->class_count);
+      for (int64_t k = 0; k < x_count && tokens; k++)
+        assert(x[k] >= 0 && x[k] < nnrt_tokens_count(tokens));
     }
   free(fill.scratch);
   free(x);

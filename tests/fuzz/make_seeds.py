@@ -1,5 +1,6 @@
 #!/usr/bin/env python3
-"""Writes the seeds of fuzz_image (but for the JPEG files, which libjpeg wrote), fuzz_npy, fuzz_cifar and fuzz_boxes."""
+"""Writes the seeds of fuzz_image (but for the JPEG files, which libjpeg wrote), fuzz_npy, fuzz_cifar, fuzz_boxes,
+fuzz_series, fuzz_text and fuzz_texts."""
 import io, os, struct, zipfile, zlib
 
 here = os.path.join(os.path.dirname(os.path.abspath(__file__)), "corpus")
@@ -58,3 +59,27 @@ keep("boxes", "two", 2, head + b"a.png,cat,0,0,4,4\nb.png,dog,5.5,1,20,10\n")
 keep("boxes", "turned", 8 + 3, b"class,file,bottom,right,top,left,note\n7,a.png,9,9,1,1,\n-2,a.png,3,3,2,2,x\n")
 keep("boxes", "outside", 0, head + b"a.png,cat,0,0,40,4\n")
 keep("boxes", "unknown", 0, head + b"c.png,cat,0,0,4,4\n")
+
+steps = b"y,b\n" + b"".join(b"%d,%d\n" % (i, 100 - i) for i in range(30))
+keep("series", "plain", 2, b"\0" + steps)
+keep("series", "parts", 8 + 32, bytes([2 + 4 + 8]) + steps)
+keep("series", "history", 3, bytes([1 + 4]) + steps)
+keep("series", "no_header", 128 + 1, bytes([2]) + b"1;2,3\r\n4;5,6\r\n7,8\r\n1,2\r\n")
+keep("series", "gap", 1, b"\0y\n1\n?\n3\n")
+
+words = "the cat sat on the mat, the cats don't; caf\u00e9 12\n".encode() * 3
+for kind, name in enumerate(("bytes", "chars", "words", "bpe")):
+    keep("text", name, kind + 4, bytes([8 * 4 + 3]) + words)
+keep("text", "lower", 128 + 2, b"\0" + words)
+keep("text", "runs", 3, bytes([255]) + b"aaaaaaaaaaaaaaaaaaaa  abababababab   b")
+keep("text", "json_pieces", 1, b'\0{"kind":"bpe","lower":true,"special":["padding","unknown"],"merges":[[97,98],[256,99]]}')
+keep("text", "json_words", 1, b'\0{"kind":"words","lower":false,"special":["unknown"],"tokens":["kind","words","\u00e9"]}')
+keep("text", "no_utf8", 1, b"\0caf\xe9")
+
+rows = b'a,b\n"good, ""good"" film",up\nbad film,down\ncaf\xc3\xa9 10,up\n'
+for kind, name in enumerate(("bytes", "chars", "words", "bpe")):
+    keep("texts", name, kind + 32, bytes([255]) + rows)
+    keep("texts", name + "_pairs", kind + 4, b"\4" + rows)
+keep("texts", "no_header", 8 + 2, b"\2one,7\r\ntwo,10\r\n")
+keep("texts", "empty", 2, b"\2a,b\n,1\n")
+keep("texts", "no_utf8", 2, b"\2a,b\ncaf\xe9,1\n")

@@ -11,7 +11,7 @@ typedef struct Interpreter {
   Graph *constants; // holds each value as a dense constant
   Lower *lower;
   int64_t batch;
-  Tensor *values;
+  Tensor *values, **results; // results: of scans
   Node **nodes; // by id: the value as a dense constant
 } Interpreter;
 
@@ -238,13 +238,56 @@ static void scatter_add(const Node *node, const Tensor *base, const Tensor *indi
   }
 }
 
+// Element `step` of a stack, to or from a tensor of its own.
+static void move_step(Tensor *stack, Tensor *element, int64_t step, bool in) {
+  Tensor part = {.real = stack->real + step * element->count, .whole = stack->whole + step * element->count};
+  const Tensor *from = in ? element : &part, *to = in ? &part : element;
+  memcpy(to->real, from->real, (size_t)element->count * sizeof *element->real);
+  memcpy(to->whole, from->whole, (size_t)element->count * sizeof *element->whole);
+}
+
+static void run_scan(Interpreter *in, const Node *node) {
+  const GraphScan *scan = node->attr.scan;
+  const Graph *body = scan->body;
+  int inputs = body->inputs.count, outputs = body->outputs.count;
+  Tensor *seen = arena_array(in->arena, Tensor, inputs + 1), *made = arena_array(in->arena, Tensor, outputs + 1);
+  for (int i = 0; i < inputs; i++)
+    seen[i] = in->values[node->inputs[i]->id];
+  for (int64_t round = 0; round < scan->length; round++) {
+    int64_t step = scan->reverse ? scan->length - 1 - round : round;
+    for (int i = scan->carried; i < scan->carried + scan->sequences; i++) {
+      seen[i] = tensor_new(in->arena, &body->inputs.data[i].type, in->batch);
+      move_step(&in->values[node->inputs[i]->id], &seen[i], step, false);
+    }
+    Tensor *values = interpret((Graph *)body, in->batch, seen);
+    for (int i = 0; i < outputs; i++) {
+      Tensor *value = &values[body->outputs.data[i].value->id];
+      Type stacked = scan_stacked_type(&value->type, scan->length);
+      if (i < scan->carried)
+        made[i] = seen[i] = *value;
+      else if (round == 0)
+        made[i] = tensor_new(in->arena, &stacked, in->batch);
+      if (i >= scan->carried)
+        move_step(&made[i], value, step, true);
+    }
+  }
+  in->results[node->id] = made;
+}
+
 static void compute(Interpreter *in, const Node *node, const Tensor *inputs, Tensor *result) {
   const Tensor *v[7] = {0};
   for (int i = 0; i < node->input_count && i < 7; i++)
     v[i] = &in->values[node->inputs[i]->id];
   switch (node->op) {
   case OP_input:
-    *result = inputs[node->attr.index];
+    if (node->attr.index >= 0)
+      *result = inputs[node->attr.index];
+    return;
+  case OP_scan:
+    run_scan(in, node);
+    return;
+  case OP_scan_result:
+    *result = in->results[node->inputs[0]->id][node->attr.index];
     return;
   case OP_slot:
   case OP_random:
@@ -299,6 +342,7 @@ Tensor *interpret(Graph *graph, int64_t batch, const Tensor *inputs) {
                     .lower = lower_constants(module),
                     .batch = batch,
                     .values = arena_array(arena, Tensor, graph->nodes.count),
+                    .results = arena_array(arena, Tensor *, graph->nodes.count),
                     .nodes = arena_array(arena, Node *, graph->nodes.count)};
   for (int id = 0; id < graph->nodes.count; id++) {
     const Node *node = graph->nodes.data[id];

@@ -177,9 +177,9 @@ static Node *build_scatter_middle(Graph *g, Node **in) {
   return graph_node(g, OP_scatter_add, 3, in, &(Attr){.axis_count = 1, .axis = {1}}, NULL);
 }
 
-#include "graph/op_cases_window.h"
-
 #include "graph/op_cases_attention.h"
+#include "graph/op_cases_scan.h"
+#include "graph/op_cases_window.h"
 
 #define ONE(name, ...)                                                                                                 \
   { #name, OP_##name, 1, {T(N, 3) }, build_##name, __VA_ARGS__ }
@@ -389,6 +389,9 @@ const OpCase op_cases[] = {
     {"attention_dq", OP_attention_dq, 3, {T(N, 4, 3), T(N, 5, 3), T(N, 5, 3)}, build_attention_dq, .differentiable = 0},
     {"attention_dk", OP_attention_dk, 3, {T(N, 4, 3), T(N, 5, 3), T(N, 5, 3)}, build_attention_dk, .differentiable = 0},
     {"attention_dv", OP_attention_dv, 3, {T(N, 4, 3), T(N, 5, 3), T(N, 5, 3)}, build_attention_dv, .differentiable = 0},
+    {"scan to its end", OP_scan, 3, {T(N, 3), T(4, N, 3), T(3, 3)}, build_scan_last, .differentiable = 7},
+    {"scan, its steps from the end", OP_scan_result, 3, {T(N, 3), T(4, N, 3), T(3, 3)}, build_scan_steps, .differentiable = 7},
+    {"scan, steps and end", OP_scan_result, 3, {T(N, 3), T(4, N, 3), T(3, 3)}, build_scan_both, .differentiable = 7},
 };
 const int op_case_count = sizeof op_cases / sizeof *op_cases;
 

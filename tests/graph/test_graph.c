@@ -144,15 +144,15 @@ Test(graph, relu_needs_only_its_result_backwards) {
               "  output slope = %11\n");
 }
 
-Test(graph, contributions_are_added_in_the_order_of_uses) {
+Test(graph, contributions_are_added_from_the_last_use) {
   Node *x = X("x", 2), *slope;
   Node *first = graph_unary(graph, OP_neg, x), *second = graph_unary(graph, OP_exp, x);
   Node *sum = graph_binary(graph, OP_add, first, second);
   Node *loss = graph_reduce(graph, OP_reduce_sum, sum, 1, (int[]){0}, false);
   grad(graph, loss, 1, &x, &slope);
   cr_assert_eq(slope->op, OP_add);
-  cr_assert_eq(slope->inputs[0]->op, OP_neg);
-  cr_assert_eq(slope->inputs[1]->op, OP_mul);
+  cr_assert_eq(slope->inputs[0]->op, OP_mul);
+  cr_assert_eq(slope->inputs[1]->op, OP_neg);
 }
 
 Test(graph, what_does_not_depend_gets_zeros) {

@@ -20,6 +20,9 @@ typedef struct Interpreter {
   bool backwards;
   char fault[200];
   const LCall *call;
+  int depth;
+  const LLoop *loops[MAX_LOOPS]; // around the call
+  int64_t rounds[MAX_LOOPS];
   Bound bound[4096];
 } Interpreter;
 
@@ -34,6 +37,16 @@ static Bound *interpret_find(Interpreter *in, const void *key) {
 static void interpret_fail(Interpreter *in, const char *what, const char *name) {
   if (!in->fault[0])
     snprintf(in->fault, sizeof in->fault, "%s: %s %s", in->call->kernel->name, what, name);
+}
+
+static int64_t interpret_turn(const Interpreter *in, const LStride *stride) {
+  int depth = 0;
+  while (in->loops[depth] != stride->loop)
+    depth++;
+  int64_t round = in->rounds[depth];
+  return stride->turns          ? (round + stride->next) % 2
+         : stride->loop->reverse ? stride->loop->length - 1 - round
+                                 : round;
 }
 
 static unsigned char *interpret_address(Interpreter *in, const LBuffer *buffer, int64_t index) {
@@ -53,6 +66,8 @@ static unsigned char *interpret_address(Interpreter *in, const LBuffer *buffer, 
                           : place.space == SPACE_OUTPUT ? (unsigned char *)in->frame.outputs[place.index]
                           : place.space == SPACE_CLOCK  ? (unsigned char *)in->frame.clock
                                                         : (unsigned char *)in->module->constants;
+    for (int s = 0; s < MAX_LOOPS && place.strides[s].loop; s++)
+      base += place.strides[s].bytes * interpret_turn(in, &place.strides[s]);
     return base + place.offset + index * ltype_bytes(buffer->type);
   }
   interpret_fail(in, "no buffer", buffer->name);
@@ -244,6 +259,26 @@ static void interpret_body(Interpreter *in, const LBody *body) {
     interpret_stmt(in, body->data[i]);
 }
 
+static void interpret_calls(Interpreter *in, const LCalls *calls) {
+  for (int i = 0; i < calls->count && !in->fault[0]; i++) {
+    const LCall *call = &calls->data[i];
+    if (call->loop) {
+      int depth = in->depth++;
+      in->loops[depth] = call->loop;
+      for (in->rounds[depth] = 0; in->rounds[depth] < call->loop->length; in->rounds[depth]++)
+        interpret_calls(in, &call->loop->calls);
+      in->depth--;
+      continue;
+    }
+    in->call = call;
+    memset(in->bound, 0, sizeof in->bound);
+    interpret_find(in, in->call->kernel->n)->value = (LValue){0, in->frame.clock[4]};
+    interpret_body(in, &in->call->kernel->body);
+    for (int k = 0; k < 4096; k++)
+      free(in->bound[k].elements);
+  }
+}
+
 // Runs an entry. NULL, or what went wrong (static text).
 static const char *interpret(const LoopModule *module, const LEntry *entry, const NnrtFrame *frame, bool backwards) {
   static Interpreter interpreter;
@@ -252,13 +287,7 @@ static const char *interpret(const LoopModule *module, const LEntry *entry, cons
   in->module = module;
   in->frame = *frame;
   in->backwards = backwards;
-  for (int i = 0; i < entry->calls.count && !in->fault[0]; i++) {
-    in->call = &entry->calls.data[i];
-    memset(in->bound, 0, sizeof in->bound);
-    interpret_find(in, in->call->kernel->n)->value = (LValue){0, frame->clock[4]};
-    interpret_body(in, &in->call->kernel->body);
-    for (int k = 0; k < 4096; k++)
-      free(in->bound[k].elements);
-  }
+  in->depth = 0;
+  interpret_calls(in, &entry->calls);
   return in->fault[0] ? in->fault : NULL;
 }

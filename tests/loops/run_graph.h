@@ -16,7 +16,7 @@ typedef struct RunOptions {
   KernelOptions kernels;
   Target target;
   int64_t batch; // of the call
-  bool backwards;
+  bool backwards, prepare;
   int64_t state_bytes;
 } RunOptions;
 
@@ -44,6 +44,8 @@ static int64_t run_bytes(const Type *type, int64_t batch) {
 // Every input and the state hold run_value(i) as f32; the arena holds no number at first.
 static inline GraphRun run_graph(Arena *arena, const Graph *graph, const RunOptions *options, const char *name) {
   GraphRun run = {.module = arena_new_of(arena, LoopModule), .kernels = fuse(arena, graph, &options->kernels)};
+  if (options->prepare)
+    prepare(run.kernels);
   order(run.kernels, &options->kernels);
   plan(run.kernels, &options->kernels);
   run.module->arena = arena;
@@ -64,8 +66,10 @@ static inline GraphRun run_graph(Arena *arena, const Graph *graph, const RunOpti
     outputs[i] = run.outputs[i] = run_memory(arena, run.output_bytes[i], false);
   }
   NnrtFrame frame = {run.state, memory, inputs, outputs, {3, 1, 7, 100, options->batch}, 1};
-  fault = interpret(run.module, run.module->entries.data[0], &frame, options->backwards);
-  cr_assert(!fault, "%s: %s", name, fault);
+  for (int i = 0; i < run.module->entries.count; i++) { // what is prepared first
+    fault = interpret(run.module, run.module->entries.data[i], &frame, options->backwards);
+    cr_assert(!fault, "%s: %s", name, fault);
+  }
   return run;
 }
 

@@ -184,13 +184,13 @@ Test(loops, faults_are_found) {
 Test(loops, places_are_checked) {
   LoopModule module = {.arena = arena, .arena_bytes = 128, .state_bytes = 64};
   LKernel *kernel = product(&module);
-  LPlace places[] = {{SPACE_INPUT, 0, 0}, {SPACE_STATE, 0, -1}, {SPACE_ARENA, 64, -1}};
+  LPlace places[] = {{.space = SPACE_INPUT, .offset = 0, .index = 0}, {.space = SPACE_STATE, .offset = 0, .index = -1}, {.space = SPACE_ARENA, .offset = 64, .index = -1}};
   LEntry entry = {.name = "step"};
-  vec_push(arena, &entry.calls, (LCall){kernel, places, false});
+  vec_push(arena, &entry.calls, ((LCall){.kernel = kernel, .places = places}));
   vec_push(arena, &module.entries, &entry);
   cr_assert_null(loops_check(&module));
   places[2].offset = 65;
   expect_fault(&module, "outside its memory");
-  places[2] = (LPlace){SPACE_INPUT, 0, 1};
+  places[2] = (LPlace){.space = SPACE_INPUT, .offset = 0, .index = 1};
   expect_fault(&module, "nothing may be written");
 }

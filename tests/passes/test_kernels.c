@@ -13,6 +13,7 @@ static void check_graph(int64_t seed, int size, bool wide) {
     for (int way = 1; way < 8; way++) {
       options.kernels = (KernelOptions){way & 1, way & 2, way & 4};
       options.backwards = way & 2;
+      options.prepare = way & 4;
       options.target = way & 4 ? narrow_target : wide_target;
       const char *name = arena_printf(arena, "seed %lld, way %d, batch %d", (long long)seed, way, (int)batch);
       GraphRun run = run_graph(arena, g.graph, &options, name);
@@ -133,6 +134,38 @@ Test(kernels, update_after_readers) {
   cr_expect_eq(kernels->arena_bytes, 0);
   cr_expect_eq(kernels->buffers[updated->id].place.space, SPACE_STATE);
   cr_expect_eq(kernels->kernel_of[updated->id], kernels->kernels.data[1]->id);
+  arena_free(arena);
+}
+
+// Convolutions' weights, folded or plain, are packed before the calls; what follows from the batch or an updated slot is not.
+Test(kernels, steady_values_are_prepared) {
+  Arena *arena = arena_new();
+  Graph *graph = new_graph(arena, 2);
+  Node *x = graph_input(graph, "x", shape_of(4, (Dim[]){DIM_BATCH, 6, 6, 24}));
+  Slot *filter = new_slot(arena, "w", shape_of(4, (Dim[]){3, 3, 24, 40}), 0);
+  Slot *scale = new_slot(arena, "s", shape_of(1, (Dim[]){40}), 9 * 24 * 40 * 4);
+  Slot *shift = new_slot(arena, "b", shape_of(1, (Dim[]){40}), scale->offset + 192);
+  int axes[] = {0, 1, 2};
+  Node *filters = graph_slot(graph, filter), *squares = graph_binary(graph, OP_mul, filters, filters);
+  Node *norm = graph_unary(graph, OP_sqrt, graph_reduce(graph, OP_reduce_sum, squares, 3, axes, false));
+  Node *w = graph_binary(graph, OP_mul, filters, graph_binary(graph, OP_div, graph_slot(graph, scale), norm));
+  Attr attr = {.space = 2, .groups = 1, .window = {{3, 1, 1, 1, 1}, {3, 1, 1, 1, 1}}};
+  Type shape = shape_of(4, (Dim[]){DIM_BATCH, 6, 6, 40});
+  Node *y = graph_binary(graph, OP_add, graph_conv(graph, x, w, &attr, &shape), graph_slot(graph, shift));
+  output(graph, y);
+  Node *sum = graph_reduce(graph, OP_reduce_sum, y, 3, axes, false);
+  vec_push(arena, &graph->updates, (GraphUpdate){shift, sum});
+  RunOptions options = {.kernels = all_passes, .target = wide_target, .batch = 2, .state_bytes = shift->offset + 192};
+  GraphRun plain = run_graph(arena, graph, &options, "packed at each call");
+  options.prepare = true;
+  GraphRun run = run_graph(arena, graph, &options, "prepared");
+  same_bits(&plain, &run, "prepared");
+  const LEntry *prepared = run.module->entries.data[0], *calls = run.module->entries.data[1];
+  cr_expect_eq(run.kernels->prepared.count, 1); // the norm
+  cr_expect_eq(calls->prepare, prepared);
+  cr_expect_eq(prepared->calls.count, 2);
+  cr_expect_eq(calls->prepared_bytes, 192 + 9 * 24 * 40 * 4);
+  cr_expect(calls->arena_bytes < plain.module->entries.data[0]->arena_bytes);
   arena_free(arena);
 }
 

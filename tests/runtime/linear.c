@@ -106,11 +106,11 @@ Linear *linear_new(void) {
   if (!mkdtemp(linear->folder))
     abort();
   linear->predict = (NnrtPredict){
-      .model = "line", .function = {predict, 1, 1, inputs, results}, .batch = 32, .task = NNRT_BINARY, .data = &data};
+      .model = "line", .function = {predict, NULL, 1, 1, inputs, results}, .batch = 32, .task = NNRT_BINARY, .data = &data};
   linear->train = (NnrtTrain){.name = "train",
                               .data = &data,
-                              .train = {train_step, 2, 2, inputs, outputs},
-                              .eval = {eval_step, 2, 2, inputs, outputs},
+                              .train = {train_step, NULL, 2, 2, inputs, outputs},
+                              .eval = {eval_step, NULL, 2, 2, inputs, outputs},
                               .higher_is_better = higher,
                               .seed = 3,
                               .batch = 32,

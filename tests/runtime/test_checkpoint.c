@@ -160,6 +160,78 @@ Test(checkpoint, is_laid_out_as_the_format_says) {
   cr_assert(memcmp(bytes + 8 + length, state.mean, 16) == 0); // widest first
 }
 
+// A set of text of its own file, with these words.
+static NnrtDataset *words(const char *text) {
+  char name[] = "/tmp/nnrt_words_XXXXXX";
+  int file = mkstemp(name);
+  cr_assert_eq(write(file, text, strlen(text)), (ssize_t)strlen(text));
+  close(file);
+  NnrtArg args[] = {{.kind = NNRT_ARG_STR, .text = name},
+                    {.name = "as", .kind = NNRT_ARG_STR, .text = "words"},
+                    {.name = "window", .kind = NNRT_ARG_INT, .integer = 1}};
+  NnrtDataCall call = {.name = "text", .arg_count = 3, .args = args};
+  NnrtError error = {0};
+  NnrtDataset *set =
+      nnrt_data_open(&(NnrtData){.name = "d", .file = "", .call_count = 1, .calls = &call}, NNRT_DATA_FULL, &error);
+  unlink(name);
+  cr_assert(set, "%s", error.text);
+  return set;
+}
+
+static void write_with(const NnrtDataset *data) {
+  State state = example();
+  NnrtError error = {0};
+  cr_assert(nnrt_checkpoint_write(&net, "train", (uint8_t *)&state, &(NnrtPosition){.data = data}, path, &error));
+}
+
+Test(checkpoint, keeps_tokens) {
+  NnrtDataset *data = words("one two one three");
+  NnrtTokens *tokens;
+  NnrtError error = {0};
+  State found;
+  write_with(data);
+  cr_assert(read_into(&net, &found, NULL, NNRT_LOAD_WEIGHTS).read);
+  cr_assert(nnrt_checkpoint_fits(path, data, "d", &error), "%s", error.text);
+  cr_assert(nnrt_checkpoint_tokens(path, false, &tokens, &error), "%s", error.text);
+  char *before = nnrt_tokens_json(nnrt_data_tokens(data)), *after = nnrt_tokens_json(tokens);
+  cr_assert_str_eq(before, after);
+  free(before);
+  free(after);
+  nnrt_tokens_free(tokens);
+  nnrt_data_close(data);
+}
+
+Test(checkpoint, of_other_tokens_does_not_fit) {
+  NnrtDataset *data = words("one two one three"), *other = words("one two two three");
+  NnrtError error = {0};
+  write_with(data);
+  cr_assert(!nnrt_checkpoint_fits(path, other, "d", &error));
+  cr_assert(strstr(error.text, "was trained on other tokens than data `d` has now: its file, vocabulary or split"),
+            "%s", error.text);
+  nnrt_data_close(data);
+  nnrt_data_close(other);
+}
+
+Test(checkpoint, without_tokens_fits_any) {
+  NnrtDataset *data = words("one two");
+  NnrtTokens *tokens;
+  NnrtError error = {0};
+  write_with(NULL);
+  cr_assert(nnrt_checkpoint_fits(path, data, "d", &error));
+  cr_assert(nnrt_checkpoint_tokens(path, false, &tokens, &error));
+  cr_assert_null(tokens);
+  nnrt_data_close(data);
+}
+
+Test(checkpoint, with_damaged_tokens) {
+  NnrtTokens *tokens;
+  NnrtError error = {0};
+  put_header("{\"__metadata__\":{\"tokens\":\"{}\"},\"a.w\":{\"dtype\":\"F32\",\"shape\":[2],\"data_offsets\":[0,8]}}",
+             8);
+  cr_assert(!nnrt_checkpoint_tokens(path, false, &tokens, &error));
+  cr_assert(strstr(error.text, ": its `tokens` are damaged"), "%s", error.text);
+}
+
 Test(checkpoint, weights_leave_optimizer_slots) {
   State state = example(), found = {.slot = {{1, 1, 1}}};
   NnrtError error;
@@ -231,7 +303,8 @@ Test(checkpoint, broken_files_are_refused) {
                  "\"b\":{\"dtype\":\"F32\",\"shape\":[1],\"data_offsets\":[4,8]}}",
                  8, "overlaps the one before it");
   refuses_header(A_W("[1]", "[0,4]"), 4, "a.w is f32[1] in the file, but f32[2] here");
-  refuses_header("{\"a.w\":{\"dtype\":\"BF16\",\"shape\":[4],\"data_offsets\":[0,8]}}", 8, "a.w is BF16[4] in the file");
+  refuses_header("{\"a.w\":{\"dtype\":\"BF16\",\"shape\":[4],\"data_offsets\":[0,8]}}", 8,
+                 "a.w is BF16[4] in the file");
   refuses_header("{}", 0, "a.w, f32[2], is missing\n");
   put_header(A_W("[2]", "[0,8]"), 8);
   float state[16];

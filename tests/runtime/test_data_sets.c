@@ -346,7 +346,6 @@ Test(transforms, unknown_names) {
   FAILS_CHECK("unknown data source `cvs`; did you mean `csv`?", CALL("cvs", STR("a")));
   FAILS_CHECK("unknown data transform `standardise`; did you mean `standardize`?", CALL("csv", STR("a")),
               BARE("standardise"));
-  FAILS_CHECK("data source `series` is not built yet", CALL("series", STR("a")));
   FAILS_CHECK("data transform `window` is not built yet", CALL("csv", STR("a")), BARE("window"));
   NnrtError error;
   cr_assert_null(nnrt_data_open(&(NnrtData){.name = "d"}, NNRT_DATA_FULL, &error));

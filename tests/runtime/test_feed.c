@@ -97,3 +97,53 @@ Test(feed, errors_come_at_their_batch) {
   cr_assert(strstr(alone.error.text, "set/b/07.png: the PNG image ends too early"), "%s", alone.error.text);
   nnrt_data_close(set);
 }
+
+// ---- text
+enum { WINDOW = 5, TEXT_STEPS = 9 }; // 11 windows: three batches an epoch
+
+static const NnrtValue token_inputs[] = {{.name = "x", .type = NNRT_I64, .rank = 2, .dim = {-1, WINDOW}},
+                                         {.name = "y", .type = NNRT_I64, .rank = 2, .dim = {-1, WINDOW}}};
+static const NnrtFunction of_tokens = {.run = no_work, .input_count = 2, .inputs = token_inputs};
+
+typedef struct Tokens {
+  int64_t x[TEXT_STEPS][BATCH][WINDOW], y[TEXT_STEPS][BATCH][WINDOW], rows[TEXT_STEPS];
+} Tokens;
+
+static void follow_text(const NnrtDataset *set, int first, Tokens *seen) {
+  NnrtCall call;
+  NnrtPart part;
+  NnrtError error = {0};
+  NnrtFrame base = {.threads = 2};
+  NnrtFeed feed,
+      from = {.fill = {.training = true, .seed = 5}, .batch = BATCH, .epoch = first / 3, .epoch_step = first % 3};
+  *seen = (Tokens){0};
+  cr_assert(nnrt_call_new(&call, &of_tokens, &base, BATCH, set, "d", &error), "%s", error.text);
+  cr_assert(nnrt_part_new(&part, set, NNRT_PART_TRAIN, &error));
+  cr_assert(nnrt_feed_begin(&feed, &call, &part, &from, TEXT_STEPS - first, &error));
+  for (int i = first; i < TEXT_STEPS; i++) {
+    cr_assert(nnrt_feed_next(&feed, &error));
+    int64_t rows = seen->rows[i] = call.frame.clock[4];
+    memcpy(seen->x[i], call.inputs[0], (size_t)rows * sizeof seen->x[i][0]);
+    memcpy(seen->y[i], call.inputs[1], (size_t)rows * sizeof seen->y[i][0]);
+  }
+  nnrt_feed_end(&feed);
+  nnrt_part_free(&part);
+  nnrt_call_free(&call);
+}
+
+// A run taken up in the middle of an epoch sees the windows it would have seen.
+Test(feed, text_goes_on_within_an_epoch) {
+  static Tokens whole, later;
+  NnrtDataset *set = OPEN(CALL("text", STR(file_text("it was the best of times, it was the worst of times, it w")),
+                               NAMED("window", INT(WINDOW))));
+  cr_assert_eq(nnrt_data_info(set)->count[0], 11);
+  follow_text(set, 0, &whole);
+  cr_assert_arr_eq(whole.rows, ((int64_t[]){4, 4, 3, 4, 4, 3, 4, 4, 3}), sizeof whole.rows);
+  cr_assert(memcmp(whole.x[0], whole.x[3], sizeof whole.x[0]), "epochs have one order");
+  for (int first = 1; first < TEXT_STEPS; first++) {
+    follow_text(set, first, &later);
+    cr_assert_arr_eq(later.x[first], whole.x[first], (TEXT_STEPS - first) * sizeof whole.x[0], "from %d on", first);
+    cr_assert_arr_eq(later.y[first], whole.y[first], (TEXT_STEPS - first) * sizeof whole.y[0], "from %d on", first);
+  }
+  nnrt_data_close(set);
+}

@@ -225,6 +225,38 @@ Test(train, runs_without_data) {
   linear_free(linear);
 }
 
+// A stamp in the frame's arena: the training step's, or the validation's.
+static void prepare_step(const NnrtFrame *frame) {
+  *(int64_t *)frame->arena = 1;
+}
+
+static void prepare_eval(const NnrtFrame *frame) {
+  *(int64_t *)frame->arena = 2;
+}
+
+static int64_t wrongly_prepared;
+
+static void prepared_step(const NnrtFrame *frame) {
+  wrongly_prepared += *(int64_t *)frame->arena != 1;
+  *(float *)frame->outputs[0] = 0;
+}
+
+static void prepared_eval(const NnrtFrame *frame) {
+  wrongly_prepared += *(int64_t *)frame->arena != 2;
+  *(float *)frame->outputs[0] = 0;
+}
+
+Test(train, each_series_of_calls_is_prepared) {
+  Linear *linear = linear_new();
+  linear->module.arena_bytes = 64;
+  linear->train.train.run = prepared_step, linear->train.train.prepare = prepare_step;
+  linear->train.eval.run = prepared_eval, linear->train.eval.prepare = prepare_eval;
+  NnrtOptions options = linear_options();
+  cr_assert_eq(nnrt_train(&linear->module, &options), 0);
+  cr_expect_eq(wrongly_prepared, 0);
+  linear_free(linear);
+}
+
 Test(train, whole_part_as_one_batch) {
   Linear *linear = linear_new();
   linear->train.batch = -1;

@@ -1,12 +1,12 @@
-// Folders of images: parts, classes, pairs of image and mask. Files and folders whose names begin with a point, and
-// files that are not named as images are, do not count. The order is that of the names' bytes.
+// Folders of samples: parts, classes, pairs of image and mask. Files and folders whose names begin with a point, and
+// files that are not named as the samples are, do not count. The order is that of the names' bytes.
 #include <dirent.h>
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "data/images.h"
+#include "data/folder.h"
 
 typedef struct Names {
   char **name;
@@ -58,8 +58,8 @@ static bool is_folder(const char *folder, const struct dirent *entry) {
   return found;
 }
 
-// The images and the folders in a folder, sorted.
-static bool read_folder(const char *path, Names *images, Names *folders, NnrtError *error) {
+// The files of the kind and the folders in a folder, sorted.
+static bool read_folder(const NnrtFileKind *kind, const char *path, Names *files, Names *folders, NnrtError *error) {
   DIR *dir = opendir(path);
   if (!dir)
     return nnrt_fail(error, "%s: cannot open it: %s", path, strerror(errno));
@@ -68,14 +68,14 @@ static bool read_folder(const char *path, Names *images, Names *folders, NnrtErr
     if (entry->d_name[0] != '.') {
       if (is_folder(path, entry))
         ok = push(folders, entry->d_name);
-      else if (nnrt_image_named(entry->d_name))
-        ok = push(images, entry->d_name);
+      else if (kind->named(entry->d_name))
+        ok = push(files, entry->d_name);
     }
   closedir(dir);
   if (!ok)
     return no_memory(path, error);
-  if (images->count)
-    qsort(images->name, (size_t)images->count, sizeof *images->name, by_bytes);
+  if (files->count)
+    qsort(files->name, (size_t)files->count, sizeof *files->name, by_bytes);
   if (folders->count)
     qsort(folders->name, (size_t)folders->count, sizeof *folders->name, by_bytes);
   return true;
@@ -89,7 +89,7 @@ static bool has_folder(const char *folder, const char *name) {
 }
 
 // ---- the list
-void nnrt_images_list_free(NnrtImageList *list) {
+void nnrt_folder_free(NnrtFolder *list) {
   for (int64_t i = 0; i < list->count; i++) {
     free(list->paths[i]);
     if (list->masks)
@@ -101,10 +101,10 @@ void nnrt_images_list_free(NnrtImageList *list) {
   free(list->paths);
   free(list->masks);
   free(list->classes);
-  *list = (NnrtImageList){0};
+  *list = (NnrtFolder){.kind = list->kind};
 }
 
-static bool make_room(NnrtImageList *list, int64_t more, bool masks) {
+static bool make_room(NnrtFolder *list, int64_t more, bool masks) {
   if (list->count + more <= list->room)
     return true;
   int64_t room = (list->count + more) * 2;
@@ -138,13 +138,13 @@ static char *mask_of(const char *folder, const char *image, NnrtError *error) {
   return NULL;
 }
 
-static bool add_images(NnrtImageList *list, const char *folder, const char *masks, const Names *images, int64_t class,
-                       NnrtError *error) {
-  if (!make_room(list, images->count, masks))
+static bool add_files(NnrtFolder *list, const char *folder, const char *masks, const Names *files, int64_t class,
+                      NnrtError *error) {
+  if (!make_room(list, files->count, masks))
     return no_memory(folder, error);
-  for (int64_t i = 0; i < images->count; i++) {
-    char *path = join(folder, images->name[i]);
-    char *mask = masks && path ? mask_of(masks, images->name[i], error) : NULL;
+  for (int64_t i = 0; i < files->count; i++) {
+    char *path = join(folder, files->name[i]);
+    char *mask = masks && path ? mask_of(masks, files->name[i], error) : NULL;
     if (!path || (masks && !mask)) {
       free(path);
       return path ? false : no_memory(folder, error);
@@ -158,31 +158,32 @@ static bool add_images(NnrtImageList *list, const char *folder, const char *mask
 }
 
 // ---- classes
-static int64_t find_class(const NnrtImageList *list, const char *name) {
+static int64_t find_class(const NnrtFolder *list, const char *name) {
   for (int i = 0; i < list->class_count; i++)
     if (!strcmp(list->class_names[i], name))
       return i;
   return -1;
 }
 
-static bool add_class(NnrtImageList *list, const char *folder, const char *name, NnrtError *error) {
-  Names images = {0}, within = {0};
+static bool add_class(NnrtFolder *list, const char *folder, const char *name, NnrtError *error) {
+  Names files = {0}, within = {0};
   char *path = join(folder, name);
   int64_t class = find_class(list, name);
-  bool ok = path ? read_folder(path, &images, &within, error) : no_memory(folder, error);
+  bool ok = path ? read_folder(list->kind, path, &files, &within, error) : no_memory(folder, error);
   if (ok && class < 0)
     ok = nnrt_fail(error, "%s: there is no class `%s` in the training part", path, name);
-  if (ok && !images.count)
-    ok = nnrt_fail(error, "%s: the folder of class `%s` has no images (.png, .jpg, .jpeg)", path, name);
-  ok = ok && add_images(list, path, NULL, &images, class, error);
+  if (ok && !files.count)
+    ok = nnrt_fail(error, "%s: the folder of class `%s` has no %s (%s)", path, name, list->kind->plural,
+                   list->kind->endings);
+  ok = ok && add_files(list, path, NULL, &files, class, error);
   free(path);
-  free_names(&images);
+  free_names(&files);
   free_names(&within);
   return ok;
 }
 
 // The classes are those of the first part.
-static bool name_classes(NnrtImageList *list, Names *folders) {
+static bool name_classes(NnrtFolder *list, Names *folders) {
   if (list->class_count)
     return true;
   list->class_names = folders->name;
@@ -194,18 +195,18 @@ static bool name_classes(NnrtImageList *list, Names *folders) {
   return true;
 }
 
-static bool list_part(const char *folder, const char *masks, bool flat, NnrtImageList *list, NnrtPartKind part,
+static bool list_part(const char *folder, const char *masks, bool flat, NnrtFolder *list, NnrtPartKind part,
                       NnrtError *error) {
-  Names images = {0}, folders = {0};
+  Names files = {0}, folders = {0};
   int64_t before = list->count;
-  bool ok = read_folder(folder, &images, &folders, error);
+  bool ok = read_folder(list->kind, folder, &files, &folders, error);
   if (ok && (flat || !folders.count)) {
-    ok = images.count ? add_images(list, folder, masks, &images, -1, error)
-                      : nnrt_fail(error, "%s: the folder has no images (.png, .jpg, .jpeg)%s", folder,
-                                  flat ? "" : " and no folders of classes");
-  } else if (ok && images.count) {
-    ok = nnrt_fail(error, "%s: images stand beside folders of classes, %s beside %s: which class are they?", folder,
-                   images.name[0], folders.name[0]);
+    ok = files.count ? add_files(list, folder, masks, &files, -1, error)
+                     : nnrt_fail(error, "%s: the folder has no %s (%s)%s", folder, list->kind->plural,
+                                 list->kind->endings, flat ? "" : " and no folders of classes");
+  } else if (ok && files.count) {
+    ok = nnrt_fail(error, "%s: %s stand beside folders of classes, %s beside %s: which class are they?", folder,
+                   list->kind->plural, files.name[0], folders.name[0]);
   } else if (ok) {
     ok = name_classes(list, &folders) || no_memory(folder, error);
     for (int64_t i = 0; ok && i < folders.count; i++)
@@ -215,12 +216,12 @@ static bool list_part(const char *folder, const char *masks, bool flat, NnrtImag
   if (ok && (list->classes[0] < 0) != (list->classes[before] < 0))
     ok = nnrt_fail(error, "%s: folders of classes are in one of the training part and this one, but not in both",
                    folder);
-  free_names(&images);
+  free_names(&files);
   free_names(&folders);
   return ok;
 }
 
-bool nnrt_images_list(const char *folder, const char *masks, bool flat, NnrtImageList *list, NnrtError *error) {
+bool nnrt_folder_list(const char *folder, const char *masks, bool flat, NnrtFolder *list, NnrtError *error) {
   static const char *const names[] = {"train", "val", "test"};
   if (!nnrt_is_folder(folder))
     return nnrt_fail(error, "%s: there is no such folder", folder);
@@ -238,19 +239,37 @@ bool nnrt_images_list(const char *folder, const char *masks, bool flat, NnrtImag
   return ok;
 }
 
-bool nnrt_images_list_flat(const char *path, NnrtImageList *list, NnrtError *error) {
-  Names images = {0}, folders = {0};
+bool nnrt_folder_keep(const NnrtFolder *list, NnrtDataset *set) {
+  int64_t first = 0;
+  set->rows = list->count;
+  for (NnrtPartKind part = NNRT_PART_TRAIN; part <= NNRT_PART_TEST; first += list->part[part++])
+    if (!nnrt_set_part(set, part, first, list->part[part]))
+      return false;
+  if (!list->class_count)
+    return true;
+  const char *const *names = (const char *const *)nnrt_data_texts(set, list->class_names, list->class_count);
+  set->classes = nnrt_data_alloc(set, list->count, sizeof *set->classes);
+  if (!names || !set->classes)
+    return false;
+  memcpy(set->classes, list->classes, (size_t)list->count * sizeof *list->classes);
+  nnrt_set_y_class(set, list->class_count, names);
+  return true;
+}
+
+bool nnrt_folder_list_flat(const char *path, NnrtFolder *list, NnrtError *error) {
+  Names files = {0}, folders = {0};
   bool ok;
   if (nnrt_is_folder(path)) {
-    ok = read_folder(path, &images, &folders, error) &&
-         (images.count ? add_images(list, path, NULL, &images, -1, error)
-                       : nnrt_fail(error, "%s: the folder has no images (.png, .jpg, .jpeg)", path));
+    ok = read_folder(list->kind, path, &files, &folders, error) &&
+         (files.count
+              ? add_files(list, path, NULL, &files, -1, error)
+              : nnrt_fail(error, "%s: the folder has no %s (%s)", path, list->kind->plural, list->kind->endings));
   } else {
     ok = make_room(list, 1, false) && (list->paths[0] = strdup(path)) ? true : no_memory(path, error);
     list->count = ok;
   }
   list->part[NNRT_PART_TEST] = list->count;
-  free_names(&images);
+  free_names(&files);
   free_names(&folders);
   return ok;
 }

@@ -1,0 +1,114 @@
+// Lists of calls: walking through them, and where barriers must stand. Two calls need one between them if a thread may
+// touch in the second what another has touched in the first, and one of them writes; calls of a loop follow themselves.
+#include "loops/calls.h"
+
+void loops_visit(const LCalls *calls, LVisit *visit, void *context) {
+  for (int i = 0; i < calls->count; i++) {
+    const LCall *call = &calls->data[i];
+    if (call->loop)
+      loops_visit(&call->loop->calls, visit, context);
+    else
+      visit(context, call);
+  }
+}
+
+typedef struct Use {
+  const LKernel *kernel;
+  LSpace space;
+  bool found;
+} Use;
+
+static void find_use(void *context, const LCall *call) {
+  Use *use = context;
+  if (use->kernel && call->kernel != use->kernel)
+    return;
+  use->found = use->found || use->kernel;
+  for (int b = 0; b < call->kernel->buffers.count; b++)
+    use->found = use->found || call->places[b].space == use->space;
+}
+
+bool loops_use(const LEntry *entry, const LKernel *kernel) {
+  Use use = {.kernel = kernel};
+  loops_visit(&entry->calls, find_use, &use);
+  return use.found;
+}
+
+bool loops_touch(const LEntry *entry, LSpace space) {
+  Use use = {.space = space};
+  loops_visit(&entry->calls, find_use, &use);
+  return use.found;
+}
+
+int64_t lplace_extent(const LPlace *place, const LBuffer *buffer) {
+  int64_t bytes = buffer->length * ltype_bytes(buffer->type);
+  for (int i = 0; i < MAX_LOOPS && place->strides[i].loop; i++) {
+    const LStride *stride = &place->strides[i];
+    bytes += stride->bytes * (stride->turns ? 1 : stride->loop->length - 1);
+  }
+  return bytes;
+}
+
+// ---- barriers
+typedef struct Touch {
+  LPlace place;
+  int64_t bytes;
+  bool written, one_thread;
+} Touch;
+
+typedef VEC(Touch) Touches;
+
+bool kernel_on_one_thread(const LKernel *kernel) {
+  for (int i = 0; i < kernel->body.count; i++)
+    if (kernel->body.data[i]->kind == LS_PARALLEL)
+      return false;
+  return true;
+}
+
+static bool conflict(const Touch *a, const Touch *b) {
+  if ((a->one_thread && b->one_thread) || !(a->written || b->written))
+    return false;
+  if (a->place.space != b->place.space || a->place.index != b->place.index)
+    return false;
+  return a->place.offset < b->place.offset + b->bytes && b->place.offset < a->place.offset + a->bytes;
+}
+
+static bool needs_barrier(const Touches *before, const Touches *now) {
+  for (int i = 0; i < before->count; i++)
+    for (int k = 0; k < now->count; k++)
+      if (conflict(&before->data[i], &now->data[k]))
+        return true;
+  return false;
+}
+
+static void add_touches(Arena *arena, Touches *touches, const LCall *call) {
+  for (int i = 0; call->loop && i < call->loop->calls.count; i++)
+    add_touches(arena, touches, &call->loop->calls.data[i]);
+  for (int i = 0; !call->loop && i < call->kernel->buffers.count; i++) {
+    const LBuffer *buffer = call->kernel->buffers.data[i];
+    Touch touch = {call->places[i], lplace_extent(&call->places[i], buffer), buffer->written, kernel_on_one_thread(call->kernel)};
+    vec_push(arena, touches, touch);
+  }
+}
+
+// `since`: what was touched since the last barrier.
+static void set_barriers(Arena *arena, LCalls *calls, Touches *since) {
+  for (int i = 0; i < calls->count; i++) {
+    LCall *call = &calls->data[i];
+    Touches touches = {0}, inside = {0};
+    add_touches(arena, &touches, call);
+    if (call->loop) { // the round before may have touched all of it
+      add_touches(arena, &inside, call);
+      set_barriers(arena, &call->loop->calls, &inside);
+    }
+    call->barrier = needs_barrier(since, &touches);
+    if (call->barrier)
+      since->count = 0;
+    for (int k = 0; k < touches.count; k++)
+      vec_push(arena, since, touches.data[k]);
+  }
+}
+
+void calls_set_barriers(Arena *arena, LCalls *calls) {
+  Touches since = {0};
+  set_barriers(arena, calls, &since);
+}
