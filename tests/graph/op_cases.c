@@ -380,6 +380,7 @@ const OpCase op_cases[] = {
      build_attention_both,
      .differentiable = 7,
      .tolerance = 2e-5},
+    {"attention in a scan", OP_attention, 3, {T(N, 3), T(4, N, 3), T(5, 3)}, build_attention_scan, .differentiable = 7},
     {"attention_lse",
      OP_attention_lse,
      3,
