@@ -37,8 +37,8 @@ static void compile_graph(Compilation *result, Graph *graph, const char *entry, 
       .fuse = !options->no_fuse && !options->check, .order = !options->no_order, .plan = !options->no_plan};
   graph = pass_scan(optimise(graph, use != EVALUATE, options));
   KernelGraph *kernels = fuse(arena, graph, &kernel_options);
-  if (use != ONCE && !options->no_prepare && !options->check)
-    prepare(kernels);
+  if (!options->no_prepare && !options->check)
+    (use == ONCE ? prepare_scans : prepare)(kernels);
   order(kernels, &kernel_options);
   plan(kernels, &kernel_options);
   schedule(result->loops, kernels, entry, target);

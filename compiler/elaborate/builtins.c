@@ -39,7 +39,7 @@ bool builtin_flag(Elab *e, const BuiltinCall *c, int at, const char *name, bool 
 }
 
 bool builtin_later(const char *name) {
-  static const char *const later[] = {"attention", "bidirectional", "embedding", "gradient", "gru", "lstm", "rnn"};
+  static const char *const later[] = {"bidirectional", "gradient", "gru", "lstm", "rnn"};
   for (size_t i = 0; i < sizeof later / sizeof *later; i++)
     if (!strcmp(later[i], name))
       return true;

@@ -374,9 +374,12 @@ static bool packing_a_pays(const Lower *lower, const Product *product, Strides s
 }
 
 static bool packing_b_pays(const Lower *lower, const Product *product, Strides strides) {
+  enum { FEW = 4 };
   int64_t rows = nest_capacity(lower, &product->m, 1);
   if (!may_pack(lower, product))
     return false;
+  if (nest_steady(lower, product->node->inputs[1]) && product->n > product->nr)
+    return rows >= FEW; // it is done once for many calls
   if (strides.across > 1)
     return rows > product->mr;
   int64_t bytes = packed_size(lower, product) * ltype_bytes(product->type);

@@ -486,6 +486,24 @@ ERROR(group_norm_rank, "test \"a\" { expect group_norm(ones([6]), 3) == 0 }", "1
 ERROR(response_size, X4 "expect local_response_norm(x, 0) == 0 }", "2:8", "local_response_norm: over 0 channels", NULL)
 ERROR(shuffle_groups, X4 "expect channel_shuffle(x, 4) == 0 }", "2:8",
       "channel_shuffle: 6 channels cannot be split into 4 groups", NULL)
+ERROR(heads_width, X4 "expect multi_head_attention(x[0], 4) == 0 }", "2:8",
+      "multi_head_attention: 6 features cannot be split into 4 heads", NULL)
+ERROR(heads_shared, X4 "expect multi_head_attention(x[0], 3, kv_heads: 2) == 0 }", "2:8",
+      "multi_head_attention: 3 heads cannot share 2 heads of keys and values", NULL)
+ERROR(keys_and_values, X4 "expect attention(x, x[:, :, :3], x) == 0 }", "2:8",
+      "`attend`: there must be as many keys as values, not f32[2, 5, 3, 6] and f32[2, 5, 5, 6]", NULL)
+ERROR(score_bias, X4 "expect attention(x, x, x, bias: ones([5, 4], f32)) == 0 }", "2:8",
+      "shapes f32[2, 5, 5, 5] and f32[5, 4] do not match", NULL)
+ERROR(key_mask_length, X4 "expect multi_head_attention(x[0], 2, keys: ones([5, 4], bool)) == 0 }", "2:8",
+      "key_mask: bools of shape [5, 4] are not of 5 keys", NULL)
+ERROR(key_mask_reals, X4 "expect multi_head_attention(x[0], 2, keys: 2.5) == 0 }", "2:8",
+      "the float 2.5 is not a whole number, and does not fit a tensor of i64", NULL)
+ERROR(rotary_odd, X4 "expect rotary_positions(x[..., :5]) == 0 }", "2:8",
+      "rotary_positions: features are turned in pairs, and 5 is odd", NULL)
+ERROR(patch_size, X4 "expect patch_embedding(x, 2, 8) == 0 }", "2:8",
+      "patch_embedding: an image of 5 x 5 has no whole number of patches of 2", NULL)
+ERROR(embedding_of_reals, X4 "expect embedding(x * ones([6], f32), 3, 8) == 0 }", "2:8",
+      "indices must be whole numbers, but these are f32[2, 5, 5, 6]", "write cast(…, i64)")
 ERROR(spatial_rate, X4 "expect spatial_dropout(x, 1.0) == 0 }", "2:8",
       "spatial_dropout: the rate is a fraction, from 0 to below 1, not 1", NULL)
 ERROR(depth_rate, X4 "expect stochastic_depth(x, -0.5) == 0 }", "2:8",

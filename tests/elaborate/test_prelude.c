@@ -7,3 +7,8 @@ Test(prelude, values, .timeout = 120) {
   int status = system(NNC_BINARY " test " NNC_SOURCE_DIR "/tests/elaborate/prelude_values.nn >&2");
   cr_expect_eq(status, 0);
 }
+
+Test(prelude, attention, .timeout = 120) {
+  int status = system(NNC_BINARY " test " NNC_SOURCE_DIR "/tests/elaborate/attention_values.nn >&2");
+  cr_expect_eq(status, 0);
+}

@@ -336,6 +336,9 @@ const OpCase op_cases[] = {
      build_conv_weight_volume,
      .differentiable = 3},
     {"conv_weight, spread", OP_conv_weight, 2, {T(N, 3, 2), T(N, 5, 1)}, build_conv_weight_spread, .differentiable = 3},
+    {"scan to its end", OP_scan, 3, {T(N, 3), T(4, N, 3), T(3, 3)}, build_scan_last, .differentiable = 7},
+    {"scan, its steps from the end", OP_scan_result, 3, {T(N, 3), T(4, N, 3), T(3, 3)}, build_scan_steps, .differentiable = 7},
+    {"scan, steps and end", OP_scan_result, 3, {T(N, 3), T(4, N, 3), T(3, 3)}, build_scan_both, .differentiable = 7},
     {"attention", OP_attention, 3, {T(N, 5, 3), T(N, 4, 3), T(N, 4, 2)}, build_attention, .differentiable = 7},
     {"attention, causal",
      OP_attention,
@@ -390,9 +393,6 @@ const OpCase op_cases[] = {
     {"attention_dq", OP_attention_dq, 3, {T(N, 4, 3), T(N, 5, 3), T(N, 5, 3)}, build_attention_dq, .differentiable = 0},
     {"attention_dk", OP_attention_dk, 3, {T(N, 4, 3), T(N, 5, 3), T(N, 5, 3)}, build_attention_dk, .differentiable = 0},
     {"attention_dv", OP_attention_dv, 3, {T(N, 4, 3), T(N, 5, 3), T(N, 5, 3)}, build_attention_dv, .differentiable = 0},
-    {"scan to its end", OP_scan, 3, {T(N, 3), T(4, N, 3), T(3, 3)}, build_scan_last, .differentiable = 7},
-    {"scan, its steps from the end", OP_scan_result, 3, {T(N, 3), T(4, N, 3), T(3, 3)}, build_scan_steps, .differentiable = 7},
-    {"scan, steps and end", OP_scan_result, 3, {T(N, 3), T(4, N, 3), T(3, 3)}, build_scan_both, .differentiable = 7},
 };
 const int op_case_count = sizeof op_cases / sizeof *op_cases;
 

@@ -1,4 +1,4 @@
-"""Reference values by another system: writes the .nn files of this folder but figures.nn and those of make_windows.py.
+"""Reference values by another system: writes the .nn files of this folder but figures*.nn and those of the other make_*.py.
 
 Each file holds `test` blocks whose expected values and gradients PyTorch computed in double precision from the same
 numbers. A gradient is had by an optimizer that gives it back as the new parameter. Values are compared by `close`

@@ -1,5 +1,6 @@
-// Each .nn file here against values of another system (make.py, make_windows.py) or worked by hand (figures*.nn): `nnc test` on both
-// backends must hold every expectation; with folding off too, since tests without inputs fold to constants in part.
+// Each .nn file here against values of another system (make.py, make_windows.py, make_attention.py) or worked by hand
+// (figures*.nn): `nnc test` on both backends must hold every expectation; with folding off too, since tests without inputs
+// fold to constants in part.
 #include <criterion/criterion.h>
 #include <math.h>
 #include <stdarg.h>
@@ -79,6 +80,14 @@ Test(reference, windows_unfolded) {
 Test(reference, norms) {
   must_hold("", "norms.nn");
   must_hold("--disable=fold", "norms.nn");
+}
+
+Test(reference, attention, .timeout = 120) {
+  must_hold("", "attention.nn");
+}
+
+Test(reference, attention_unfolded, .timeout = 120) {
+  must_hold("--disable=fold", "attention.nn");
 }
 
 Test(reference, figures) {
