@@ -177,10 +177,9 @@ static Node *build_scatter_middle(Graph *g, Node **in) {
   return graph_node(g, OP_scatter_add, 3, in, &(Attr){.axis_count = 1, .axis = {1}}, NULL);
 }
 
+#include "graph/op_cases_attention.h"
 #include "graph/op_cases_scan.h"
 #include "graph/op_cases_window.h"
-
-#include "graph/op_cases_attention.h"
 
 #define ONE(name, ...)                                                                                                 \
   { #name, OP_##name, 1, {T(N, 3) }, build_##name, __VA_ARGS__ }
@@ -384,6 +383,7 @@ const OpCase op_cases[] = {
      build_attention_both,
      .differentiable = 7,
      .tolerance = 2e-5},
+    {"attention in a scan", OP_attention, 3, {T(N, 3), T(4, N, 3), T(5, 3)}, build_attention_scan, .differentiable = 7},
     {"attention_lse",
      OP_attention_lse,
      3,

@@ -42,3 +42,15 @@ static Node *build_attention_dk(Graph *g, Node **in) {
 static Node *build_attention_dv(Graph *g, Node **in) {
   return attention_slope(g, OP_attention_dv, in);
 }
+
+// Each step asks the same keys: h := tanh(attention of h + x).
+static Node *build_attention_scan(Graph *g, Node **in) {
+  Graph *body = graph_new(g->arena, "body", g->batch);
+  Node *h = graph_input(body, "h", in[0]->type), *x = graph_input(body, "x", scan_step_type(&in[1]->type));
+  Node *k = graph_input(body, "k", in[2]->type), *query = graph_reshape(body, h, &SHAPE(N, 1, 3));
+  Node *o = graph_reshape(body, graph_attention(body, query, k, k, NULL, false, 0.6), &h->type);
+  Node *next = graph_unary(body, OP_tanh, graph_binary(body, OP_add, o, x));
+  vec_push(g->arena, &body->outputs, ((GraphOutput){"h", next}));
+  GraphScan scan = {.body = body, .carried = 1, .sequences = 1, .length = 4};
+  return graph_scan_result(g, graph_scan(g, &scan, in, 3), 0);
+}
