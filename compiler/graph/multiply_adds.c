@@ -42,6 +42,9 @@ int64_t graph_multiply_adds(const Graph *graph, int64_t batch) {
   for (int i = 0; i < graph->nodes.count; i++) {
     const Node *node = graph->nodes.data[i];
     switch (node->op) {
+    case OP_scan:
+      sum += node->attr.scan->length * graph_multiply_adds(node->attr.scan->body, batch);
+      break;
     case OP_matmul:
       sum += type_count(&node->type, batch) * matmul_depth(node, batch);
       break;

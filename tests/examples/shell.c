@@ -14,7 +14,7 @@ Shell *shell_open(void) {
   strcpy(shell->folder, "/tmp/nnc-test-XXXXXX");
   if (!mkdtemp(shell->folder))
     abort();
-  shell_run(shell, "cp %s/examples/*.nn %s/examples/*.csv .", NNC_SOURCE_DIR, NNC_SOURCE_DIR);
+  shell_run(shell, "cd %s/examples && cp *.nn *.csv *.txt \"$OLDPWD\"", NNC_SOURCE_DIR);
   return shell;
 }
 

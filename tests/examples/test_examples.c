@@ -244,6 +244,31 @@ Test(examples, unet_finds_shapes, .timeout = 300) {
   must_reach("$NNC run unet_shapes.nn --set samples=700 --epochs 5", "mean_iou", 0.45);
 }
 
+// ---- recurrent networks
+
+Test(examples, an_lstm_foretells_passengers_better_than_a_line, .timeout = 120) {
+  Shell *shell = shell_open();
+  must_run(shell, "airline_lstm.nn");
+  double recurrent = shell_number(shell, "mae");
+  shell_run(shell, "$NNC run airline_lstm.nn linear");
+  cr_assert(recurrent < 0.18 && recurrent < shell_number(shell, "mae"), "%g\n%s", recurrent, shell->output);
+  shell_close(shell);
+}
+
+Test(examples, digits_are_read_row_by_row, .timeout = 300) {
+  must_reach("$NNC run digits_lstm.nn --epochs 6", "accuracy", 0.86);
+}
+
+Test(examples, an_lstm_learns_sonnets, .timeout = 300) {
+  skip_with_sanitizers();
+  must_reach("$NNC run char_lstm.nn --set units=64 --epochs 4", "val.accuracy", 0.28);
+}
+
+Test(examples, dates_are_rewritten_sign_by_sign, .timeout = 300) {
+  skip_with_sanitizers();
+  must_reach("$NNC run dates_lstm.nn --epochs 5", "right", 0.95);
+}
+
 // ---- what a person does wrong on the command line: said at once, in one line, with exit status 1 or argp's 64
 
 static void must_say(const char *command, int status, const char *text) {

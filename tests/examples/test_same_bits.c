@@ -111,6 +111,25 @@ Test(same_bits, resumed_across_an_unfreeze_and_in_executables) {
   shell_close(shell);
 }
 
+#define SONNETS "char_lstm.nn --set units=128 --quiet --checkpoint"
+
+Test(same_bits, of_recurrences, .timeout = 300) {
+  static const char *const ways[] = {
+      "$NNC run " SONNETS " other.safetensors --steps 12 --threads 1",
+      "$NNC run " SONNETS " other.safetensors --steps 5 && $NNC run " SONNETS " other.safetensors --steps 12 --resume",
+      "$NNC run " SONNETS " other.safetensors --steps 12 --disable fuse",
+      "$NNC build --set units=128 char_lstm.nn -o lstm --cc gcc && ./lstm train --quiet --checkpoint other.safetensors --steps 12",
+  };
+  Shell *shell = shell_open();
+  shell_run(shell, "$NNC run " SONNETS " whole.safetensors --steps 12 --threads 2");
+  cr_assert(shell->status == 0, "%s", shell->output);
+  for (int i = 0; i < 4; i++) {
+    cr_assert(shell_run(shell, "rm -f other.*; %s", ways[i]) == 0, "%s", shell->output);
+    cr_assert(shell_same_files(shell, "whole.last.safetensors", "other.last.safetensors"), "%s: other bits", ways[i]);
+  }
+  shell_close(shell);
+}
+
 Test(same_bits, the_executable_is_small_and_needs_little) {
 #ifdef NNC_SANITIZE
   cr_skip("skipped: sanitizers make it large");
