@@ -74,6 +74,8 @@ typedef struct GraphScan {
   bool reverse; // from the last element to the first; yields stay where their elements are
 } GraphScan;
 
+enum { MAX_NESTED_SCANS = 4 };
+
 typedef struct Attr {
   int axis_count;
   int axis[MAX_RANK]; // axes of a reduction or reverse (ascending), permutation of a transpose, or the one axis

@@ -223,6 +223,8 @@ static const int64_t *scratch_places(Arena *arena, const KernelGraph *graph) {
 static void lower_kernels(Schedule *schedule, int before, Calls *calls, Calls *ahead);
 
 // ---- scans
+_Static_assert((int)MAX_NESTED_SCANS <= (int)MAX_LOOPS, "a place moves with every loop around it");
+
 typedef struct ScanPlaces {
   Schedule *around;
   Lower lower; // of the graph around
