@@ -12,6 +12,7 @@ static Graph *optimise(Graph *graph, bool trained, const CompileOptions *options
   graph = options->no_fold ? graph : pass_fold(graph);
   graph = options->no_simplify ? graph : pass_simplify(graph);
   graph = options->no_cse ? graph : pass_cse(graph);
+  graph = options->no_hoist ? graph : pass_hoist(graph);
   graph = options->no_norm || trained ? graph : pass_fold_norm(graph);
   graph = options->no_dce ? graph : pass_dce(graph);
   for (int i = 0; i < graph->nodes.count; i++) {
@@ -37,8 +38,8 @@ static void compile_graph(Compilation *result, Graph *graph, const char *entry, 
       .fuse = !options->no_fuse && !options->check, .order = !options->no_order, .plan = !options->no_plan};
   graph = pass_scan(optimise(graph, use != EVALUATE, options));
   KernelGraph *kernels = fuse(arena, graph, &kernel_options);
-  if (use != ONCE && !options->no_prepare && !options->check)
-    prepare(kernels);
+  if (!options->no_prepare && !options->check)
+    (use == ONCE ? prepare_scans : prepare)(kernels);
   order(kernels, &kernel_options);
   plan(kernels, &kernel_options);
   schedule(result->loops, kernels, entry, target);
@@ -139,7 +140,7 @@ bool compile_disable(CompileOptions *options, const char *pass) {
     bool *off;
   } passes[] = {{"fold", &options->no_fold}, {"simplify", &options->no_simplify}, {"cse", &options->no_cse},
                 {"dce", &options->no_dce},   {"fuse", &options->no_fuse},         {"order", &options->no_order},
-                {"plan", &options->no_plan}, {"norm", &options->no_norm},         {"prepare", &options->no_prepare}};
+                {"plan", &options->no_plan}, {"norm", &options->no_norm},         {"prepare", &options->no_prepare}, {"hoist", &options->no_hoist}};
   for (size_t i = 0; i < sizeof passes / sizeof *passes; i++)
     if (strcmp(pass, passes[i].name) == 0)
       return *passes[i].off = true;

@@ -12,7 +12,7 @@
 
 const char *argp_program_version = "nnc " NNC_VERSION;
 
-typedef enum Command { COMMAND_RUN, COMMAND_EVAL, COMMAND_PREDICT, COMMAND_TEST, COMMAND_BUILD, COMMAND_EMIT, COMMAND_PLAN,
+typedef enum Command { COMMAND_RUN, COMMAND_EVAL, COMMAND_PREDICT, COMMAND_GENERATE, COMMAND_TEST, COMMAND_BUILD, COMMAND_EMIT, COMMAND_PLAN,
                        COMMAND_MODELS, COMMAND_COUNT } Command;
 
 static const struct {
@@ -20,7 +20,8 @@ static const struct {
   int least, most;
 } commands[COMMAND_COUNT] = {
     [COMMAND_RUN] = {"run", "FILE [BLOCK]", 1, 2},       [COMMAND_EVAL] = {"eval", "FILE [BLOCK]", 1, 2},
-    [COMMAND_PREDICT] = {"predict", "FILE INPUT [NAME]", 2, 3}, [COMMAND_TEST] = {"test", "FILE", 1, 1},
+    [COMMAND_PREDICT] = {"predict", "FILE INPUT [NAME]", 2, 3}, [COMMAND_GENERATE] = {"generate", "FILE [BLOCK]", 1, 2},
+    [COMMAND_TEST] = {"test", "FILE", 1, 1},
     [COMMAND_BUILD] = {"build", "FILE [NAME] -o EXE", 1, 2},    [COMMAND_EMIT] = {"emit", "STAGE FILE [NAME]", 2, 3},
     [COMMAND_PLAN] = {"plan", "FILE [NAME]", 1, 2},      [COMMAND_MODELS] = {"models", "FILE", 1, 1}};
 
@@ -41,7 +42,7 @@ enum Key { KEY_SET = 256, KEY_DISABLE, KEY_CC, KEY_CPU, KEY_BACKEND, KEY_EMBED, 
 static const struct argp_option options[] = {
     {0, 0, 0, 0, "Compiling:", 1},
     {"set", KEY_SET, "NAME=VALUE", 0, "give the constant NAME another value", 0},
-    {"disable", KEY_DISABLE, "PASS", 0, "leave out fold, simplify, cse, dce, fuse, order or plan, or prepare, and results stay the same; or norm, which folds normalisation into the weights of convolutions that are not being trained", 0},
+    {"disable", KEY_DISABLE, "PASS", 0, "leave out fold, simplify, cse, dce, fuse, order, plan, prepare or hoist, and results stay the same; or norm, which folds normalisation into the weights of convolutions that are not being trained", 0},
     {"target-cpu", KEY_CPU, "CPU", 0, "compile for this processor (default: native)", 0},
     {0, 0, 0, 0, "Building:", 2},
     {"output", 'o', "FILE", 0, "the executable of `build`, the file `predict` writes to", 0},
@@ -52,7 +53,7 @@ static const struct argp_option options[] = {
     {"weights", KEY_WEIGHTS, "FILE", 0, "the checkpoint whose weights --embed takes", 0},
     {0, 0, 0, 0, "Running:", 3},
     {"resume", KEY_RESUME, 0, 0, "go on where the last run stopped", 0},
-    {"checkpoint", KEY_CHECKPOINT, "FILE", 0, "the checkpoint to save to, resume from, evaluate or predict with", 0},
+    {"checkpoint", KEY_CHECKPOINT, "FILE", 0, "the checkpoint to save to, resume from, evaluate, predict or generate with", 0},
     {"no-save", KEY_NO_SAVE, 0, 0, "write no checkpoint", 0},
     {"seed", KEY_SEED, "N", 0, "another seed", 0},
     {"epochs", KEY_EPOCHS, "N", 0, "another number of epochs", 0},
@@ -105,7 +106,7 @@ static void parse_command(struct argp_state *state, CommandLine *line, const cha
   const char *near = diag_nearest(name, names, COMMAND_COUNT);
   if (near)
     argp_error(state, "there is no command `%s`; did you mean `%s`?", name, near);
-  argp_error(state, "there is no command `%s`; the commands are run, eval, predict, test, build, emit, plan and models", name);
+  argp_error(state, "there is no command `%s`; the commands are run, eval, predict, generate, test, build, emit, plan and models", name);
 }
 
 static void parse_argument(struct argp_state *state, CommandLine *line, const char *text) {
@@ -121,10 +122,11 @@ static void parse_argument(struct argp_state *state, CommandLine *line, const ch
 static error_t parse_option(int key, char *text, struct argp_state *state) {
   CommandLine *line = state->input;
   switch (key) {
+  case ARGP_KEY_INIT: state->child_inputs[0] = &line->run; break;
   case KEY_SET: parse_set(state, line, text); break;
   case KEY_DISABLE:
     if (!compile_disable(&line->compile, text))
-      argp_error(state, "--disable: there is no pass `%s`; the passes are fold, simplify, cse, dce, fuse, order, plan, prepare and norm", text);
+      argp_error(state, "--disable: there is no pass `%s`; the passes are fold, simplify, cse, dce, fuse, order, plan, prepare, hoist and norm", text);
     break;
   case KEY_CPU: line->build.cc.cpu = line->compile.cpu = parse_cpu(state, text); break;
   case KEY_CC: line->build.cc.cc = text; break;
@@ -150,7 +152,7 @@ static error_t parse_option(int key, char *text, struct argp_state *state) {
   case ARGP_KEY_ARG: parse_argument(state, line, text); break;
   case ARGP_KEY_END:
     if (line->argument_count < 0)
-      argp_error(state, "which command? run, eval, predict, test, build, emit, plan or models");
+      argp_error(state, "which command? run, eval, predict, generate, test, build, emit, plan or models");
     else if (line->argument_count < commands[line->command].least)
       argp_error(state, "nnc %s %s", commands[line->command].name, commands[line->command].arguments);
     break;
@@ -159,21 +161,24 @@ static error_t parse_option(int key, char *text, struct argp_state *state) {
   return 0;
 }
 
+static const struct argp_child children[] = {{&nnrt_sampling_argp, 0, "Generating text:", 4}, {0}};
+
 static const struct argp parser = {
     options, parse_option,
-    "run FILE [BLOCK]\neval FILE [BLOCK]\npredict FILE INPUT [NAME]\ntest FILE\nbuild FILE [NAME] -o EXE\nemit STAGE FILE [NAME]\nplan FILE [NAME]\nmodels FILE",
+    "run FILE [BLOCK]\neval FILE [BLOCK]\npredict FILE INPUT [NAME]\ngenerate FILE [BLOCK]\ntest FILE\nbuild FILE [NAME] -o EXE\nemit STAGE FILE [NAME]\nplan FILE [NAME]\nmodels FILE",
     "A compiler for neural networks.\v"
     "run      train at once\n"
     "eval     losses and metrics of the checkpoint on validation and test samples\n"
     "predict  results of the checkpoint for the samples of a file\n"
+    "generate text from the checkpoint of a model trained on text\n"
     "test     run the `test` blocks on both backends\n"
-    "build    make an executable that has train, eval and predict\n"
+    "build    make an executable that has train, eval, predict and generate\n"
     "emit     print a stage: ast, graph, kernels, loops, c, llvm or asm\n"
     "plan     the map of the arena, parameters and multiply-adds of a step\n"
     "models   parameters, states and multiply-adds of each model\n"
     "NAME is a train block or a model of the file; without it emit and plan show all that is compiled. "
     "predict and build take a model by its name as if nothing trained it: its results are as they come",
-    0, 0, 0};
+    children, 0, 0};
 
 static double monotonic(void) {
   struct timespec now;
@@ -189,6 +194,7 @@ static int execute(CommandLine *line, const Compilation *compilation) {
   case COMMAND_RUN: return session_run(line->arena, compilation, SESSION_TRAIN, &line->run);
   case COMMAND_EVAL: return session_run(line->arena, compilation, SESSION_EVAL, &line->run);
   case COMMAND_PREDICT: return session_run(line->arena, compilation, SESSION_PREDICT, &line->run);
+  case COMMAND_GENERATE: return session_run(line->arena, compilation, SESSION_GENERATE, &line->run);
   case COMMAND_TEST: return session_test(line->arena, compilation, &line->build.cc);
   case COMMAND_BUILD: return session_build(line->arena, compilation, &line->build);
   case COMMAND_EMIT: show_stage(line->arena, compilation, line->arguments[0], &line->build.cc); return 0;
@@ -205,8 +211,9 @@ static void choose_entries(CommandLine *line) {
   CompileOptions *compile = &line->compile;
   compile->override_count = line->overrides.count;
   compile->overrides = line->overrides.data;
-  compile->training = command != COMMAND_PREDICT && command != COMMAND_TEST && !line->build.embed;
-  compile->prediction = command == COMMAND_PREDICT || command == COMMAND_BUILD || command == COMMAND_EMIT;
+  bool only_predicts = command == COMMAND_PREDICT || command == COMMAND_GENERATE;
+  compile->training = !only_predicts && command != COMMAND_TEST && !line->build.embed;
+  compile->prediction = only_predicts || command == COMMAND_BUILD || command == COMMAND_EMIT;
   compile->tests = command == COMMAND_TEST;
   compile->no_init = compile->tests; // a test computes initial values itself
   compile->models_only = command == COMMAND_MODELS;
@@ -226,6 +233,8 @@ static void choose_entries(CommandLine *line) {
   }
   if (command == COMMAND_PREDICT)
     line->run.input = line->arguments[1];
+  if (command == COMMAND_GENERATE)
+    line->run.block = line->arguments[1];
 }
 
 // What is named beside the file; for run and eval that is seen to when they start.
@@ -244,7 +253,8 @@ int main(int argc, char **argv) {
   Arena *arena = arena_new();
   Diag *diag = diag_new(arena);
   CommandLine line = {.arena = arena, .argument_count = -1};
-  line.run = (NnrtOptions){.seed = -1, .epochs = -1, .steps = -1, .batch = -1, .clock = seconds};
+  nnrt_options_init(&line.run);
+  line.run.clock = seconds;
   argp_parse(&parser, argc, argv, 0, NULL, &line);
   choose_entries(&line);
   if (line.command == COMMAND_EMIT && !show_knows(line.arguments[0])) {

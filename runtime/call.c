@@ -48,7 +48,7 @@ static bool allocate(NnrtCall *call, int64_t rows) {
 
 bool nnrt_call_new(NnrtCall *call, const NnrtFunction *function, const NnrtFrame *base, int64_t rows,
                    const NnrtDataset *data, const char *data_name, NnrtError *error) {
-  *call = (NnrtCall){.function = function, .frame = *base};
+  *call = (NnrtCall){0};
   const NnrtSampleInfo *info = data ? nnrt_data_info(data) : NULL;
   if (function->input_count > (info ? 2 : 0))
     return nnrt_fail(error, "the program takes %d inputs, but %s", function->input_count,
@@ -56,6 +56,12 @@ bool nnrt_call_new(NnrtCall *call, const NnrtFunction *function, const NnrtFrame
   for (int i = 0; i < function->input_count; i++)
     if (!check_input(&function->inputs[i], i ? &info->y : &info->x, data_name, error))
       return false;
+  return nnrt_call_alone(call, function, base, rows, error);
+}
+
+bool nnrt_call_alone(NnrtCall *call, const NnrtFunction *function, const NnrtFrame *base, int64_t rows,
+                     NnrtError *error) {
+  *call = (NnrtCall){.function = function, .frame = *base};
   if (!allocate(call, rows)) {
     nnrt_call_free(call);
     return nnrt_fail(error, "out of memory for a batch of %lld samples", (long long)rows);

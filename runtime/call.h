@@ -25,6 +25,9 @@ typedef struct NnrtPart {
 // for.
 bool nnrt_call_new(NnrtCall *call, const NnrtFunction *function, const NnrtFrame *base, int64_t rows,
                    const NnrtDataset *data, const char *data_name, NnrtError *error);
+// The same without data: the caller fills `x` and `y` and sets the count, clock[4].
+bool nnrt_call_alone(NnrtCall *call, const NnrtFunction *function, const NnrtFrame *base, int64_t rows,
+                     NnrtError *error);
 void nnrt_call_free(NnrtCall *call);
 
 // Output 0 and the others, from the last call, first row.

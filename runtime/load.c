@@ -103,6 +103,17 @@ static bool same_dims(const NnrtTensorEntry *entry, const NnrtTensor *tensor) {
          memcmp(entry->dim, tensor->dim, (size_t)tensor->rank * sizeof tensor->dim[0]) == 0;
 }
 
+// The same but for dimensions of 1 in front, as PyTorch has them for what is the same in a whole batch.
+static bool same_dims_behind_ones(const NnrtTensorEntry *entry, const NnrtTensor *tensor) {
+  int there = 0, here = 0;
+  while (there < entry->rank && entry->dim[there] == 1)
+    there++;
+  while (here < tensor->rank && tensor->dim[here] == 1)
+    here++;
+  return entry->rank - there == tensor->rank - here &&
+         memcmp(entry->dim + there, tensor->dim + here, (size_t)(tensor->rank - here) * sizeof tensor->dim[0]) == 0;
+}
+
 // Whether the file has first what is last here: the kernel's window behind the two others.
 static bool same_window(const NnrtTensorEntry *entry, const NnrtTensor *tensor) {
   return entry->rank == tensor->rank && tensor->rank >= 2 &&
@@ -131,10 +142,10 @@ static Layout layout_of(const Loading *loading, const NnrtTensorEntry *entry, co
     return UNFIT;
   if (kernels && strncmp(layer, "conv_transpose", 14) == 0 && is_spread(entry, tensor))
     return SPREAD;
-  if (kernels && strncmp(layer, "conv_transpose", 14) != 0 && strcmp(layer, "embedding") != 0 &&
-      is_turned(entry, tensor))
+  bool table = strcmp(layer, "embedding") == 0 || strcmp(layer, "learned_positions") == 0;
+  if (kernels && strncmp(layer, "conv_transpose", 14) != 0 && !table && is_turned(entry, tensor))
     return TURNED;
-  return same_dims(entry, tensor) ? AS_HERE : UNFIT;
+  return same_dims(entry, tensor) || (kernels && same_dims_behind_ones(entry, tensor)) ? AS_HERE : UNFIT;
 }
 
 static bool is_same_type(const NnrtTensorEntry *entry, const NnrtTensor *tensor) {

@@ -247,10 +247,11 @@ static bool open_rows(Prediction *run, NnrtError *error) {
   return nnrt_part_new(&run->part, run->rows, count[NNRT_PART_TEST] > 0 ? NNRT_PART_TEST : NNRT_PART_TRAIN, error);
 }
 
-static const NnrtTrain *choose_model(Prediction *run, NnrtError *error) {
-  const NnrtModule *module = run->module;
+const NnrtTrain *nnrt_choose_model(const NnrtModule *module, const char *block, const NnrtPredict **model,
+                                   NnrtError *error) {
   const NnrtTrain *train = NULL;
-  if (run->options->block && !(train = nnrt_find_train(module, run->options->block, error)))
+  *model = NULL;
+  if (block && !(train = nnrt_find_train(module, block, error)))
     return NULL;
   for (int i = 0; !train && i < module->train_count; i++)
     if (module->trains[i].predict >= 0)
@@ -259,12 +260,12 @@ static const NnrtTrain *choose_model(Prediction *run, NnrtError *error) {
   if (index < 0 || index >= module->predict_count)
     nnrt_fail(error, "%s has no model to predict with", module->name);
   else
-    run->model = &module->predicts[index];
+    *model = &module->predicts[index];
   return train;
 }
 
 static bool predict(Prediction *run, NnrtError *error) {
-  const NnrtTrain *train = choose_model(run, error);
+  const NnrtTrain *train = nnrt_choose_model(run->module, run->options->block, &run->model, error);
   if (!run->model)
     return false;
   if (run->model->function.input_count != 1 || run->model->function.output_count < 1)

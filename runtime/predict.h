@@ -13,6 +13,11 @@ typedef struct Prediction {
   FILE *out;
 } Prediction;
 
+// The model that --block or nothing names, in `model` (NULL with a message: there is none), and the block that trains it, or
+// NULL.
+const NnrtTrain *nnrt_choose_model(const NnrtModule *module, const char *block, const NnrtPredict **model,
+                                   NnrtError *error);
+
 // Each form of the results: nnrt_predicts_… says whether it is the one, nnrt_write_… writes the result of sample `row`,
 // which is at `index` of the call; for row -1 what stands above all of them. False with a message if something cannot
 // be read or written.

@@ -1,4 +1,5 @@
-// The command line of an executable: `digits train`, `digits eval`, `digits predict FILE`, `digits info`.
+// The command line of an executable: `digits train`, `digits eval`, `digits predict FILE`, `digits generate`,
+// `digits info`.
 #include <argp.h>
 #include <inttypes.h>
 #include <stdlib.h>
@@ -62,6 +63,8 @@ static const Command commands[] = {
      nnrt_eval, false},
     {"predict", "FILE [BLOCK]", "Results of the checkpoint for the samples of FILE, as CSV.", &nnrt_predict_argp,
      nnrt_predict, true},
+    {"generate", "[BLOCK]", "Text from the checkpoint of a model trained on text.", &nnrt_generate_argp, nnrt_generate,
+     false},
     {"info", "", "What this program holds: blocks, parameters, sizes.", NULL, print_info, false}};
 enum { COMMANDS = sizeof commands / sizeof *commands };
 
@@ -125,7 +128,7 @@ static int run_command(const NnrtModule *module, const Command *command, const c
 static void print_help(const NnrtModule *module, const char *program, FILE *out) {
   fprintf(out, "%s, a neural network compiled from %s\n\n", module->name, module->file);
   for (int i = 0; i < COMMANDS; i++)
-    fprintf(out, "  %s %-7s %-12s  %s\n", program, commands[i].name, commands[i].arguments, commands[i].summary);
+    fprintf(out, "  %s %-8s %-12s  %s\n", program, commands[i].name, commands[i].arguments, commands[i].summary);
   fprintf(out, "\n`%s COMMAND --help` lists the options of a command.\n", program);
 }
 

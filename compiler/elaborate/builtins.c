@@ -8,7 +8,8 @@ const Builtin *builtin_list(int family, int *count) {
   } families[] = {{builtins_math, &builtins_math_count},
                   {builtins_shape, &builtins_shape_count},
                   {builtins_value, &builtins_value_count},
-                  {builtins_window, &builtins_window_count}};
+                  {builtins_window, &builtins_window_count},
+                  {builtins_attention, &builtins_attention_count}};
   if (family >= (int)(sizeof families / sizeof *families))
     return NULL;
   *count = *families[family].count;
@@ -25,8 +26,20 @@ const Builtin *builtin_find(const char *name) {
   return NULL;
 }
 
+bool builtin_flag(Elab *e, const BuiltinCall *c, int at, const char *name, bool *out) {
+  *out = false;
+  if (!c->args[at])
+    return true;
+  if (c->args[at]->kind != V_BOOL) {
+    elab_error(e, c->spans[at], "`%s` must be a bool, but this is %s", name, value_kind(e, c->args[at]));
+    return false;
+  }
+  *out = c->args[at]->as.integer != 0;
+  return true;
+}
+
 bool builtin_later(const char *name) {
-  static const char *const later[] = {"attention", "embedding", "gradient"};
+  static const char *const later[] = {"gradient"};
   for (size_t i = 0; i < sizeof later / sizeof *later; i++)
     if (!strcmp(later[i], name))
       return true;

@@ -175,25 +175,13 @@ static bool axes_of(Elab *e, Span span, const Value *v, int rank, int *count, in
   return true;
 }
 
-static bool flag(Elab *e, const BuiltinCall *c, int at, const char *name, bool *out) {
-  *out = false;
-  if (!c->args[at])
-    return true;
-  if (c->args[at]->kind != V_BOOL) {
-    elab_error(e, c->spans[at], "`%s` must be a bool, but this is %s", name, value_kind(e, c->args[at]));
-    return false;
-  }
-  *out = c->args[at]->as.integer != 0;
-  return true;
-}
-
 static Value *call_reduce(Elab *e, const BuiltinCall *c) {
   enum { MEAN = -1 };
   int count, axes[MAX_RANK];
   bool keep, first;
   Node *x = tensor_of(e, c->spans[0], c->args[0], NULL);
-  if (!x || !axes_of(e, c->spans[1], c->args[1], x->type.rank, &count, axes) || !flag(e, c, 2, "keep", &keep) ||
-      !flag(e, c, 3, "first", &first))
+  if (!x || !axes_of(e, c->spans[1], c->args[1], x->type.rank, &count, axes) || !builtin_flag(e, c, 2, "keep", &keep) ||
+      !builtin_flag(e, c, 3, "first", &first))
     return value_poison(e);
   Reduce how = {.op = (Op)c->builtin->op, .keep = keep, .first = first};
   if (c->builtin->op == MEAN)

@@ -168,14 +168,6 @@ static bool place_windows(Elab *e, const BuiltinCall *c, WindowArgs at, const Ty
   return true;
 }
 
-static bool flag_arg(Elab *e, const BuiltinCall *c, int at, const char *name, bool *out) {
-  *out = c->args[at] && c->args[at]->kind == V_BOOL && c->args[at]->as.integer;
-  if (!c->args[at] || c->args[at]->kind == V_BOOL)
-    return true;
-  elab_error(e, c->spans[at], "`%s` must be a bool, but this is %s", name, value_kind(e, c->args[at]));
-  return false;
-}
-
 static Attr attr_of(const Space *s) {
   Attr attr = {.space = s->count};
   memcpy(attr.window, s->window, sizeof attr.window);
@@ -208,7 +200,7 @@ static Value *call_window(Elab *e, const BuiltinCall *c) {
   Node *x = tensor_of(e, c->spans[0], c->args[0], NULL);
   Space s;
   bool ceil;
-  if (!x || !flag_arg(e, c, CEIL, "ceil", &ceil))
+  if (!x || !builtin_flag(e, c, CEIL, "ceil", &ceil))
     return value_poison(e);
   const Value *size = c->args[SIZE];
   int count =

@@ -411,8 +411,11 @@ struct Builtin {
 const Builtin *builtin_find(const char *name);
 const Builtin *builtin_list(int family, int *count); // families from 0, NULL after the last
 bool builtin_later(const char *name);                // known, but not built yet
-extern const Builtin builtins_math[], builtins_shape[], builtins_value[], builtins_window[];
+// The bool of an argument, false where it is left out. False after an error.
+bool builtin_flag(Elab *e, const BuiltinCall *call, int at, const char *name, bool *out);
+extern const Builtin builtins_math[], builtins_shape[], builtins_value[], builtins_window[], builtins_attention[];
 extern const int builtins_math_count, builtins_shape_count, builtins_value_count, builtins_window_count;
+extern const int builtins_attention_count;
 Value *builtin_random(Elab *e, Span span, Type type);
 Value *tensor_close(Elab *e, Span span, Value *a, Value *b, const Value *tolerance);
 Node *tensor_all(Elab *e, Span span, Node *x);

@@ -266,8 +266,20 @@ static bool mask_steps(Elab *e, Recurrence *r, Nodes *outputs) {
   return true;
 }
 
+static bool too_deep(Elab *e, Span span) {
+  int depth = 0;
+  for (const ScanBody *around = e->scan; around; around = around->around)
+    depth += around->builder == e->builder;
+  if (depth < MAX_NESTED_SCANS)
+    return false;
+  elab_error(e, span, "scans are nested more than %d deep", (int)MAX_NESTED_SCANS);
+  return true;
+}
+
 static bool run_scan_body(Elab *e, Recurrence *r, Nodes *outputs) {
   ScanBody body = {.around = e->scan, .frame = e->frame, .builder = e->builder};
+  if (too_deep(e, r->expr->span))
+    return false;
   e->scan = &body;
   scope_push(e);
   bind_placeholders(e, r);

@@ -12,6 +12,17 @@ bool tensor_here(Elab *e, const Node *node) {
   return node->id >= 0 && node->id < graph->nodes.count && graph->nodes.data[node->id] == node;
 }
 
+// Values that a scan took into its body have no place any more.
+static void not_here(Elab *e, Span span, const Node *node) {
+  if (node->id < 0) {
+    elab_error(e, span, "this value belongs to the steps of a scan, and there is one in each");
+    diag_hint(e->diag, "carry it to have the last one (`with y = …`), or yield it to have them all");
+    return;
+  }
+  elab_error(e, span, "this value is known only while the model runs, and cannot be used here");
+  diag_hint(e->diag, "initial values are computed before any input is seen");
+}
+
 bool tensor_fits(Elab *e, Span span, const Type *type) {
   int64_t batch = e->builder->graph->batch > 0 ? e->builder->graph->batch : 1, elements = 1;
   for (int i = 0; i < type->rank; i++) {
@@ -36,8 +47,7 @@ Node *tensor_op(Elab *e, Span span, Op op, int count, Node *const *inputs, const
     if (!inputs[i])
       return NULL;
     if (!tensor_here(e, inputs[i])) {
-      elab_error(e, span, "this value is known only while the model runs, and cannot be used here");
-      diag_hint(e->diag, "initial values are computed before any input is seen");
+      not_here(e, span, inputs[i]);
       return NULL;
     }
   }
@@ -236,7 +246,7 @@ Node *tensor_of(Elab *e, Span span, const Value *v, const ElemType *wanted) {
     return NULL;
   if (v->kind == V_TENSOR) {
     if (!tensor_here(e, v->as.node)) {
-      elab_error(e, span, "this value is known only while the model runs, and cannot be used here");
+      not_here(e, span, v->as.node);
       return NULL;
     }
     return v->weak && wanted ? tensor_cast(e, span, v->as.node, *wanted) : v->as.node;

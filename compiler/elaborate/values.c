@@ -125,6 +125,9 @@ Value *value_item(Elab *e, const Value *v, int64_t index) {
 bool value_equal(Elab *e, const Value *a, const Value *b) {
   if (value_is_number(a) && value_is_number(b))
     return a->kind == V_INT && b->kind == V_INT ? a->as.integer == b->as.integer : value_real(a) == value_real(b);
+  ElemType a_elem, b_elem;
+  if (value_elem(a, &a_elem) && value_elem(b, &b_elem)) // `bool` is a function too
+    return a_elem == b_elem;
   bool lists = value_is_list(a) && value_is_list(b);
   if (a->kind != b->kind && !lists)
     return false;
@@ -141,7 +144,6 @@ bool value_equal(Elab *e, const Value *a, const Value *b) {
     return true;
   case V_BOOL:
   case V_DIM:
-  case V_TYPE:
     return a->as.integer == b->as.integer;
   case V_STR:
     return !strcmp(a->as.text, b->as.text);

@@ -74,6 +74,8 @@ Node *graph_node(Graph *graph, Op op, int input_count, Node *const *inputs, cons
     own[i] = inputs[i];
   if (op_info[op].class == POINT || op == OP_matmul)
     fit_inputs(graph, op, input_count, own, &type);
+  if (op_info[op].class == ATTENTION)
+    rule_fit_attention(graph, own);
   Node *node = arena_new_of(graph->arena, Node);
   *node = (Node){.id = graph->nodes.count,
                  .op = op,

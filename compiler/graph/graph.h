@@ -74,6 +74,8 @@ typedef struct GraphScan {
   bool reverse; // from the last element to the first; yields stay where their elements are
 } GraphScan;
 
+enum { MAX_NESTED_SCANS = 4 };
+
 typedef struct Attr {
   int axis_count;
   int axis[MAX_RANK]; // axes of a reduction or reverse (ascending), permutation of a transpose, or the one axis
@@ -158,6 +160,9 @@ Node *graph_reduce(Graph *graph, Op op, Node *x, int axis_count, const int *axes
 Node *graph_matmul(Graph *graph, Node *a, Node *b); // NumPy's @ for ranks >= 2: leading dimensions broadcast
 // Cross-correlation with windows as in attr; `shape`: the result's, its space chosen by the caller.
 Node *graph_conv(Graph *graph, Node *x, Node *w, const Attr *attr, const Type *shape);
+// softmax(q k^T * scale) v over [.., t, d], [.., s, d], [.., s, e]; leading dimensions broadcast. mask: bool, broadcast to
+// [.., t, s], true where a query sees a key; NULL: everywhere. causal: query i sees keys up to i + s - t.
+Node *graph_attention(Graph *graph, Node *q, Node *k, Node *v, Node *mask, bool causal, double scale);
 Node *graph_slice(Graph *graph, Node *x, const int64_t *start, const int64_t *step, const Type *shape);
 Node *graph_pad(Graph *graph, Node *x, const int64_t *before, const Type *shape, double fill);
 Node *graph_concat(Graph *graph, int count, Node *const *parts, int axis);

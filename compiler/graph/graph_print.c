@@ -151,6 +151,13 @@ static void print_attr(Text *out, const Graph *graph, const Node *node) {
   case OP_conv_weight:
     print_windows(out, attr);
     break;
+  case OP_attention:
+  case OP_attention_lse:
+  case OP_attention_dq:
+  case OP_attention_dk:
+  case OP_attention_dv:
+    text_printf(out, ", scale: %.9g%s", attr->real, attr->integer ? ", causal" : "");
+    break;
   case OP_pad:
     print_dims(out, ", before: ", node->type.rank, attr->start);
     text_add(out, ", fill: ");

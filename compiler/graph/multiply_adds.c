@@ -24,6 +24,12 @@ static int64_t of_conv_weight(const Node *node, int64_t batch) {
   return type_count(&node->type, batch) * (type_count(y, batch) / y->dim[y->rank - 1]);
 }
 
+// Every query with every key, hidden ones too: d for the score, e for the value.
+static int64_t of_attention(const Node *node, int64_t batch) {
+  const Type *q = &node->inputs[0]->type, *mask = &node->inputs[3]->type;
+  return type_count(mask, batch) * (q->dim[q->rank - 1] + node->type.dim[node->type.rank - 1]);
+}
+
 // A depthwise convolution is a sum of products with a window.
 static int64_t of_sum(const Node *node, int64_t batch) {
   const Node *product = node->inputs[0];
@@ -47,6 +53,9 @@ int64_t graph_multiply_adds(const Graph *graph, int64_t batch) {
       break;
     case OP_conv_weight:
       sum += of_conv_weight(node, batch);
+      break;
+    case OP_attention:
+      sum += of_attention(node, batch);
       break;
     case OP_reduce_sum:
       sum += of_sum(node, batch);

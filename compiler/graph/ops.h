@@ -1,10 +1,10 @@
 // The three functions of each operation. One file an operation family: ops_leaf.c, ops_point.c, ops_index.c, ops_reduce.c,
-// ops_matmul.c, ops_scatter.c.
+// ops_matmul.c, ops_conv.c, ops_window.c, ops_scatter.c, ops_attention.c.
 #pragma once
 #include "graph/graph.h"
 #include "loops/lower.h"
 
-typedef enum OpClass { LEAF, POINT, INDEX, REDUCE, CONTRACT, SCATTER, SCAN } OpClass;
+typedef enum OpClass { LEAF, POINT, INDEX, REDUCE, CONTRACT, SCATTER, ATTENTION, SCAN } OpClass;
 
 // Shape rule: fills *result and returns NULL, or returns a message in the user's terms. `wanted` is the type asked for
 // where the inputs do not decide it (leaves, cast, broadcast, reshape, slice, pad, random); NULL elsewhere.

@@ -24,6 +24,10 @@ const OpInfo op_info[OP_COUNT] = {
     NO_GRADIENT(or, "its result is true or false"),
     NO_GRADIENT(stop_gradient, "it cuts the gradient"),
     NO_GRADIENT(argmax, "its result is an index"),
+    NO_GRADIENT(attention_lse, "it is a part of attention's gradient"),
+    NO_GRADIENT(attention_dq, "it is a gradient itself"),
+    NO_GRADIENT(attention_dk, "it is a gradient itself"),
+    NO_GRADIENT(attention_dv, "it is a gradient itself"),
     NO_GRADIENT(random, "its inputs are whole numbers"),
 };
 

@@ -28,6 +28,9 @@ const char *rule_axes(Arena *arena, const char *what, const Type *type, int coun
 // NULL if attr's windows have sizes in range. `what`: the operation.
 const char *rule_windows(Arena *arena, const char *what, const Attr *attr);
 
+// The inputs q, k, v and mask of attention in one shape of leading dimensions, the mask as [.., t, s].
+void rule_fit_attention(Graph *graph, Node **inputs);
+
 // ---- constants
 // The constant that x repeats in every element, or NULL.
 const Node *rule_splat(const Node *x);

@@ -252,6 +252,34 @@ Lower nest_ahead_begin(const Lower *lower, const char *name, LType type, int64_t
   return ahead;
 }
 
+static bool expr_uses(const LExpr *expr, const LBuffer *buffer) {
+  bool found = expr && expr->buffer == buffer;
+  for (int i = 0; expr && i < expr->arg_count && !found; i++)
+    found = expr_uses(expr->args[i], buffer);
+  return found;
+}
+
+static bool body_uses(const LBody *body, const LBuffer *buffer) {
+  for (int i = 0; i < body->count; i++) {
+    const LStmt *stmt = body->data[i];
+    if (stmt->buffer == buffer || expr_uses(stmt->value, buffer) || expr_uses(stmt->from, buffer) ||
+        expr_uses(stmt->to, buffer) || expr_uses(stmt->index[0], buffer) || expr_uses(stmt->index[1], buffer) ||
+        body_uses(&stmt->body, buffer))
+      return true;
+  }
+  return false;
+}
+
+void nest_drop_unused(Lower *lower) {
+  int kept = 0;
+  for (int i = 0; i < lower->out->buffers.count; i++)
+    if (body_uses(&lower->out->body, lower->out->buffers.data[i])) {
+      lower->out->buffers.data[kept] = lower->out->buffers.data[i];
+      lower->places.data[kept++] = lower->places.data[i];
+    }
+  lower->out->buffers.count = lower->places.count = kept;
+}
+
 LBuffer *nest_ahead_end(Lower *lower, Lower *ahead) {
   vec_push(lower->arena, &lower->ahead, (Ahead){ahead->out, ahead->places.data});
   const LBuffer *made = ahead->out->buffers.data[0];

@@ -273,6 +273,10 @@ int64_t nest_work(const Lower *lower) {
     OpClass class = op_info[node->op].class;
     if (class == REDUCE)
       count = type_count(in, batch);
+    if (class == ATTENTION) {
+      count = type_count(&node->inputs[3]->type, batch); // the mask's: queries by keys
+      each = (in->dim[in->rank - 1] + node->inputs[2]->type.dim[in->rank - 1]) / 4 + 20;
+    }
     if (class == CONTRACT)
       each = node_depth(node, batch) / 4 + 1;
     if (class == SCATTER)

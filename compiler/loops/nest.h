@@ -10,6 +10,14 @@
 // - A reduction whose last axis stays: for each output a chain from the identity over the reduced elements, numbered
 //   row-major. If they can be more than CHAIN_CHUNK, each CHAIN_CHUNK have a chain of their own, and these are chained.
 // - scatter_add: in the order of the updates.
+// - attention: a score is one fma chain along d from +0, times the scale; hidden scores are -inf. Keys go in blocks of
+//   ATTENTION_TILE. For each block in turn, a row has m' = the largest of m and the block's scores that are numbers, f = exp(m - m'),
+//   weights exp(score - m'); its l becomes l * f, then plus the weights one after another; each of its values becomes
+//   value * f, then one fma chain along the block's keys. At the end value / l, and lse = m + log(l). m' is 0 where all is
+//   hidden so far. The gradients take weights exp(score - lse), and for each result one fma chain from +0 along the keys
+//   (dq) or queries (dk, dv); dq and dk are multiplied by the scale at the end. A tile of ATTENTION_TILE queries by as many
+//   keys that causality hides wholly is left out of all this; in others, hidden keys have weight 0. (Milakov and
+//   Gimelshein, "Online normalizer calculation for softmax", 2018; Dao and others, "FlashAttention", 2022.)
 #pragma once
 #include "loops/lower.h"
 #include "loops/schedule.h"
@@ -19,6 +27,7 @@ enum {
   LANE_CHUNK = 65536,
   CHAIN_CHUNK = 1024,
   SHARED_WORK = 30000, // below it a kernel runs on one thread
+  ATTENTION_TILE = 64, // queries, and keys
   SMALL_TILE = 64,     // a row of at most so many elements, known when compiled, may be one tile
 };
 
@@ -99,6 +108,8 @@ bool nest_steady(const Lower *lower, const Node *node);
 // reads it.
 Lower nest_ahead_begin(const Lower *lower, const char *name, LType type, int64_t length, LBuffer **buffer);
 LBuffer *nest_ahead_end(Lower *lower, Lower *ahead);
+// Leaves out buffers that were looked at while the kernel was made, but are not read: packed ones lie elsewhere.
+void nest_drop_unused(Lower *lower);
 
 // ---- sizes and indices
 // The columns of the next tile where `left` are left: whole vectors by powers of two, 64 at most, then what remains.
@@ -141,6 +152,7 @@ int64_t nest_reduce(Lower *lower, int64_t scratch);
 int64_t nest_matmul(Lower *lower, int64_t scratch);
 int64_t nest_conv(Lower *lower, int64_t scratch);
 int64_t nest_conv_weight(Lower *lower, int64_t scratch);
+int64_t nest_attention(Lower *lower, int64_t scratch);
 void nest_scatter(Lower *lower);
 // One loop over the elements of the last dimensions (from `first` on) of the nodes [from, to), which have one shape.
 void nest_elements(Lower *lower, int first, LExpr **index, int from, int to, bool shared);

@@ -19,6 +19,7 @@ typedef struct Product {
   int64_t row_stride;         // of packed_a if it is rows, 0 if it is panels
   LExpr *index[MAX_RANK];     // of the result; the leading dimensions
   LExpr *batch;               // their common number
+  bool one_b;                 // all leading indices have the same B, which is packed once
 } Product;
 
 // ---- operands
@@ -56,6 +57,8 @@ static LExpr *row_panel_start(Lower *lower, const Product *product, LExpr *row) 
 static LExpr *panel_start(Lower *lower, const Product *product, LExpr *panel) {
   int64_t each = nest_capacity(lower, &product->k, 1) * product->nr;
   LExpr *start = nest_mul(lower, panel, nest_i64(lower, each));
+  if (product->one_b)
+    return start;
   return nest_add(lower, nest_mul(lower, product->batch, nest_i64(lower, packed_size(lower, product))), start);
 }
 
@@ -304,10 +307,12 @@ static void pack(Lower *lower, Product *product, int which, bool along_k, bool s
   int width = which == 0 ? product->mr : product->nr, rest = (int)(size % width);
   int64_t whole = size / width, panels = whole + (rest > 0);
   LExpr *count = nest_i64(lower, panels);
-  LExpr *tasks = nest_mul(lower, nest_count(lower, product->node->type.dim, product->leading), count);
+  bool batched = product->leading && !(which && product->one_b);
+  LExpr *batches = batched ? nest_count(lower, product->node->type.dim, product->leading) : nest_i64(lower, 1);
+  LExpr *tasks = nest_mul(lower, batches, count);
   LExpr *task = nest_loop(lower, shared ? LS_PARALLEL : LS_FOR, "task", nest_i64(lower, 0), tasks, 1);
-  LExpr *panel = nest_let(lower, "panel", product->leading ? mod(lower, task, count) : task);
-  set_leading(lower, product, product->leading ? nest_div(lower, task, count) : nest_i64(lower, 0));
+  LExpr *panel = nest_let(lower, "panel", batched ? mod(lower, task, count) : task);
+  set_leading(lower, product, batched ? nest_div(lower, task, count) : nest_i64(lower, 0));
   for (int last = 0; last <= 1; last++) {
     if (last ? !rest : !whole)
       continue;
@@ -374,9 +379,14 @@ static bool packing_a_pays(const Lower *lower, const Product *product, Strides s
 }
 
 static bool packing_b_pays(const Lower *lower, const Product *product, Strides strides) {
+  enum { FEW = 4 };
   int64_t rows = nest_capacity(lower, &product->m, 1);
   if (!may_pack(lower, product))
     return false;
+  if (product->one_b)
+    rows *= nest_capacity(lower, product->node->type.dim, product->leading);
+  if (nest_steady(lower, product->node->inputs[1]) && product->n > product->nr)
+    return rows >= FEW; // it is done once for many calls
   if (strides.across > 1)
     return rows > product->mr;
   int64_t bytes = packed_size(lower, product) * ltype_bytes(product->type);
@@ -400,12 +410,13 @@ static int64_t pack_operands(Lower *lower, Product *product, int64_t scratch, bo
       pack(lower, product, 0, false, shared);
   }
   if (pack_b && nest_steady(lower, product->node->inputs[1])) {
-    Lower ahead = nest_ahead_begin(lower, "packed_b", product->type, batches * k * product->n, &product->packed);
+    int64_t length = (product->one_b ? 1 : batches) * k * product->n;
+    Lower ahead = nest_ahead_begin(lower, "packed_b", product->type, length, &product->packed);
     pack(&ahead, product, 1, b.along == 1 && b.across != 1, ahead.out->work >= SHARED_WORK);
     product->packed = nest_ahead_end(lower, &ahead);
     pack_b = false;
   } else if (pack_b) {
-    int64_t length = batches * k * product->n;
+    int64_t length = (product->one_b ? 1 : batches) * k * product->n;
     product->packed = nest_scratch(lower, "packed_b", product->type, length, scratch + bytes);
     bytes += length * ltype_bytes(product->type);
     pack(lower, product, 1, b.along == 1 && b.across != 1, shared);
@@ -459,6 +470,17 @@ static void choose_rows(const Lower *lower, Product *product, int64_t rows, bool
   product->block = ceil_div(even, product->mr) * product->mr;
 }
 
+// A matrix that was broadcast to the leading dimensions.
+static bool is_repeated(const Node *node) {
+  if (node->type.rank <= 2 || node->op != OP_broadcast)
+    return false;
+  const Type *from = &node->inputs[0]->type;
+  for (int i = 0; i < from->rank - 2; i++)
+    if (from->dim[i] != 1)
+      return false;
+  return true;
+}
+
 int64_t nest_matmul(Lower *lower, int64_t scratch) {
   const Node *node = lower->kernel->root;
   const Type *a = &node->inputs[0]->type;
@@ -476,6 +498,7 @@ int64_t nest_matmul(Lower *lower, int64_t scratch) {
   choose_columns(lower, &product, rows);
   choose_rows(lower, &product, rows, shared);
   product.batch = nest_i64(lower, 0);
+  product.one_b = is_repeated(node->inputs[1]);
   int64_t bytes = pack_operands(lower, &product, scratch, shared);
   multiply(lower, &product, shared);
   return bytes;

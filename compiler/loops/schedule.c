@@ -95,6 +95,8 @@ static int64_t lower_body(Lower *lower, int64_t scratch) {
     return nest_reduce(lower, scratch);
   case KERNEL_CONTRACT:
     return nest_contraction(lower, scratch);
+  case KERNEL_ATTENTION:
+    return nest_attention(lower, scratch);
   default:
     nest_scatter(lower);
     return 0;
@@ -121,6 +123,8 @@ static Lower lower_kernel(Schedule *schedule, const Kernel *kernel, bool prepare
   nest_name(&lower, "n");
   nest_begin_top(&lower);
   int64_t bytes = is_empty(schedule->graph, kernel) ? 0 : lower_body(&lower, schedule->scratch);
+  if (lower.ahead.count)
+    nest_drop_unused(&lower);
   if (schedule->scratch + bytes > schedule->arena_bytes)
     schedule->arena_bytes = schedule->scratch + bytes;
   return lower;
@@ -219,11 +223,14 @@ static const int64_t *scratch_places(Arena *arena, const KernelGraph *graph) {
 static void lower_kernels(Schedule *schedule, int before, Calls *calls, Calls *ahead);
 
 // ---- scans
+_Static_assert((int)MAX_NESTED_SCANS <= (int)MAX_LOOPS, "a place moves with every loop around it");
+
 typedef struct ScanPlaces {
   Schedule *around;
   Lower lower; // of the graph around
   const Kernel *kernel;
   LLoop *loop;
+  int64_t prepared; // where that lies which is computed before the steps
 } ScanPlaces;
 
 static LPlace moving(LPlace place, const LStride *stride) {
@@ -265,6 +272,8 @@ static LPlace place_in_scan(ScanPlaces *scan, LPlace place) {
   LPlace from = place;
   if (place.space == SPACE_ARENA)
     place.offset += scan->around->scratch;
+  else if (place.space == SPACE_PREPARED)
+    place = (LPlace){.space = SPACE_ARENA, .offset = scan->prepared + place.offset, .index = -1};
   else if (place.space == SPACE_INPUT && place.index < shape->carried)
     from = carried_place(scan, place.index, false);
   else if (place.space == SPACE_INPUT && place.index < shape->carried + shape->sequences)
@@ -297,24 +306,34 @@ static void add_scan(Schedule *schedule, int before, Calls *calls, const Kernel 
                     .target = schedule->target,
                     .readers = count_readers(arena, kernel->body),
                     .arena_bytes = kernel->body->arena_bytes,
+                    .prepared_bytes = kernel->body->prepared_bytes,
                     .texts = schedule->texts};
-  Calls body = {0};
-  lower_kernels(&inner, before, &body, NULL);
+  Calls body = {0}, ahead = {0};
+  lower_kernels(&inner, before, &body, &ahead);
   schedule->texts = inner.texts;
   const GraphScan *shape = kernel->root->attr.scan;
   LLoop *loop = arena_new_of(arena, LLoop);
   *loop = (LLoop){.length = shape->length, .reverse = shape->reverse, .calls = body.list};
   ScanPlaces places = {.around = schedule, .kernel = kernel, .loop = loop};
   places.lower = (Lower){.arena = arena, .module = schedule->module, .graph = schedule->graph};
+  places.prepared = schedule->scratch + (inner.arena_bytes + ALIGN - 1) / ALIGN * ALIGN;
   loops_visit(&loop->calls, move_call, &places);
-  int64_t end = schedule->scratch + inner.arena_bytes;
+  loops_visit(&ahead.list, move_call, &places);
+  for (int i = 0; i < ahead.list.count; i++)
+    vec_push(arena, &calls->list, ahead.list.data[i]);
+  int64_t end = places.prepared + inner.prepared_bytes;
   schedule->arena_bytes = end > schedule->arena_bytes ? end : schedule->arena_bytes;
-  calls->work += loop->length * body.work;
+  calls->work += ahead.work + loop->length * body.work;
   vec_push(arena, &calls->list, ((LCall){.loop = loop}));
 }
 
+// `ahead`: what is prepared.
 static void lower_kernels(Schedule *schedule, int before, Calls *calls, Calls *ahead) {
   const KernelGraph *graph = schedule->graph;
+  for (int i = 0; i < graph->prepared.count; i++) {
+    Lower lower = lower_kernel(schedule, graph->prepared.data[i], false);
+    add_call(schedule, before, ahead, lower.out, lower.places.data);
+  }
   const int64_t *scratch = scratch_places(schedule->module->arena, graph);
   for (int i = 0; i < graph->kernels.count; i++) {
     const Kernel *kernel = graph->kernels.data[i];
@@ -323,7 +342,7 @@ static void lower_kernels(Schedule *schedule, int before, Calls *calls, Calls *a
       add_scan(schedule, before, calls, kernel);
       continue;
     }
-    Lower lower = lower_kernel(schedule, kernel, ahead != NULL);
+    Lower lower = lower_kernel(schedule, kernel, true);
     for (int k = 0; k < lower.ahead.count; k++)
       add_call(schedule, before, ahead, lower.ahead.data[k].kernel, lower.ahead.data[k].places);
     add_call(schedule, before, calls, lower.out, lower.places.data);
@@ -358,10 +377,6 @@ void schedule(LoopModule *module, const KernelGraph *kernels, const char *entry,
   state.prepared_bytes = kernels->prepared_bytes;
   Calls calls = {0}, ahead = {0};
   int before = module->kernels.count;
-  for (int i = 0; i < kernels->prepared.count; i++) {
-    Lower lower = lower_kernel(&state, kernels->prepared.data[i], false);
-    add_call(&state, before, &ahead, lower.out, lower.places.data);
-  }
   lower_kernels(&state, before, &calls, &ahead);
   int64_t base = (state.arena_bytes + ALIGN - 1) / ALIGN * ALIGN, end = base + state.prepared_bytes;
   const LEntry *prepare = NULL;

@@ -163,6 +163,15 @@ static Access through_conv(const Node *node, int input, const Access *access) {
   return result;
 }
 
+// The dimensions before queries or keys.
+static Access through_attention(const Node *node, int input, const Access *access) {
+  Access result = other(&node->inputs[input]->type);
+  int lead = node->inputs[0]->type.rank - 2;
+  for (int i = 0; i < lead; i++)
+    result.dim[i] = access->dim[i];
+  return result;
+}
+
 Access access_through(const Node *node, int input, const Access *access) {
   switch (node->op) {
   case OP_broadcast:
@@ -191,6 +200,12 @@ Access access_through(const Node *node, int input, const Access *access) {
   case OP_conv:
   case OP_conv_weight:
     return through_conv(node, input, access);
+  case OP_attention:
+  case OP_attention_lse:
+  case OP_attention_dq:
+  case OP_attention_dk:
+  case OP_attention_dv:
+    return through_attention(node, input, access);
   case OP_scatter_add:
   case OP_random:
   case OP_scan:

@@ -207,8 +207,10 @@ static void make_kernel(Fusion *fusion, const Group *group) {
     fusion->result->kernel_of[group->nodes.data[i]->id] = kernel->id;
   }
   set_stages(fusion, kernel);
-  if (kernel->kind == KERNEL_SCAN)
+  if (kernel->kind == KERNEL_SCAN) {
     kernel->body = fuse(fusion->arena, kernel->root->attr.scan->body, fusion->options);
+    kernel->body->scan = kernel->root->attr.scan;
+  }
   vec_push(fusion->arena, &fusion->result->kernels, kernel);
 }
 

@@ -16,9 +16,11 @@ static Group *group_new(Fusion *fusion, const Node *node) {
   Group *group = arena_new_of(fusion->arena, Group);
   group->root = node;
   OpClass class = op_info[node->op].class;
-  group->kind = class == CONTRACT ? KERNEL_CONTRACT : class == SCATTER ? KERNEL_SCATTER
-                : class == SCAN    ? KERNEL_SCAN
-                                   : KERNEL_MAP;
+  group->kind = class == CONTRACT    ? KERNEL_CONTRACT
+                : class == SCATTER   ? KERNEL_SCATTER
+                : class == ATTENTION ? KERNEL_ATTENTION
+                : class == SCAN      ? KERNEL_SCAN
+                                     : KERNEL_MAP;
   if (class == REDUCE) {
     int rank = node->inputs[0]->type.rank, count = node->attr.axis_count;
     bool trailing = count == 0 || node->attr.axis[0] == rank - count;
@@ -71,6 +73,19 @@ static bool row_takes(const Groups *groups, const Group *row, const Group *other
   return rows >= ROWS || size <= LARGE;
 }
 
+// Values and lse, or gradients of keys and values, of one attention: made of the same tiles of weights.
+static bool same_attention(const Node *a, const Node *b) {
+  bool forward = a->op == OP_attention || a->op == OP_attention_lse;
+  bool other = b->op == OP_attention || b->op == OP_attention_lse;
+  if (forward != other || a->op == OP_attention_dq || b->op == OP_attention_dq || a->input_count != b->input_count ||
+      a->attr.real != b->attr.real || a->attr.integer != b->attr.integer)
+    return false;
+  for (int i = 0; i < a->input_count; i++)
+    if (a->inputs[i] != b->inputs[i])
+      return false;
+  return true;
+}
+
 // The kind of kernel that computes both, in *kind and *root. False if there is none.
 static bool kind_of_both(const Groups *groups, const Group *a, const Group *b, Group *both) {
   if (a->kind == KERNEL_MAP && b->kind != KERNEL_MAP) {
@@ -84,6 +99,8 @@ static bool kind_of_both(const Groups *groups, const Group *a, const Group *b, G
   if (b->kind == KERNEL_ROW)
     return a->kind == KERNEL_ROW && a->rows == b->rows && type_same_shape(&a->root->type, &b->root->type) &&
            row_takes(groups, a, b);
+  if (a->kind == KERNEL_ATTENTION && b->kind == KERNEL_ATTENTION)
+    return same_attention(a->root, b->root);
   if (b->kind != KERNEL_MAP)
     return false;
   switch (a->kind) {
@@ -264,6 +281,8 @@ static bool share_a_read(const Groups *groups, const Group *a, const Group *b) {
 
 // Kernels side by side: those that read the same, and whatever is only scalars.
 static bool siblings(const Groups *groups, const Group *a, const Group *b) {
+  if (a->kind == KERNEL_ATTENTION && b->kind == KERNEL_ATTENTION)
+    return true;
   if (a->kind == KERNEL_MAP && b->kind == KERNEL_MAP && map_shape(a)->rank == 0 && map_shape(b)->rank == 0)
     return true;
   bool rows = a->kind == KERNEL_ROW && b->kind == KERNEL_ROW;

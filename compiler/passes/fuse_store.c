@@ -6,7 +6,7 @@
 #include "passes/flat.h"
 #include "passes/fuse.h"
 
-enum { CHEAP = 6, LONG = 300 };
+enum { CHEAP = 6, MASK = 20, LONG = 300 };
 
 bool node_is_memory(const Node *node) {
   return node->op == OP_input || node->op == OP_slot || node->op == OP_clock ||
@@ -15,7 +15,7 @@ bool node_is_memory(const Node *node) {
 
 static bool is_root(const Node *node) {
   OpClass class = op_info[node->op].class;
-  return class == REDUCE || class == CONTRACT || class == SCATTER || class == SCAN;
+  return class == REDUCE || class == CONTRACT || class == SCATTER || class == ATTENTION || class == SCAN;
 }
 
 static bool is_view(const Node *node) {
@@ -77,6 +77,27 @@ static int *count_readers(const Fusion *fusion) {
   return readers;
 }
 
+static bool passes_mask_on(const Node *node, const bool *masks) {
+  return masks[node->id] && (is_view(node) || node->op == OP_and || node->op == OP_or || node->op == OP_not);
+}
+
+// What is read as a mask of attention alone. It is as large as the weights that are never stored, and is computed beside a
+// product for each element: nothing that is simple is worth keeping.
+static bool *find_masks(const Fusion *fusion) {
+  bool *masks = arena_array(fusion->arena, bool, fusion->room),
+       *others = arena_array(fusion->arena, bool, fusion->room);
+  for (int i = fusion->result->nodes.count - 1; i >= 0; i--) {
+    const Node *node = fusion->result->nodes.data[i];
+    masks[i] = masks[i] && !others[i];
+    for (int k = 0; k < node->input_count && fusion->needed[i]; k++) {
+      bool mask =
+          op_info[node->op].class == ATTENTION ? node->inputs[k]->type.elem == BOOL : passes_mask_on(node, masks);
+      (mask ? masks : others)[node->inputs[k]->id] = true;
+    }
+  }
+  return masks;
+}
+
 static void force(Fusion *fusion, const Node *node) {
   if (op_info[node->op].class != LEAF)
     fusion->stored[node->id] = true;
@@ -120,14 +141,14 @@ static void force_flat(Fusion *fusion, const Node *node) {
     force(fusion, node->inputs[0]);
 }
 
-static bool store_for_reader(const Node *node, const Node *reader, int cost) {
+static bool store_for_reader(const Node *node, const Node *reader, int cost, int cheap) {
   switch (reader->op) {
   case OP_broadcast:
-    return cost > CHEAP && type_count(&reader->type, 64) > type_count(&node->type, 64);
+    return cost > cheap && type_count(&reader->type, 64) > type_count(&node->type, 64);
   case OP_gather:
   case OP_pad:
   case OP_concat:
-    return cost > CHEAP;
+    return cost > cheap;
   case OP_window: // each element is read once a tap
     return cost > 1;
   default:
@@ -135,16 +156,16 @@ static bool store_for_reader(const Node *node, const Node *reader, int cost) {
   }
 }
 
-static void decide(Fusion *fusion, const Node *node, const int *readers, int *cost) {
+static void decide(Fusion *fusion, const Node *node, const int *readers, const bool *masks, int *cost) {
   int id = node->id;
   cost[id] = inline_cost(fusion, cost, node);
   if (op_info[node->op].class == LEAF)
     return;
   for (int i = 0; i < node->input_count; i++)
-    if (store_for_reader(node->inputs[i], node, cost[node->inputs[i]->id]))
+    if (store_for_reader(node->inputs[i], node, cost[node->inputs[i]->id], masks[node->inputs[i]->id] ? MASK : CHEAP))
       force(fusion, node->inputs[i]);
   bool windows = node->op == OP_window || node->op == OP_slide; // larger than what they show
-  bool worth = !is_view(node) && !windows && readers[id] > 1 && cost[id] > CHEAP;
+  bool worth = !is_view(node) && !windows && readers[id] > 1 && cost[id] > (masks[id] ? MASK : CHEAP);
   if (worth || cost[id] > LONG)
     fusion->stored[id] = true;
   cost[id] = inline_cost(fusion, cost, node);
@@ -157,6 +178,9 @@ static void store_required(Fusion *fusion, const Node *node) {
     force_operand(fusion, node->inputs[0]);
   if (op_info[node->op].class == CONTRACT && node->op != OP_conv) // whose weights are packed, each read once
     force_operand(fusion, node->inputs[1]);
+  for (int i = 0; i < node->input_count && op_info[node->op].class == ATTENTION; i++)
+    if (elem_is_real(node->inputs[i]->type.elem))
+      force_operand(fusion, node->inputs[i]);
   if (node->op == OP_scatter_add)
     force_operand(fusion, node->inputs[1]);
   for (int i = 0; i < node->input_count && node->op == OP_scan; i++)
@@ -175,9 +199,10 @@ void fuse_store(Fusion *fusion, bool fuse) {
   if (!fuse)
     return;
   int *readers = count_readers(fusion), *cost = arena_array(fusion->arena, int, fusion->room);
+  const bool *masks = find_masks(fusion);
   for (int i = 0; i < count; i++)
     if (fusion->needed[i])
-      decide(fusion, fusion->result->nodes.data[i], readers, cost);
+      decide(fusion, fusion->result->nodes.data[i], readers, masks, cost);
   for (int i = 0; i < count; i++) {
     const Node *node = fusion->result->nodes.data[i];
     if (fusion->needed[i] && op_info[node->op].class == REDUCE && node->op != OP_argmax)

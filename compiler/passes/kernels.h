@@ -10,6 +10,7 @@ typedef enum KernelKind {
   KERNEL_REDUCE, // any other reduction, then maps over its result
   KERNEL_CONTRACT, // a product or convolution, then maps over its result
   KERNEL_SCATTER, // a scatter_add alone
+  KERNEL_ATTENTION, // results of attention that share their tiles: values and lse, or gradients of keys and values
   KERNEL_SCAN // a scan and its results: the kernels of its body, again and again
 } KernelKind;
 
@@ -48,6 +49,7 @@ struct Kernel {
 struct KernelGraph {
   Arena *arena;
   const Graph *graph;
+  const GraphScan *scan;   // whose body it is; NULL: a function
   NodeList nodes;          // graph->nodes, then copies that fuse added: a node's id is its place here
   VEC(Kernel *) kernels;   // in the order of execution
   VEC(Kernel *) prepared;  // after prepare: those that run before a series of calls, in order
@@ -67,7 +69,8 @@ typedef struct KernelOptions {
 } KernelOptions;
 
 KernelGraph *fuse(Arena *arena, const Graph *graph, const KernelOptions *options);
-void prepare(KernelGraph *kernels); // takes out kernels whose results no call changes
+void prepare(KernelGraph *kernels); // takes out kernels whose results no call changes, and in scans no step
+void prepare_scans(KernelGraph *kernels); // in scans alone
 void order(KernelGraph *kernels, const KernelOptions *options); // rearranges kernels so that less is alive at once
 void plan(KernelGraph *kernels, const KernelOptions *options);  // liveness, in-place reuse, offsets
 void kernels_print(Text *out, const KernelGraph *kernels);

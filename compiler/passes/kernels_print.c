@@ -5,7 +5,7 @@
 #include "passes/kernels.h"
 
 static const char *kind_name(KernelKind kind) {
-  static const char *const names[] = {"map", "row", "reduce", "product", "scatter", "scan"};
+  static const char *const names[] = {"map", "row", "reduce", "product", "scatter", "attention", "scan"};
   return names[kind];
 }
 

@@ -76,7 +76,7 @@ static bool dies(const Plan *plan, const Node *node, int at) {
 }
 
 static const Node *predecessor(const Plan *plan, const Kernel *kernel, int at, int made_at) {
-  if (kernel->kind == KERNEL_SCATTER || kernel->kind == KERNEL_SCAN)
+  if (kernel->kind == KERNEL_SCATTER || kernel->kind == KERNEL_ATTENTION || kernel->kind == KERNEL_SCAN)
     return NULL;
   for (int i = 0; i < kernel->reads.count; i++)
     if (dies(plan, kernel->reads.data[i], at) && may_take_over(plan, kernel, made_at, kernel->reads.data[i]))

@@ -1,6 +1,7 @@
 // What need not be computed at each call. Takes fused kernels, takes those out of them whose results follow from slots that
 // the function only reads: they run once, before a series of calls, and their values stay in memory of their own. In
-// prediction these are the folded scales and shifts of normalisations; in training, what belongs to frozen parts.
+// prediction these are the folded scales and shifts of normalisations; in training, what belongs to frozen parts. In the
+// body of a scan it is what follows from values that every step sees alike, computed before the steps.
 #include "graph/ops.h"
 #include "passes/kernels.h"
 
@@ -14,11 +15,13 @@ static bool is_updated(const Graph *graph, const Slot *slot) {
 }
 
 static bool is_steady(const KernelGraph *kernels, const Node *node) {
-  if (node->op == OP_input || node->op == OP_clock || node->op == OP_random || node->op == OP_scan)
+  if (node->op == OP_clock || node->op == OP_random || node->op == OP_scan)
+    return false;
+  if (node->op == OP_input && !(kernels->scan && node->attr.index >= kernels->scan->carried + kernels->scan->sequences))
     return false;
   if (node->op == OP_slot && is_updated(kernels->graph, node->attr.slot))
     return false;
-  for (int i = 0; i < node->type.rank; i++)
+  for (int i = 0; i < node->type.rank && !kernels->scan; i++)
     if (node->type.dim[i] < 0)
       return false;
   for (int i = 0; i < node->input_count; i++)
@@ -82,7 +85,14 @@ static void find_steady(KernelGraph *kernels) {
   }
 }
 
+void prepare_scans(KernelGraph *kernels) {
+  for (int i = 0; i < kernels->kernels.count; i++)
+    if (kernels->kernels.data[i]->body)
+      prepare(kernels->kernels.data[i]->body);
+}
+
 void prepare(KernelGraph *kernels) {
+  prepare_scans(kernels);
   find_steady(kernels);
   int kept = 0;
   for (int i = 0; i < kernels->kernels.count; i++) {

@@ -135,7 +135,17 @@ static Node *rewrite_scan(Rewrite *rewrite, const Node *node, const Prune *prune
   return graph_scan(rewrite->to, &shrunk.scan, shrunk.inputs, shrunk.count);
 }
 
+static bool has_scan(const Graph *graph) {
+  for (int i = 0; i < graph->nodes.count; i++)
+    if (graph->nodes.data[i]->op == OP_scan)
+      return true;
+  return false;
+}
+
 Graph *pass_scan(Graph *graph) {
+  if (!has_scan(graph))
+    return graph;
+  graph = pass_dce(graph); // results are computed if they are there
   Rewrite rewrite = rewrite_begin(graph);
   Prune *prunes = arena_array(graph->arena, Prune, graph->nodes.count + 1);
   for (int id = 0; id < graph->nodes.count; id++) {

@@ -1,4 +1,4 @@
-// Train, evaluate or predict at once: the module's functions come from the JIT, everything else is the runtime's.
+// Train, evaluate, predict or generate text at once: the module's functions come from the JIT, everything else is the runtime's.
 #include <stdio.h>
 
 #include "session/jit.h"
@@ -25,7 +25,8 @@ static void bind(Jit *jit, Manifest *manifest) {
 
 int session_run(Arena *arena, const Compilation *compilation, SessionTask task, const NnrtOptions *options) {
   (void)arena;
-  begin_data(compilation, options);
+  if (task != SESSION_GENERATE) // which seldom needs them
+    begin_data(compilation, options);
   char *error = NULL;
   Jit *jit = jit_compile(compilation->loops, &error);
   if (!jit) {
@@ -34,9 +35,11 @@ int session_run(Arena *arena, const Compilation *compilation, SessionTask task, 
   }
   bind(jit, compilation->manifest);
   const NnrtModule *module = &compilation->manifest->module;
-  int status = task == SESSION_TRAIN  ? nnrt_train(module, options)
-               : task == SESSION_EVAL ? nnrt_eval(module, options)
-                                      : nnrt_predict(module, options);
+  static int (*const drivers[])(const NnrtModule *, const NnrtOptions *) = {[SESSION_TRAIN] = nnrt_train,
+                                                                            [SESSION_EVAL] = nnrt_eval,
+                                                                            [SESSION_PREDICT] = nnrt_predict,
+                                                                            [SESSION_GENERATE] = nnrt_generate};
+  int status = drivers[task](module, options);
   jit_free(jit);
   return status;
 }

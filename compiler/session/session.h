@@ -4,9 +4,9 @@
 #include "session/cc.h"
 #include "train.h"
 
-typedef enum SessionTask { SESSION_TRAIN, SESSION_EVAL, SESSION_PREDICT } SessionTask;
+typedef enum SessionTask { SESSION_TRAIN, SESSION_EVAL, SESSION_PREDICT, SESSION_GENERATE } SessionTask;
 
-// Compiles for this machine in memory and trains, evaluates or predicts. The exit status.
+// Compiles for this machine in memory and trains, evaluates, predicts or generates text. The exit status.
 int session_run(Arena *arena, const Compilation *compilation, SessionTask task, const NnrtOptions *options);
 
 typedef struct BuildOptions {

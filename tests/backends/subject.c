@@ -280,7 +280,7 @@ static void add_entry(LoopModule *module, const Subject *subject, const Way *way
   graph = way->no_simplify ? graph : pass_simplify(graph);
   graph = way->no_cse ? graph : pass_cse(graph);
   graph = way->no_dce ? graph : pass_dce(graph);
-  graph = pass_scan(graph);
+  graph = pass_scan(way->no_fold ? graph : pass_hoist(graph));
   KernelGraph *kernels = fuse(module->arena, graph, &options);
   order(kernels, &options);
   plan(kernels, &options);

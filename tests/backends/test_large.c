@@ -122,6 +122,21 @@ static Graph *moves(Arena *arena) {
   return graph;
 }
 
+// Queries and keys of more than a tile, and sizes that are no vector; a mask, and keys shared by all heads.
+static Graph *attention(Arena *arena, Type q, Type k, Type v, bool causal, bool masked) {
+  Graph *graph = graph_new(arena, "attention", 3);
+  Node *inputs[] = {graph_input(graph, "q", q), graph_input(graph, "k", k), graph_input(graph, "v", v)}, *mask = NULL;
+  if (masked) {
+    Type known = SHAPE(N, 1, 1, k.dim[k.rank - 2]);
+    known.elem = BOOL;
+    mask = graph_input(graph, "mask", known);
+  }
+  Node *y = graph_attention(graph, inputs[0], inputs[1], inputs[2], mask, causal, 0.3);
+  output(graph, "y", y);
+  output_gradients(graph, y, 3, inputs);
+  return graph;
+}
+
 static void add(Subjects *subjects, Graph *graph, int64_t state) {
   Arena *arena = subjects->arena;
   const char *label = arena_printf(arena, "%s %d", graph->name, subjects->all.count / 2);
@@ -147,6 +162,10 @@ static Subjects large_subjects(void) {
   add(&subjects, reductions(arena, SHAPE(N, 100, 50), 2, (int[]){0, 2}), 0);
   add(&subjects, rows(arena, 10), 0);
   add(&subjects, rows(arena, 1000), 0);
+  add(&subjects, attention(arena, SHAPE(N, 70, 40), SHAPE(N, 131, 40), SHAPE(N, 131, 33), true, false), 0);
+  add(&subjects, attention(arena, SHAPE(N, 2, 150, 32), SHAPE(N, 1, 130, 32), SHAPE(N, 1, 130, 16), true, true), 0);
+  add(&subjects, attention(arena, SHAPE(N, 2, 1, 24), SHAPE(N, 2, 100, 24), SHAPE(N, 2, 100, 24), false, true), 0);
+  add(&subjects, attention(arena, SHAPE(4, 5), SHAPE(2, 300, 5), SHAPE(2, 300, 70), false, false), 0);
   add(&subjects, embedding(arena), 0);
   add(&subjects, step(arena), 67200);
   add(&subjects, moves(arena), 0);

@@ -1,4 +1,4 @@
-// Random graphs of point, index, reduce, product, gather and scatter operations with a batch dimension, in f32, f64 and
+// Random graphs of point, index, reduce, product, attention, gather and scatter operations with a batch dimension, in f32, f64 and
 // whole numbers: the same bits from every backend, on one thread and two, in every way of compiling.
 #include <criterion/criterion.h>
 

@@ -486,6 +486,24 @@ ERROR(group_norm_rank, "test \"a\" { expect group_norm(ones([6]), 3) == 0 }", "1
 ERROR(response_size, X4 "expect local_response_norm(x, 0) == 0 }", "2:8", "local_response_norm: over 0 channels", NULL)
 ERROR(shuffle_groups, X4 "expect channel_shuffle(x, 4) == 0 }", "2:8",
       "channel_shuffle: 6 channels cannot be split into 4 groups", NULL)
+ERROR(heads_width, X4 "expect multi_head_attention(x[0], 4) == 0 }", "2:8",
+      "multi_head_attention: 6 features cannot be split into 4 heads", NULL)
+ERROR(heads_shared, X4 "expect multi_head_attention(x[0], 3, kv_heads: 2) == 0 }", "2:8",
+      "multi_head_attention: 3 heads cannot share 2 heads of keys and values", NULL)
+ERROR(keys_and_values, X4 "expect attention(x, x[:, :, :3], x) == 0 }", "2:8",
+      "`attend`: there must be as many keys as values, not f32[2, 5, 3, 6] and f32[2, 5, 5, 6]", NULL)
+ERROR(score_bias, X4 "expect attention(x, x, x, bias: ones([5, 4], f32)) == 0 }", "2:8",
+      "shapes f32[2, 5, 5, 5] and f32[5, 4] do not match", NULL)
+ERROR(key_mask_length, X4 "expect multi_head_attention(x[0], 2, keys: ones([5, 4], bool)) == 0 }", "2:8",
+      "key_mask: bools of shape [5, 4] are not of 5 keys", NULL)
+ERROR(key_mask_reals, X4 "expect multi_head_attention(x[0], 2, keys: 2.5) == 0 }", "2:8",
+      "the float 2.5 is not a whole number, and does not fit a tensor of i64", NULL)
+ERROR(rotary_odd, X4 "expect rotary_positions(x[..., :5]) == 0 }", "2:8",
+      "rotary_positions: features are turned in pairs, and 5 is odd", NULL)
+ERROR(patch_size, X4 "expect patch_embedding(x, 2, 8) == 0 }", "2:8",
+      "patch_embedding: an image of 5 x 5 has no whole number of patches of 2", NULL)
+ERROR(embedding_of_reals, X4 "expect embedding(x * ones([6], f32), 3, 8) == 0 }", "2:8",
+      "indices must be whole numbers, but these are f32[2, 5, 5, 6]", "write cast(…, i64)")
 ERROR(spatial_rate, X4 "expect spatial_dropout(x, 1.0) == 0 }", "2:8",
       "spatial_dropout: the rate is a fraction, from 0 to below 1, not 1", NULL)
 ERROR(depth_rate, X4 "expect stochastic_depth(x, -0.5) == 0 }", "2:8",
@@ -541,6 +559,27 @@ ERROR(window_fill_kind, X4 "expect window(x, 1, fill: \"a\") == 1 }", "2:27",
 ERROR(auc_classes, "test \"a\" { expect auc([[1.0, 2.0, 3.0]], [1]) == 0 }", "1:19",
       "auc: of one score or two, not of 3", NULL)
 
+// ---- attention
+#define QKV "test \"a\" {\n  x = zeros([2, 5, 4], f32)\n  "
+ERROR(attend_size, QKV "expect attend(x, zeros([2, 5, 3]), x) == 1\n}", "3:10",
+      "`attend`: queries f32[2, 5, 4] and keys f32[2, 5, 3] must have one size, but 4 and 3 differ", NULL)
+ERROR(attend_rank, QKV "expect attend(1.0, x, x) == 1\n}", "3:10",
+      "`attend`: queries are [.., length, size], but these are f32[]", NULL)
+ERROR(attend_types, QKV "expect attend(x, x, cast(x, f64)) == 1\n}", "3:10",
+      "element types of f32[2, 5, 4] and f64[2, 5, 4] differ", "there is no silent conversion: write cast(x, f64)")
+ERROR(attend_causal, QKV "expect attend(x, x, x, causal: 1) == 1\n}", "3:34",
+      "`causal` must be a bool, but this is the int 1", NULL)
+ERROR(attend_scale, QKV "expect attend(x, x, x, scale: x) == 1\n}", "3:33",
+      "`scale` must be a finite number known at compile time, but this is a tensor f32[2, 5, 4]", NULL)
+ERROR(attend_mask, QKV "expect attend(x, x, x, mask: zeros([5, 5], f32)) == 1\n}", "3:32",
+      "`mask` must be of bools, true where a query sees a key, but this is f32[5, 5]", "write mask != 0")
+ERROR(attend_mask_shape, QKV "expect attend(x, x, x, mask: ones([4, 5], bool)) == 1\n}", "3:10",
+      "`attend`: a mask is [.., queries, keys], here [.., 5, 5], not bool[4, 5]", NULL)
+ERROR(attend_lengths, QKV "expect attend(x, x, x, lengths: [1, 2, 3]) == 1\n}", "3:35",
+      "`lengths` must be whole numbers for the first dimensions of f32[2, 5, 4], but these are i64[3]", NULL)
+ERROR(attend_lengths_type, QKV "expect attend(x, x, x, lengths: zeros([2], f32)) == 1\n}", "3:35",
+      "`lengths` must be whole numbers for the first dimensions of f32[2, 5, 4], but these are f32[2]", NULL)
+
 // ---- scans
 #define SCAN(body) "test \"a\" { s = " body "; expect s == 3 }"
 ERROR(scan_report,
@@ -587,6 +626,12 @@ ERROR(scan_lengths_deep, SCAN("scan with h = zeros([3]), steps: 3, lengths: [[1,
       "lengths i64[1, 3] do not fit f32[3]", NULL)
 ERROR(scan_lengths_other, SCAN("scan with h = zeros([2, 5]), steps: 3, lengths: [1, 2, 3] { h = h + 1 }"), "1:16",
       "lengths i64[3] do not fit f32[2, 5]", NULL)
+#define DEEPER "scan i in 0..2 with h = h { h = "
+ERROR(scan_too_deep, "test \"a\" { h = 0.0; s = " DEEPER DEEPER DEEPER DEEPER DEEPER "h + 1 } } } } }; expect s == 32 }", "1:153",
+      "scans are nested more than 4 deep", NULL)
+ERROR(scan_value_outside, "test \"a\" { y = 0.0; " "s = scan x in ones([3]) with s = 0.0 { y = x; s = s + x }; expect y == 3 }",
+      "1:88", "this value belongs to the steps of a scan, and there is one in each",
+      "carry it to have the last one (`with y = …`), or yield it to have them all")
 ERROR(scan_return, "layer f(x) { scan with h = x, steps: 3 { return h } }\ntest \"a\" { expect f(1.0) == 0 }", "1:14",
       "`return` cannot leave a scan", NULL)
 ERROR(scan_of_nothing, SCAN("scan i in 0..3 { j = i }"), "1:16", "this scan neither carries nor yields anything", NULL)

@@ -135,6 +135,59 @@ Test(examples, the_generator_imitates_its_distribution) {
   shell_close(shell);
 }
 
+Test(examples, rows_of_digits_are_read_by_attention) {
+  Shell *shell = shell_open();
+  cr_assert(shell_run(shell, "$NNC test transformer.nn") == 0, "%s", shell->output);
+  must_run(shell, "transformer.nn");
+  double accuracy = shell_number(shell, "accuracy");
+  cr_assert(accuracy > 0.95, "test accuracy %g\n%s", accuracy, shell->output);
+  shell_close(shell);
+}
+
+Test(examples, digits_are_said_backwards) {
+  Shell *shell = shell_open();
+  cr_assert(shell_run(shell, "$NNC test reversal.nn") == 0, "%s", shell->output);
+  must_run(shell, "reversal.nn");
+  cr_assert(shell_number(shell, "right") > 0.99, "%s", shell->output);
+  shell_close(shell);
+}
+
+// A small one, on a text that says the same again and again.
+Test(examples, the_gpt_learns_a_text) {
+  Shell *shell = shell_open();
+  shell_run(shell, "$NNC test gpt.nn");
+  cr_assert(shell->status == 0, "%s", shell->output);
+  shell_run(shell, "for i in $(seq 300); do echo \"$i pages hence the quick brown fox leaps over that lazy dog\"; done"
+                   " > shakespeare.txt; $NNC run gpt.nn --set layers=2 --set width=64 --set heads=4 --set window=32"
+                   " --set drop=0.0 --set vocabulary=38 --steps 300 --batch 16");
+  cr_assert(shell->status == 0, "%s", shell->output);
+  cr_assert(shell_number(shell, "val.loss") < 1, "%s", shell->output);
+  shell_close(shell);
+}
+
+Test(examples, damaged_letters_are_recalled) {
+  Shell *shell = shell_open();
+  cr_assert(shell_run(shell, "$NNC test hopfield.nn") == 0, "%s", shell->output);
+  must_run(shell, "hopfield.nn");
+  cr_assert(shell_number(shell, "recalled") > 0.99, "%s", shell->output);
+  cr_assert(shell_number(shell, "largest_rise") < 1e-4, "%s", shell->output);
+  cr_assert(shell_number(shell, "energy_after") < shell_number(shell, "energy_before") - 10, "%s", shell->output);
+  shell_close(shell);
+}
+
+Test(examples, the_boltzmann_machine_makes_up_digits) {
+  Shell *shell = shell_open();
+  cr_assert(shell_run(shell, "$NNC test boltzmann.nn") == 0, "%s", shell->output);
+  shell_run(shell, "$NNC run boltzmann.nn --epochs 1 --no-save");
+  double first = shell_number(shell, "error");
+  must_run(shell, "boltzmann.nn");
+  double last = shell_number(shell, "error");
+  cr_assert(last < 0.06 && last < first / 2, "error %g, after an epoch %g\n%s", last, first, shell->output);
+  cr_assert(shell_number(shell, "gap") > 50, "%s", shell->output);
+  cr_assert(shell_number(shell, "unlike") < 0.03, "%s", shell->output);
+  shell_close(shell);
+}
+
 Test(examples, the_backpropagation_exercise) {
   Shell *shell = shell_open();
   cr_assert(shell_run(shell, "$NNC test backprop.nn") == 0, "%s", shell->output);

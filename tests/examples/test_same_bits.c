@@ -60,6 +60,23 @@ Test(same_bits, whatever_passes_are_left_out) {
   shell_close(shell);
 }
 
+// Attention, normalisation and dropout: threads, the other backend, passes.
+Test(same_bits, of_a_transformer, .timeout = 120) {
+  static const char *const ways[] = {"--threads 1", "--disable fold", "--disable fuse", "--disable plan"};
+  Shell *shell = shell_open();
+  shell_run(shell, "$NNC run transformer.nn --quiet --epochs 1 --checkpoint jit.safetensors --threads 2");
+  cr_assert(shell->status == 0, "%s", shell->output);
+  for (int i = 0; i < 4; i++) {
+    shell_run(shell, "$NNC run transformer.nn --quiet --epochs 1 --checkpoint other.safetensors %s", ways[i]);
+    cr_assert(shell->status == 0, "%s", shell->output);
+    must_match(shell, ways[i]);
+  }
+  shell_run(shell, "$NNC build transformer.nn -o net && ./net train --quiet --epochs 1 --checkpoint other.safetensors");
+  cr_assert(shell->status == 0, "%s", shell->output);
+  must_match(shell, "by way of C");
+  shell_close(shell);
+}
+
 Test(same_bits, killed_and_resumed) {
   Shell *shell = shell_open();
   cr_assert(shell_run(shell, "$NNC run digits.nn --quiet --checkpoint whole.safetensors") == 0, "%s", shell->output);

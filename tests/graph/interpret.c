@@ -160,6 +160,69 @@ static void convolve(const Node *node, const Tensor *a, const Tensor *b, Tensor 
     }
 }
 
+// The plain formula, row by row: with weights w = softmax(q k^T * scale) of what is seen, o = w v and so on.
+typedef struct Seen {
+  const Tensor *q, *k, *v, *mask, *slope, *delta;
+  const Node *node;
+  int64_t batch, t, s, d, e;
+} Seen;
+
+static void attention_row(const Seen *in, int64_t i, double *weights, double *lse) {
+  double most = -INFINITY, total = 0;
+  for (int64_t j = 0; j < in->s; j++) {
+    double score = 0;
+    for (int64_t c = 0; c < in->d; c++)
+      score += in->q->real[(in->batch * in->t + i) * in->d + c] * in->k->real[(in->batch * in->s + j) * in->d + c];
+    bool seen = in->mask->whole[(in->batch * in->t + i) * in->s + j] != 0;
+    seen = seen && !(in->node->attr.integer && j > i + in->s - in->t);
+    weights[j] = seen ? score * in->node->attr.real : -INFINITY;
+    most = weights[j] > most ? weights[j] : most;
+  }
+  for (int64_t j = 0; j < in->s; j++)
+    total += weights[j] = isinf(weights[j]) ? 0 : exp(weights[j] - most);
+  for (int64_t j = 0; j < in->s && total > 0; j++)
+    weights[j] /= total;
+  *lse = total > 0 ? most + log(total) : 0;
+}
+
+static void attend_row(const Seen *in, int64_t i, Tensor *result) {
+  double weights[128], lse;
+  int64_t row = in->batch * in->t + i;
+  attention_row(in, i, weights, &lse);
+  if (in->node->op == OP_attention_lse)
+    result->real[row] = lse;
+  for (int64_t j = 0; j < in->s && in->node->op != OP_attention_lse; j++) {
+    int64_t key = in->batch * in->s + j;
+    double slope = 0; // of the score
+    for (int64_t c = 0; c < in->e && in->slope; c++)
+      slope += in->slope->real[row * in->e + c] * in->v->real[key * in->e + c];
+    if (in->slope)
+      slope = weights[j] * (slope - in->delta->real[row]) * in->node->attr.real;
+    for (int64_t c = 0; c < in->e; c++)
+      if (in->node->op == OP_attention)
+        result->real[row * in->e + c] += weights[j] * in->v->real[key * in->e + c];
+      else if (in->node->op == OP_attention_dv)
+        result->real[key * in->e + c] += weights[j] * in->slope->real[row * in->e + c];
+    for (int64_t c = 0; c < in->d; c++)
+      if (in->node->op == OP_attention_dq)
+        result->real[row * in->d + c] += slope * in->k->real[key * in->d + c];
+      else if (in->node->op == OP_attention_dk)
+        result->real[key * in->d + c] += slope * in->q->real[row * in->d + c];
+  }
+}
+
+static void attend(const Node *node, const Tensor *const *v, Tensor *result) {
+  const Type *q = &v[0]->type, *values = &v[2]->type;
+  Seen in = {.q = v[0], .k = v[1], .v = v[2], .mask = v[3], .slope = v[4], .delta = v[6], .node = node};
+  in.t = q->dim[q->rank - 2];
+  in.d = q->dim[q->rank - 1];
+  in.s = values->dim[values->rank - 2];
+  in.e = values->dim[values->rank - 1];
+  for (in.batch = 0; in.batch < v[0]->count / (in.t * in.d); in.batch++)
+    for (int64_t i = 0; i < in.t; i++)
+      attend_row(&in, i, result);
+}
+
 static void scatter_add(const Node *node, const Tensor *base, const Tensor *indices, const Tensor *updates,
                         Tensor *result) {
   int axis = node->attr.axis[0], depth = indices->type.rank;
@@ -212,8 +275,8 @@ static void run_scan(Interpreter *in, const Node *node) {
 }
 
 static void compute(Interpreter *in, const Node *node, const Tensor *inputs, Tensor *result) {
-  const Tensor *v[3] = {0};
-  for (int i = 0; i < node->input_count && i < 3; i++)
+  const Tensor *v[7] = {0};
+  for (int i = 0; i < node->input_count && i < 7; i++)
     v[i] = &in->values[node->inputs[i]->id];
   switch (node->op) {
   case OP_input:
@@ -254,6 +317,13 @@ static void compute(Interpreter *in, const Node *node, const Tensor *inputs, Ten
   case OP_conv:
   case OP_conv_weight:
     convolve(node, v[0], v[1], result);
+    return;
+  case OP_attention:
+  case OP_attention_lse:
+  case OP_attention_dq:
+  case OP_attention_dk:
+  case OP_attention_dv:
+    attend(node, v, result);
     return;
   case OP_scatter_add:
     scatter_add(node, v[0], v[1], v[2], result);

@@ -28,9 +28,10 @@ UNARY(abs)
 UNARY(sign)
 UNARY(exp)
 UNARY(log)
-UNARY(sqrt) UNARY(tanh) UNARY(erf) UNARY(sin) UNARY(cos) UNARY(floor) UNARY(not ) UNARY(stop_gradient) BINARY(add)
-    BINARY(sub) BINARY(mul) BINARY(div) BINARY(mod) BINARY(pow) BINARY(max) BINARY(min) BINARY(eq) BINARY(ne) BINARY(lt)
-        BINARY(le) BINARY(and) BINARY(or)
+UNARY(sqrt)
+UNARY(tanh) UNARY(erf) UNARY(sin) UNARY(cos) UNARY(floor) UNARY(not ) UNARY(stop_gradient) BINARY(add) BINARY(sub)
+    BINARY(mul) BINARY(div) BINARY(mod) BINARY(pow) BINARY(max) BINARY(min) BINARY(eq) BINARY(ne) BINARY(lt) BINARY(le)
+        BINARY(and) BINARY(or)
 
             static Node *build_input(Graph *g, Node **in) {
   (void)g;
@@ -176,6 +177,7 @@ static Node *build_scatter_middle(Graph *g, Node **in) {
   return graph_node(g, OP_scatter_add, 3, in, &(Attr){.axis_count = 1, .axis = {1}}, NULL);
 }
 
+#include "graph/op_cases_attention.h"
 #include "graph/op_cases_scan.h"
 #include "graph/op_cases_window.h"
 
@@ -309,7 +311,12 @@ const OpCase op_cases[] = {
      .differentiable = 3},
     {"conv, spread", OP_conv, 2, {T(N, 3, 2, 2), T(3, 2, 2, 1)}, build_conv_spread, .differentiable = 3},
     {"conv of a batch of rows", OP_conv, 2, {T(N, 2, 3, 1), T(2, 1, 2)}, build_conv_leads, .differentiable = 3},
-    {"conv_weight along a line", OP_conv_weight, 2, {T(N, 5, 3), T(N, 3, 2)}, build_conv_weight_line, .differentiable = 3},
+    {"conv_weight along a line",
+     OP_conv_weight,
+     2,
+     {T(N, 5, 3), T(N, 3, 2)},
+     build_conv_weight_line,
+     .differentiable = 3},
     {"conv_weight with gaps",
      OP_conv_weight,
      2,
@@ -332,6 +339,60 @@ const OpCase op_cases[] = {
     {"scan to its end", OP_scan, 3, {T(N, 3), T(4, N, 3), T(3, 3)}, build_scan_last, .differentiable = 7},
     {"scan, its steps from the end", OP_scan_result, 3, {T(N, 3), T(4, N, 3), T(3, 3)}, build_scan_steps, .differentiable = 7},
     {"scan, steps and end", OP_scan_result, 3, {T(N, 3), T(4, N, 3), T(3, 3)}, build_scan_both, .differentiable = 7},
+    {"attention", OP_attention, 3, {T(N, 5, 3), T(N, 4, 3), T(N, 4, 2)}, build_attention, .differentiable = 7},
+    {"attention, causal",
+     OP_attention,
+     3,
+     {T(N, 4, 3), T(N, 4, 3), T(N, 4, 2)},
+     build_attention_causal,
+     .differentiable = 7},
+    {"attention, causal, more keys",
+     OP_attention,
+     3,
+     {T(N, 2, 3), T(N, 5, 3), T(N, 5, 2)},
+     build_attention_causal,
+     .differentiable = 7},
+    {"attention, causal, fewer keys",
+     OP_attention,
+     3,
+     {T(N, 5, 3), T(N, 2, 3), T(N, 2, 2)},
+     build_attention_causal,
+     .differentiable = 7},
+    {"attention, masked",
+     OP_attention,
+     3,
+     {T(N, 4, 3), T(N, 5, 3), T(N, 5, 2)},
+     build_attention_masked,
+     .differentiable = 7},
+    {"attention, masked and causal",
+     OP_attention,
+     3,
+     {T(N, 5, 3), T(N, 5, 3), T(N, 5, 2)},
+     build_attention_both,
+     .differentiable = 7},
+    {"attention of shared heads",
+     OP_attention,
+     3,
+     {T(N, 2, 2, 3, 2), T(N, 2, 1, 4, 2), T(N, 2, 1, 4, 2)},
+     build_attention,
+     .differentiable = 7},
+    {"attention of more than a tile",
+     OP_attention,
+     3,
+     {T(66, 2), T(67, 2), T(67, 1)},
+     build_attention_both,
+     .differentiable = 7,
+     .tolerance = 2e-5},
+    {"attention in a scan", OP_attention, 3, {T(N, 3), T(4, N, 3), T(5, 3)}, build_attention_scan, .differentiable = 7},
+    {"attention_lse",
+     OP_attention_lse,
+     3,
+     {T(N, 4, 3), T(N, 5, 3), T(N, 5, 2)},
+     build_attention_lse,
+     .differentiable = 0},
+    {"attention_dq", OP_attention_dq, 3, {T(N, 4, 3), T(N, 5, 3), T(N, 5, 3)}, build_attention_dq, .differentiable = 0},
+    {"attention_dk", OP_attention_dk, 3, {T(N, 4, 3), T(N, 5, 3), T(N, 5, 3)}, build_attention_dk, .differentiable = 0},
+    {"attention_dv", OP_attention_dv, 3, {T(N, 4, 3), T(N, 5, 3), T(N, 5, 3)}, build_attention_dv, .differentiable = 0},
 };
 const int op_case_count = sizeof op_cases / sizeof *op_cases;
 

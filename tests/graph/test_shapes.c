@@ -172,3 +172,27 @@ Test(shapes, random_numbers_are_real) {
   EXPECT("the seed and the step of random numbers are i64[], not f32[]", OP_random, NULL, &TYPE(F64, -1), SCALAR(I64),
          SCALAR(F32));
 }
+
+Test(shapes, attention) {
+  Type bools = TYPE(BOOL, -1, 1, 1, 6), narrow = TYPE(BOOL, 5);
+  Node *all = graph_constant(graph, type_scalar(BOOL), 1), *known = graph_input(graph, "mask", bools);
+  EXPECT("f32[n, 4, 5, 7]", OP_attention, NULL, NULL, X(-1, 4, 5, 8), X(-1, 4, 6, 8), X(-1, 4, 6, 7), all);
+  EXPECT("f32[n, 4, 5, 7]", OP_attention, NULL, NULL, X(-1, 4, 5, 8), X(1, 6, 8), X(1, 6, 7), known);
+  EXPECT("f32[n, 4, 5]", OP_attention_lse, NULL, NULL, X(-1, 4, 5, 8), X(-1, 4, 6, 8), X(-1, 4, 6, 7), all);
+  EXPECT("`attend` needs three tensors of f32 or of f64, not f32, i64 and f32", OP_attention, NULL, NULL, X(2, 3),
+         WHOLE(2, 3), X(2, 3), all);
+  EXPECT("`attend`: keys are [.., length, size], but these are f32[3]", OP_attention, NULL, NULL, X(2, 3), X(3),
+         X(2, 3), all);
+  EXPECT("`attend`: the last two dimensions of values f32[n, 3] must be fixed and not empty", OP_attention, NULL, NULL,
+         X(2, 3), X(2, 3), X(-1, 3), all);
+  EXPECT("`attend`: queries f32[2, 3] and keys f32[2, 4] must have one size, but 3 and 4 differ", OP_attention, NULL,
+         NULL, X(2, 3), X(2, 4), X(2, 3), all);
+  EXPECT("`attend`: there must be as many keys as values, not f32[5, 3] and f32[4, 3]", OP_attention, NULL, NULL,
+         X(2, 3), X(5, 3), X(4, 3), all);
+  EXPECT("`attend`: a mask is of bools, true where a key is seen, not f32[2, 5]", OP_attention, NULL, NULL, X(2, 3),
+         X(5, 3), X(5, 3), X(2, 5));
+  EXPECT("`attend`: a mask is [.., queries, keys], here [.., 2, 6], not bool[5]", OP_attention, NULL, NULL, X(2, 3),
+         X(6, 3), X(6, 3), graph_input(graph, "mask", narrow));
+  EXPECT("`attend`: leading dimensions of f32[2, 4, 3], f32[3, 4, 3], f32[3, 4, 3] and the mask's bool[] do not match",
+         OP_attention, NULL, NULL, X(2, 4, 3), X(3, 4, 3), X(3, 4, 3), all);
+}

@@ -3,6 +3,7 @@
 #include <criterion/criterion.h>
 
 #include "loops/interpret.h"
+#include "passes/passes.h"
 #include "loops/schedule.h"
 
 typedef struct GraphRun {
@@ -42,7 +43,8 @@ static int64_t run_bytes(const Type *type, int64_t batch) {
 }
 
 // Every input and the state hold run_value(i) as f32; the arena holds no number at first.
-static inline GraphRun run_graph(Arena *arena, const Graph *graph, const RunOptions *options, const char *name) {
+static inline GraphRun run_graph(Arena *arena, Graph *graph, const RunOptions *options, const char *name) {
+  graph = pass_scan(options->prepare ? pass_hoist(graph) : graph);
   GraphRun run = {.module = arena_new_of(arena, LoopModule), .kernels = fuse(arena, graph, &options->kernels)};
   if (options->prepare)
     prepare(run.kernels);

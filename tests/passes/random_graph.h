@@ -100,6 +100,38 @@ static Node *matmul_value(RandomGraph *g) {
   return NULL;
 }
 
+// Values of attention, or one of its gradients, whose upstream is a value of the right shape; others become values too.
+static Node *attention_value(RandomGraph *g) {
+  Node *in[7] = {0}, *mask = graph_constant(g->graph, type_scalar(BOOL), 1);
+  for (int i = 0; i < 40 && !in[0]; i++) {
+    Node *some[4] = {any_value(g), any_value(g), any_value(g), mask};
+    if (!graph_check(g->arena, OP_attention, 4, some, &(Attr){0}, NULL, &(Type){0}))
+      memcpy(in, some, sizeof some);
+  }
+  if (!in[0])
+    return NULL;
+  if (in[0]->type.dim[in[0]->type.rank - 2] == in[1]->type.dim[in[1]->type.rank - 2] && random_below(&g->random, 2))
+    in[3] = graph_binary(g->graph, OP_le,
+                         graph_reduce(g->graph, OP_reduce_sum, in[1], 1, (int[]){in[1]->type.rank - 1}, false),
+                         graph_constant(g->graph, type_scalar(F32), 1));
+  Attr attr = {.real = 0.25, .integer = random_below(&g->random, 2)};
+  if (graph_check(g->arena, OP_attention, 4, in, &attr, NULL, &(Type){0}))
+    in[3] = mask;
+  Node *o = graph_node(g->graph, OP_attention, 4, in, &attr, NULL);
+  if (random_below(&g->random, 2))
+    return o;
+  in[4] = graph_unary(g->graph, OP_sin, o);
+  in[5] = graph_node(g->graph, OP_attention_lse, 4, in, &attr, NULL);
+  in[6] = graph_reduce(g->graph, OP_reduce_sum, graph_binary(g->graph, OP_mul, o, in[4]), 1, (int[]){o->type.rank - 1},
+                       false);
+  add_value(g, o);
+  add_value(g, in[5]);
+  for (Op op = OP_attention_dq; op < OP_attention_dv; op++)
+    if (random_below(&g->random, 2))
+      add_value(g, graph_node(g->graph, op, 7, in, &attr, NULL));
+  return graph_node(g->graph, OP_attention_dv, 7, in, &attr, NULL);
+}
+
 static Node *reshape_value(RandomGraph *g) {
   Node *x = any_value(g);
   Type shape = {.elem = F32};
@@ -200,8 +232,46 @@ static Node *move_value(RandomGraph *g) {
   }
 }
 
+// A value that broadcasts to `type` without changing it; NULL: none was found.
+static Node *value_within(RandomGraph *g, const Type *type) {
+  for (int i = 0; i < 20; i++) {
+    Node *value = any_value(g);
+    Type shape;
+    if (type_broadcast(type, &value->type, &shape) && type_equal(&shape, type))
+      return value;
+  }
+  return NULL;
+}
+
+// A scan that carries a value like some other: sequences are stacked from a value, or a value's first dimension is gone along.
+static Node *scan_value(RandomGraph *g) {
+  Node *h = any_value(g), *w = value_within(g, &h->type), *x = value_within(g, &h->type);
+  if (!w || !x || h->type.rank > 3)
+    return NULL;
+  GraphScan scan = {.carried = 1, .sequences = 1, .length = 1 + random_below(&g->random, 4),
+                    .reverse = random_below(&g->random, 2)};
+  Type stacked = scan_stacked_type(&x->type, scan.length), places = stacked;
+  places.elem = I64;
+  Node *number = graph_cast(g->graph, graph_iota(g->graph, places, 0), F32);
+  Node *sequence = graph_binary(g->graph, OP_add, number, graph_broadcast(g->graph, x, &stacked));
+  Graph *body = graph_new(g->arena, "body", g->graph->batch);
+  Node *before = graph_input(body, "h", h->type), *xt = graph_input(body, "x", x->type);
+  Node *seen = graph_input(body, "w", w->type);
+  Node *next = graph_unary(body, OP_sin, graph_binary(body, OP_add, before, xt));
+  Node *product[2] = {xt, seen}, *yielded = graph_binary(body, OP_mul, next, seen);
+  if (!graph_check(g->arena, OP_matmul, 2, product, &(Attr){0}, NULL, &(Type){0}))
+    yielded = graph_matmul(body, xt, seen);
+  vec_push(g->arena, &body->outputs, ((GraphOutput){"h", graph_binary(body, OP_max, next, seen)}));
+  vec_push(g->arena, &body->outputs, ((GraphOutput){"y", yielded}));
+  scan.body = body;
+  Node *made = graph_scan(g->graph, &scan, (Node *[]){h, sequence, w}, 3);
+  if (random_below(&g->random, 2))
+    add_value(g, graph_scan_result(g->graph, made, 1));
+  return graph_scan_result(g->graph, made, random_below(&g->random, 2));
+}
+
 static Node *random_value(RandomGraph *g) {
-  switch (random_below(&g->random, 14)) {
+  switch (random_below(&g->random, 15)) {
   case 0:
   case 1:
     return unary_value(g);
@@ -216,14 +286,17 @@ static Node *random_value(RandomGraph *g) {
   case 7:
     return transpose_value(g);
   case 8:
-  case 9:
     return matmul_value(g);
+  case 9:
+    return random_below(&g->random, 2) ? matmul_value(g) : attention_value(g);
   case 10:
     return reshape_value(g);
   case 11:
     return random_below(&g->random, 2) ? gather_value(g) : scatter_value(g);
   case 12:
     return argmax_value(g);
+  case 13:
+    return scan_value(g);
   default:
     return move_value(g);
   }

@@ -1,5 +1,6 @@
 // Fusion, ordering and planning change no bit: random graphs with every combination of the three, run by the executor of
 // tests/loops, for a full and a short batch, loops forwards and backwards. And what they are for: fewer kernels, less memory.
+#include "graph/grad.h"
 #include "loops/run_graph.h"
 #include "passes/random_graph.h"
 
@@ -80,6 +81,37 @@ Test(kernels, softmax_is_one_kernel) {
   KernelGraph *kernels = kernels_of(graph);
   cr_expect_eq(kernels->kernels.count, 1);
   cr_expect_eq(kernels->kernels.data[0]->kind, KERNEL_ROW);
+  arena_free(arena);
+}
+
+// Values and lse come from one kernel, delta from a second, dL/dq from a third, dL/dk and dL/dv from a fourth; the mask is
+// never stored.
+Test(kernels, attention_shares_its_tiles) {
+  Arena *arena = arena_new();
+  Graph *graph = new_graph(arena, 32);
+  Node *inputs[4], *slopes[3];
+  for (int i = 0; i < 4; i++)
+    inputs[i] = graph_input(graph, "x", shape_of(3, (Dim[]){DIM_BATCH, 20, 30}));
+  Type places = {.elem = I64, .rank = 2, .dim = {20, 20}};
+  Node *query = graph_iota(graph, places, 0), *key = graph_iota(graph, places, 1),
+       *far = graph_constant(graph, places, 9);
+  Node *near = graph_binary(graph, OP_and, graph_binary(graph, OP_lt, graph_binary(graph, OP_sub, query, far), key),
+                            graph_binary(graph, OP_lt, graph_binary(graph, OP_sub, key, far), query));
+  Node *o = graph_attention(graph, inputs[0], inputs[1], inputs[2], near, false, 1);
+  Node *loss = graph_binary(graph, OP_mul, o, inputs[3]);
+  grad(graph, graph_reduce(graph, OP_reduce_sum, loss, 3, (int[]){0, 1, 2}, false), 3, inputs, slopes);
+  for (int i = 0; i < 3; i++)
+    output(graph, slopes[i]);
+  KernelGraph *kernels = kernels_of(graph);
+  int found = 0, results = 0;
+  for (int i = 0; i < kernels->kernels.count; i++)
+    if (kernels->kernels.data[i]->kind == KERNEL_ATTENTION) {
+      found++;
+      results += kernels->kernels.data[i]->nodes.count;
+    }
+  cr_expect(found == 3 && results == 5, "%d kernels with %d results", found, results);
+  for (int i = 0; i < graph->nodes.count; i++)
+    cr_expect(graph->nodes.data[i]->type.elem != BOOL || !kernels->buffers[i].bytes);
   arena_free(arena);
 }
 

@@ -1,4 +1,4 @@
-// Convolutional networks with weights from PyTorch give its logits, and the same bits from both backends. Small ones of
+// Networks for images with weights from PyTorch give its logits, and the same bits from both backends. Small ones of
 // the zoo's blocks have their files in networks/; those of the zoo in their real size are made while testing, by
 // networks.py, and skipped where there is no PyTorch.
 #include <criterion/criterion.h>
@@ -161,6 +161,19 @@ Test(networks, small_convnext_tiny) {
   small("small_convnext_tiny");
 }
 
+Test(networks, small_vit) {
+  small("small_vit");
+}
+
+Test(networks, weights_by_torchvisions_names) {
+  must_run("%s predict %s/torchvision.nn %s/networks/32.idx --set classes=10 -o jit.csv", NNC_BINARY, HERE, HERE);
+  must_give("jit.csv", HERE "/networks", "small_vit");
+}
+
+Test(networks, small_swin) {
+  small("small_swin");
+}
+
 Test(networks, their_own_tests) {
   must_run("%s test %s/networks.nn --set classes=10", NNC_BINARY, HERE);
 }
@@ -199,4 +212,19 @@ Test(networks, efficientnet_b0) {
 
 Test(networks, convnext_tiny) {
   whole("convnext.nn", "convnext_tiny", 64);
+}
+
+Test(networks, vit_b_16) {
+  whole("vit.nn", "vit_b_16", 64);
+}
+
+// All 152, in a step of training.
+Test(networks, gradients_of_vit_b_16) {
+  if (system(PYTHON " -c 'import torch' 2>/dev/null") != 0)
+    cr_skip("no PyTorch: python3-torch is not installed");
+  must_run(PYTHON " %s/vit_gradients.py . %s", HERE, NNC_BINARY);
+}
+
+Test(networks, swin_t) {
+  whole("swin.nn", "swin_t", 64);
 }

@@ -86,6 +86,14 @@ Test(reference, norms) {
   must_hold("--disable=fold", "norms.nn");
 }
 
+Test(reference, attention, .timeout = 120) {
+  must_hold("", "attention.nn");
+}
+
+Test(reference, attention_unfolded, .timeout = 120) {
+  must_hold("--disable=fold", "attention.nn");
+}
+
 Test(reference, figures) {
   must_hold("", "figures.nn");
 }

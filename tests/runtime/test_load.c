@@ -235,15 +235,29 @@ Test(load, turns_transposed_convolutions_of_pytorch) {
         cr_assert_eq(state.kernel[y][0][in][out], (out * 2 + in) * 2 + y);
 }
 
-Test(load, a_square_table_of_embeddings_is_not_turned) {
-  static const NnrtTensor table[] = {{"net.t", NNRT_F32, 2, {2, 2}, NNRT_PARAM, OFFSET(stem), 16, "embedding"}};
-  NnrtModule module = net;
-  module.tensors = table, module.tensor_count = 1;
-  put("{" TENSOR("net.t", "F32", "[2,2]", 0, 16) "}", numbers, 16);
+Test(load, square_tables_of_embeddings_and_positions_are_not_turned) {
+  static const char *const layers[] = {"embedding", "learned_positions"};
+  for (int i = 0; i < 2; i++) {
+    NnrtTensor table = {"net.t", NNRT_F32, 2, {2, 2}, NNRT_PARAM, OFFSET(stem), 16, layers[i]};
+    NnrtModule module = net;
+    module.tensors = &table, module.tensor_count = 1;
+    put("{" TENSOR("net.t", "F32", "[2,2]", 0, 16) "}", numbers, 16);
+    State state = {0};
+    NnrtWeights weights = {.path = path, .pytorch = true};
+    cr_assert(load_all(&weights, 1, &module, &state).loaded);
+    cr_assert_arr_eq(state.stem, numbers, 16);
+  }
+}
+
+// PyTorch's parameters that are the same for a whole batch have a 1 in its place.
+Test(load, dimensions_of_1_in_front_do_not_count_for_pytorch) {
+  put("{" TENSOR("net.stem.b", "F32", "[1,1,3]", 0, 12) "}", numbers, 12);
+  refuses((NnrtWeights){0}, "net.stem.b is f32[1, 1, 3] in the file, but f32[3] here\n");
   State state = {0};
-  NnrtWeights weights = {.path = path, .pytorch = true};
-  cr_assert(load_all(&weights, 1, &module, &state).loaded);
-  cr_assert_arr_eq(state.stem, numbers, 16);
+  cr_assert(load((NnrtWeights){.pytorch = true}, &state).loaded);
+  cr_assert_arr_eq(state.bias, numbers, sizeof state.bias);
+  put("{" TENSOR("net.stem.b", "F32", "[3,1]", 0, 12) "}", numbers, 12);
+  refuses((NnrtWeights){.pytorch = true}, "net.stem.b is f32[3, 1] in the file, but f32[3] here\n");
 }
 
 Test(load, of_several_files_the_first_that_fits_counts) {

@@ -649,7 +649,7 @@ Test(train, command_line) {
   Linear *linear = linear_new();
   char *out = linear_path(linear, "out"), *err = linear_path(linear, "err"), *rows = linear_path(linear, "rows.csv");
   cr_assert_eq(MAIN("--help"), 0);
-  assert_has(text_of(out), "line predict FILE [BLOCK]");
+  assert_has(text_of(out), "line predict  FILE [BLOCK]");
   cr_assert_eq(MAIN("--version"), 0);
   cr_assert_eq(MAIN("trian"), 2);
   assert_has(text_of(err), "there is no command `trian`; did you mean `train`?");
