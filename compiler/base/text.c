@@ -65,3 +65,10 @@ void text_double(Text *text, double value) {
     snprintf(digits, sizeof digits, "%.17g", value);
   text_add(text, digits);
 }
+
+void text_indented(Text *text, const char *lines, int columns) {
+  for (const char *end; *lines; lines = end + 1) {
+    end = strchr(lines, '\n');
+    text_printf(text, "%*s%.*s\n", columns, "", (int)(end - lines), lines);
+  }
+}

@@ -197,11 +197,7 @@ static void print_place(Text *out, const Node *node) {
 static void print_body(Text *out, const Graph *body) {
   Text inner = text_new(out->arena);
   graph_print(&inner, body);
-  for (const char *line = text_string(&inner); *line;) {
-    const char *end = strchr(line, '\n');
-    text_printf(out, "    %.*s\n", (int)(end - line), line);
-    line = end + 1;
-  }
+  text_indented(out, text_string(&inner), 4);
 }
 
 static void print_node(Text *out, const Graph *graph, const Node *node) {

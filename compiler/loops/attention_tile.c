@@ -101,7 +101,6 @@ static void set_lanes(Lower *lower, Attention *at, LExpr *tile) {
 
 void attention_open(Lower *lower, Attention *at) {
   const Dim *dims = at->q->type.dim;
-  int places[MAX_RANK];
   int64_t tiles = (at->lane_count + ATTENTION_TILE - 1) / ATTENTION_TILE;
   LExpr *zero = nest_i64(lower, 0), *one = nest_i64(lower, 1), *count = nest_i64(lower, tiles);
   LExpr *tasks = nest_mul(lower, nest_count(lower, dims, at->lead), count);
@@ -117,9 +116,7 @@ void attention_open(Lower *lower, Attention *at) {
   LExpr *task = nest_loop(lower, LS_FOR, "task", from, to, 1);
   LExpr *tile = lx_binary(lower->arena, LX_MOD, task, count);
   tile = nest_let(lower, "tile", at->causal && tiles > 2 ? paired(lower, tile, tiles) : tile);
-  for (int i = 0; i < at->lead; i++)
-    places[i] = i;
-  nest_unravel(lower, nest_div(lower, task, count), dims, places, at->lead, at->index);
+  nest_unravel(lower, nest_div(lower, task, count), dims, NULL, at->lead, at->index);
   for (int i = 0; i < at->lead; i++)
     at->index[i] = nest_let(lower, "b", at->index[i]);
   set_lanes(lower, at, tile);

@@ -211,12 +211,9 @@ int64_t conv_image(Lower *lower, Conv *conv, int64_t scratch, bool shared) {
   length *= nest_capacity(lower, dims, conv->lead);
   conv->image = nest_scratch(lower, "image", conv->type, length, scratch);
   LExpr *index[MAX_RANK], *there = lx_int(lower->arena, L_BOOL, 1);
-  int at[MAX_RANK];
-  for (int i = 0; i < MAX_RANK; i++)
-    at[i] = i;
   LExpr *task =
       nest_loop(lower, shared ? LS_PARALLEL : LS_FOR, "row", nest_i64(lower, 0), nest_count(lower, dims, (int)rows), 1);
-  nest_unravel(lower, task, dims, at, (int)rows, index);
+  nest_unravel(lower, task, dims, NULL, (int)rows, index);
   for (int i = 0; i < conv->space - 1; i++) {
     LExpr *e = nest_let(lower, "e", index[conv->lead + i]);
     index[conv->lead + i] = nest_let(lower, "place", source_place(lower, conv, i, e, &there));

@@ -175,12 +175,13 @@ LExpr *nest_count(Lower *lower, const Dim *dims, int count) {
 
 void nest_unravel(Lower *lower, LExpr *number, const Dim *dims, const int *at, int count, LExpr **index) {
   for (int i = count - 1; i > 0; i--) {
-    LExpr *size = lower_dim(lower, dims[at[i]]);
-    index[at[i]] = lx_binary(lower->arena, LX_MOD, number, size);
+    int place = at ? at[i] : i;
+    LExpr *size = lower_dim(lower, dims[place]);
+    index[place] = lx_binary(lower->arena, LX_MOD, number, size);
     number = nest_div(lower, number, size);
   }
   if (count)
-    index[at[0]] = number;
+    index[at ? at[0] : 0] = number;
 }
 
 LExpr *nest_rounds(Lower *lower, const char *name, LExpr *count, int64_t capacity, int64_t block, bool shared,
@@ -210,6 +211,14 @@ int nest_piece(int64_t left) {
   return (int)left;
 }
 
+int64_t nest_ceil_div(int64_t a, int64_t b) {
+  return a > 0 ? (a + b - 1) / b : 0;
+}
+
+int64_t nest_even(int64_t count, int64_t most) {
+  return nest_ceil_div(count, nest_ceil_div(count, most));
+}
+
 int nest_tile_most(const Lower *lower) {
   const Target *target = lower->target;
   return target->vector_bytes < 32 ? 4 : target->vector_registers >= 32 ? 14 : 6;
@@ -218,8 +227,7 @@ int nest_tile_most(const Lower *lower) {
 // Low tiles are wider: enough independent sums to hide what an fma takes.
 void nest_tile_size(const Lower *lower, LType type, int64_t rows, int64_t cols, int *mr, int *nr) {
   int most = nest_tile_most(lower), lanes = lower->target->vector_bytes / ltype_bytes(type);
-  int64_t tiles = (rows + most - 1) / most;
-  *mr = (int)((rows + tiles - 1) / tiles);
+  *mr = (int)nest_even(rows, most);
   int vectors = *mr == 1 ? 8 : *mr <= 6 && most > 6 ? 4 : 2;
   *nr = (lanes > 0 ? lanes : 1) * vectors;
   if (cols < *nr)

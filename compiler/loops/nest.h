@@ -115,6 +115,9 @@ void nest_drop_unused(Lower *lower);
 // The columns of the next tile where `left` are left: whole vectors by powers of two, 64 at most, then what remains.
 // Vectors of other lengths are taken apart by compilers, at a hundred times the cost.
 int nest_piece(int64_t left);
+int64_t nest_ceil_div(int64_t a, int64_t b); // a / b rounded up, 0 for a below 1
+// `count` things in as few parts of at most `most` as there can be: how many a part has if they are even.
+int64_t nest_even(int64_t count, int64_t most);
 // The most rows a register tile of two vectors has, and a tile of even rows for `rows` by `cols` outputs.
 int nest_tile_most(const Lower *lower);
 void nest_tile_size(const Lower *lower, LType type, int64_t rows, int64_t cols, int *mr, int *nr);
@@ -126,7 +129,7 @@ LExpr *nest_i64(Lower *lower, int64_t value);
 LExpr *nest_count(Lower *lower, const Dim *dims, int count);           // the product of dimensions
 int64_t nest_capacity(const Lower *lower, const Dim *dims, int count); // the same at the full batch
 bool nest_static(const Dim *dims, int count);
-// index[at[i]] of `count` dimensions from their common row-major number.
+// index[at[i]] of `count` dimensions from their common row-major number; at NULL: index[i].
 void nest_unravel(Lower *lower, LExpr *number, const Dim *dims, const int *at, int count, LExpr **index);
 // Opens loops that go through 0..count in blocks, shared out to threads if `shared`: gives the number of the round.
 // Closed by `*scopes` calls of nest_close.

@@ -31,7 +31,7 @@ static int64_t depth(const Conv *conv) {
 }
 
 static int64_t panel_count(const Conv *conv) {
-  return (conv->out + conv->nr - 1) / conv->nr;
+  return nest_ceil_div(conv->out, conv->nr);
 }
 
 // Where the panel of a group begins; panels lie one after another, the last one as wide as it is.
@@ -208,7 +208,7 @@ static void convolve(Lower *lower, Direct *direct, bool shared) {
   const Conv *conv = &direct->conv;
   enum { GROUP, PANEL, OUTPUTS };
   Dim dims[2 * MAX_RANK];
-  int count = 0, at[2 * MAX_RANK];
+  int count = 0;
   for (int i = 0; i < conv->lead; i++)
     dims[count++] = conv->x->type.dim[i];
   dims[count++] = conv->groups;
@@ -216,11 +216,9 @@ static void convolve(Lower *lower, Direct *direct, bool shared) {
   for (int i = 0; i < conv->space - 1; i++)
     dims[count++] = direct->phase[i].count;
   LExpr *index[2 * MAX_RANK];
-  for (int i = 0; i < count; i++)
-    at[i] = i;
   LExpr *task =
       nest_loop(lower, shared ? LS_PARALLEL : LS_FOR, "task", nest_i64(lower, 0), nest_count(lower, dims, count), 1);
-  nest_unravel(lower, task, dims, at, count, index);
+  nest_unravel(lower, task, dims, NULL, count, index);
   for (int i = 0; i < conv->lead; i++)
     direct->lead[i] = nest_let(lower, "b", index[i]);
   LExpr *const *rest = index + conv->lead;
@@ -234,10 +232,6 @@ static void convolve(Lower *lower, Direct *direct, bool shared) {
 }
 
 // ---- phases
-static int64_t ceil_div(int64_t a, int64_t b) {
-  return a > 0 ? (a + b - 1) / b : 0;
-}
-
 // Phase number `at` of dimension d: outputs at, at + step, …
 static Phase phase_of(const Conv *conv, int d, int64_t at) {
   const Window *w = &conv->attr->window[d];
@@ -246,9 +240,9 @@ static Phase phase_of(const Conv *conv, int d, int64_t at) {
   int64_t step = w->spread, tap = ((w->before - at) % step + step) % step;
   return (Phase){.step = step,
                  .first = at,
-                 .count = ceil_div(conv->outputs[d] - at, step),
+                 .count = nest_ceil_div(conv->outputs[d] - at, step),
                  .tap = tap,
-                 .taps = ceil_div(w->size - tap, step),
+                 .taps = nest_ceil_div(w->size - tap, step),
                  .shift = (at + tap - w->before) / step + conv->view[d].before};
 }
 

@@ -72,9 +72,7 @@ static int open_outputs(Lower *lower, const Weight *weight, const Block *block, 
   const Conv *conv = &weight->conv;
   LExpr *zero = nest_i64(lower, 0), *samples = nest_count(lower, conv->x->type.dim, conv->lead);
   LExpr *from = zero, *to = samples;
-  int at[MAX_RANK], loops = 0;
-  for (int i = 0; i < conv->lead; i++)
-    at[i] = i;
+  int loops = 0;
   if (block) {
     from = block->sample;
     to = nest_min(lower, nest_add(lower, from, nest_i64(lower, weight->samples)), samples);
@@ -82,7 +80,7 @@ static int open_outputs(Lower *lower, const Weight *weight, const Block *block, 
   }
   LExpr *sample = nest_loop(lower, LS_FOR, "b", from, to, 1);
   loops++;
-  nest_unravel(lower, sample, conv->x->type.dim, at, conv->lead, lead);
+  nest_unravel(lower, sample, conv->x->type.dim, NULL, conv->lead, lead);
   for (int d = 0; d < conv->space; d++, loops++) {
     LExpr *first = zero, *last = nest_i64(lower, conv->outputs[d]);
     if (d == 0 && block && block->line) {
@@ -200,9 +198,9 @@ static void sum_rows(Lower *lower, Weight *weight) {
 // ---- tasks: groups, taps, panels, blocks of rows
 static void each_task(Lower *lower, Weight *weight, bool shared) {
   const Conv *conv = &weight->conv;
-  int64_t panels = (conv->out + conv->nr - 1) / conv->nr, blocks = (weight->rows - 1) / weight->row_block + 1;
+  int64_t panels = nest_ceil_div(conv->out, conv->nr), blocks = nest_ceil_div(weight->rows, weight->row_block);
   int64_t whole = conv->out / conv->nr;
-  int rest = (int)(conv->out % conv->nr), count = 0, at[MAX_RANK];
+  int rest = (int)(conv->out % conv->nr), count = 0;
   Dim dims[MAX_RANK];
   LExpr *index[MAX_RANK], *zero = nest_i64(lower, 0);
   dims[count++] = panels;
@@ -210,10 +208,8 @@ static void each_task(Lower *lower, Weight *weight, bool shared) {
   for (int d = 0; d < taps_outside(conv); d++)
     dims[count++] = conv->attr->window[d].size;
   dims[count++] = blocks;
-  for (int i = 0; i < count; i++)
-    at[i] = i;
   LExpr *task = nest_loop(lower, shared ? LS_PARALLEL : LS_FOR, "task", zero, nest_count(lower, dims, count), 1);
-  nest_unravel(lower, task, dims, at, count, index);
+  nest_unravel(lower, task, dims, NULL, count, index);
   LExpr *panel = panels > 1 ? nest_let(lower, "panel", index[0]) : zero;
   weight->group = conv->groups > 1 ? nest_let(lower, "group", index[1]) : zero;
   for (int d = 0; d < taps_outside(conv); d++)

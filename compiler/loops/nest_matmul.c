@@ -216,11 +216,8 @@ static LExpr *block_count(Lower *lower, const Product *product) {
 }
 
 static void set_leading(Lower *lower, Product *product, LExpr *number) {
-  int at[MAX_RANK];
-  for (int i = 0; i < product->leading; i++)
-    at[i] = i;
   product->batch = number;
-  nest_unravel(lower, number, product->node->type.dim, at, product->leading, product->index);
+  nest_unravel(lower, number, product->node->type.dim, NULL, product->leading, product->index);
   for (int i = 0; i < product->leading; i++)
     product->index[i] = nest_let(lower, "b", product->index[i]);
 }
@@ -426,18 +423,13 @@ static int64_t pack_operands(Lower *lower, Product *product, int64_t scratch, bo
 }
 
 // ---- sizes
-static int64_t ceil_div(int64_t a, int64_t b) {
-  return (a + b - 1) / b;
-}
-
 // Rows of a tile: as many as registers hold, but so that the tiles of `rows` come out even.
 static int tile_rows(const Product *product, int64_t rows, int most) {
-  int64_t even = ceil_div(rows, ceil_div(rows, most));
   if (product->m < 0)
     for (int mr = most; mr > most / 2; mr--)
       if (rows % mr == 0)
         return mr;
-  return (int)even;
+  return (int)nest_even(rows, most);
 }
 
 static void choose_columns(const Lower *lower, Product *product, int64_t rows) {
@@ -456,18 +448,18 @@ static void choose_columns(const Lower *lower, Product *product, int64_t rows) {
 static void choose_rows(const Lower *lower, Product *product, int64_t rows, bool shared) {
   enum { TASKS = 16 };
   const Target *target = lower->target;
-  int most = target->vector_bytes < 32 ? 4 : target->vector_registers >= 32 ? 14 : 6;
+  int most = nest_tile_most(lower);
   int64_t k = nest_capacity(lower, &product->k, 1);
-  int64_t panels = ceil_div(nest_capacity(lower, &product->n, 1), product->nr);
+  int64_t panels = nest_ceil_div(nest_capacity(lower, &product->n, 1), product->nr);
   int64_t others = panels * nest_capacity(lower, product->node->type.dim, product->leading);
   int64_t fits = target->l2_bytes / 2 / (k * ltype_bytes(product->type) + 1);
-  int64_t blocks = ceil_div(rows, fits > most ? fits : most);
+  int64_t blocks = nest_ceil_div(rows, fits > most ? fits : most);
   product->by_panel = blocks == 1;
   if (shared && blocks * others < TASKS)
-    blocks = ceil_div(TASKS, others > 0 ? others : 1);
-  int64_t tiles = ceil_div(rows, most), even = ceil_div(rows, blocks < tiles ? blocks : tiles);
+    blocks = nest_ceil_div(TASKS, others > 0 ? others : 1);
+  int64_t tiles = nest_ceil_div(rows, most), even = nest_ceil_div(rows, blocks < tiles ? blocks : tiles);
   product->mr = tile_rows(product, product->m < 0 ? rows : even, most);
-  product->block = ceil_div(even, product->mr) * product->mr;
+  product->block = nest_ceil_div(even, product->mr) * product->mr;
 }
 
 // A matrix that was broadcast to the leading dimensions.

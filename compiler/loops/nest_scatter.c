@@ -54,13 +54,10 @@ static void add_update(Lower *lower, const Scatter *scatter, LExpr **index, LExp
 
 static void add_updates(Lower *lower, const Scatter *scatter, LExpr **index, LExpr *from, LExpr *to) {
   const Node *node = scatter->node, *indices = node->inputs[1];
-  int at[MAX_RANK];
   LExpr *place[MAX_RANK];
-  for (int i = 0; i < indices->type.rank; i++)
-    at[i] = i;
   LExpr *count = nest_count(lower, indices->type.dim, indices->type.rank);
   LExpr *u = nest_loop(lower, LS_FOR, "u", nest_i64(lower, 0), count, 1);
-  nest_unravel(lower, u, indices->type.dim, at, indices->type.rank, place);
+  nest_unravel(lower, u, indices->type.dim, NULL, indices->type.rank, place);
   LExpr *target = clamped(lower, lower_value(lower, indices, place), node->type.dim[scatter->axis]);
   index[scatter->axis] = nest_let(lower, "at", target);
   open_elements(lower, scatter, index, from, to);

@@ -1,6 +1,4 @@
 // Kernels and the map of the arena as text, stable enough for golden tests. Takes the result of fuse (and plan).
-#include <string.h>
-
 #include "graph/ops.h"
 #include "passes/kernels.h"
 
@@ -76,10 +74,7 @@ static void print_kernel(Text *out, const KernelGraph *kernels, const Kernel *ke
     return;
   Text body = text_new(out->arena);
   kernels_print(&body, kernel->body);
-  for (const char *line = text_string(&body), *end; *line; line = end + 1) {
-    end = strchr(line, '\n');
-    text_printf(out, "    %.*s\n", (int)(end - line), line);
-  }
+  text_indented(out, text_string(&body), 4);
 }
 
 void kernels_print(Text *out, const KernelGraph *kernels) {

@@ -630,7 +630,7 @@ ERROR(scan_lengths_other, SCAN("scan with h = zeros([2, 5]), steps: 3, lengths: 
 ERROR(scan_too_deep, "test \"a\" { h = 0.0; s = " DEEPER DEEPER DEEPER DEEPER DEEPER "h + 1 } } } } }; expect s == 32 }", "1:153",
       "scans are nested more than 4 deep", NULL)
 ERROR(scan_value_outside, "test \"a\" { y = 0.0; " "s = scan x in ones([3]) with s = 0.0 { y = x; s = s + x }; expect y == 3 }",
-      "1:88", "this value belongs to the steps of a scan, and there is one in each",
+      "1:87", "this value belongs to the steps of a scan, and there is one in each",
       "carry it to have the last one (`with y = …`), or yield it to have them all")
 ERROR(scan_return, "layer f(x) { scan with h = x, steps: 3 { return h } }\ntest \"a\" { expect f(1.0) == 0 }", "1:14",
       "`return` cannot leave a scan", NULL)
