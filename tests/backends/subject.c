@@ -171,6 +171,12 @@ static const void *changed_data(const Change *change, const Type *type, const do
   return made;
 }
 
+static const GraphScan *changed_scan(Change *change, const GraphScan *scan, bool lenient) {
+  GraphScan made = *scan;
+  made.body = graph_with_elem(scan->body, change->from, change->to, lenient);
+  return made.body ? arena_copy(change->arena, &made, sizeof made) : NULL;
+}
+
 static Attr changed_attr(Change *change, const Node *node) {
   Attr attr = node->attr;
   if (node->op == OP_slot)
@@ -193,7 +199,10 @@ static Attr changed_attr(Change *change, const Node *node) {
 static Node *changed_node(Change *change, Graph *graph, const Node *node, Node **inputs, bool lenient) {
   Attr attr = changed_attr(change, node);
   Type wanted = node->type, found;
-  wanted.elem = changed(change, wanted.elem);
+  if (node->op != OP_scan) // which has no value
+    wanted.elem = changed(change, wanted.elem);
+  else if (!(attr.scan = changed_scan(change, attr.scan, lenient)))
+    return NULL;
   Op op = node->op;
   const char *refused = graph_check(change->arena, op, node->input_count, inputs, &attr, &wanted, &found);
   if (refused && lenient && op_info[op].class == POINT && node->input_count == 1)
