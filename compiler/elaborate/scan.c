@@ -16,12 +16,12 @@ typedef VEC(const char *) Labels;
 typedef struct Recurrence {
   const Expr *expr;
   const Scan *scan;
-  int axis;          // of the input, along which it goes
-  int64_t length;    // 0: not known yet
+  int axis;       // of the input, along which it goes
+  int64_t length; // 0: not known yet
   bool reverse;
-  Node *lengths;     // of each sample, or NULL
+  Node *lengths; // of each sample, or NULL
   Nodes inits, sequences, placeholders;
-  Labels names;      // of the placeholders
+  Labels names;       // of the placeholders
   Node *item, *index; // placeholders of an element and of its number, or NULL
 } Recurrence;
 

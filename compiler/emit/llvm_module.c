@@ -201,10 +201,12 @@ static LLVMValueRef fixed_place(Entry *entry, const LPlace *where) {
   case SPACE_ARENA:
     return offset(entry, byte, pointer_at(entry, field(entry, 1)), where->offset);
   case SPACE_INPUT:
-    return offset(entry, byte, pointer_at(entry, offset(entry, pointer, pointer_at(entry, field(entry, 2)), where->index)),
+    return offset(entry, byte,
+                  pointer_at(entry, offset(entry, pointer, pointer_at(entry, field(entry, 2)), where->index)),
                   where->offset);
   case SPACE_OUTPUT:
-    return offset(entry, byte, pointer_at(entry, offset(entry, pointer, pointer_at(entry, field(entry, 3)), where->index)),
+    return offset(entry, byte,
+                  pointer_at(entry, offset(entry, pointer, pointer_at(entry, field(entry, 3)), where->index)),
                   where->offset);
   case SPACE_CLOCK:
     return offset(entry, byte, field(entry, 4), where->offset);
@@ -247,7 +249,8 @@ static void check_call(Entry *entry, const LCall *call) {
       continue;
     LLVMValueRef count = buffer->sample ? LLVMBuildMul(entry->builder, batch, llvm_i64(unit, buffer->sample), "")
                                         : llvm_i64(unit, buffer->length);
-    LLVMValueRef args[] = {entry->frame, LLVMConstInt(unit->i32, (unsigned)kernel_index(unit->loops, call->kernel), false),
+    LLVMValueRef args[] = {entry->frame,
+                           LLVMConstInt(unit->i32, (unsigned)kernel_index(unit->loops, call->kernel), false),
                            place(entry, &call->places[b]), LLVMConstInt(unit->i32, buffer->type, false), count};
     LLVMBuildCall2(entry->builder, LLVMGlobalGetValueType(unit->check), unit->check, args, 5, "");
   }
@@ -357,8 +360,7 @@ static void make_constants(LlvmUnit *unit) {
 static void make_externals(LlvmUnit *unit) {
   LLVMTypeRef team[] = {unit->i32, unit->pointer, unit->pointer};
   LLVMTypeRef check[] = {unit->pointer, unit->i32, unit->pointer, unit->i32, unit->i64};
-  unit->check =
-      add_function(unit, "nnrt_check", LLVMFunctionType(unit->nothing, check, 5, false), LLVMExternalLinkage);
+  unit->check = add_function(unit, "nnrt_check", LLVMFunctionType(unit->nothing, check, 5, false), LLVMExternalLinkage);
   unit->barrier =
       add_function(unit, "nnrt_barrier", LLVMFunctionType(unit->nothing, NULL, 0, false), LLVMExternalLinkage);
   unit->team =

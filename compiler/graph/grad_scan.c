@@ -13,14 +13,14 @@ typedef struct Reverse {
   Graph *outer, *body; // the forward body, to which its gradient is appended
   Node *scan;
   const GraphScan *shape;
-  bool *active;      // by input of the scan: a gradient is wanted, or needed on the way
-  Node **input;      // of the body, by number
-  Node **d_carried;  // gradients that come from the step after, by number of what is carried
-  Node **d_yielded;  // by output of the body
-  Node **total;      // by input of the body: its gradient
-  Graph *made;       // the reverse body
-  Node **map;        // by node of `body`: its like in `made`
-  bool *forward;     // by node of `body`: it does not depend on a gradient
+  bool *active;     // by input of the scan: a gradient is wanted, or needed on the way
+  Node **input;     // of the body, by number
+  Node **d_carried; // gradients that come from the step after, by number of what is carried
+  Node **d_yielded; // by output of the body
+  Node **total;     // by input of the body: its gradient
+  Graph *made;      // the reverse body
+  Node **map;       // by node of `body`: its like in `made`
+  bool *forward;    // by node of `body`: it does not depend on a gradient
   Inputs carried, sequences, captured;
 } Reverse;
 

@@ -85,7 +85,8 @@ static void add_touches(Arena *arena, Touches *touches, const LCall *call) {
     add_touches(arena, touches, &call->loop->calls.data[i]);
   for (int i = 0; !call->loop && i < call->kernel->buffers.count; i++) {
     const LBuffer *buffer = call->kernel->buffers.data[i];
-    Touch touch = {call->places[i], lplace_extent(&call->places[i], buffer), buffer->written, kernel_on_one_thread(call->kernel)};
+    Touch touch = {call->places[i], lplace_extent(&call->places[i], buffer), buffer->written,
+                   kernel_on_one_thread(call->kernel)};
     vec_push(arena, touches, touch);
   }
 }

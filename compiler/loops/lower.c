@@ -217,74 +217,9 @@ LBuffer *nest_buffer(Lower *lower, const Node *node, bool write) {
 
 LBuffer *nest_scratch(Lower *lower, const char *name, LType type, int64_t length, int64_t offset) {
   const char *shape = arena_printf(lower->arena, "%s[%lld]", elem_name((ElemType)type), (long long)length);
-  LBuffer *buffer = add_buffer(lower, name, type, length, shape, (LPlace){.space = SPACE_ARENA, .offset = offset, .index = -1});
+  LBuffer *buffer =
+      add_buffer(lower, name, type, length, shape, (LPlace){.space = SPACE_ARENA, .offset = offset, .index = -1});
   buffer->read = buffer->written = true;
-  return buffer;
-}
-
-// ---- what is prepared
-bool nest_steady(const Lower *lower, const Node *node) {
-  return lower->prepared_bytes && lower->graph->steady && lower->graph->steady[node->id];
-}
-
-Lower nest_ahead_begin(const Lower *lower, const char *name, LType type, int64_t length, LBuffer **buffer) {
-  Arena *arena = lower->arena;
-  LKernel *out = arena_new_of(arena, LKernel);
-  *out = (LKernel){.name = arena_printf(arena, "%s_%s", lower->out->name, name),
-                   .comment = lower->out->comment,
-                   .span = lower->out->span,
-                   .n = lvar_new(arena, "n", L_I64),
-                   .work = length};
-  Lower ahead = {.arena = arena,
-                 .module = lower->module,
-                 .graph = lower->graph,
-                 .kernel = lower->kernel,
-                 .target = lower->target,
-                 .readers = lower->readers,
-                 .out = out,
-                 .flat = -1};
-  nest_name(&ahead, "n");
-  nest_begin_top(&ahead);
-  *buffer = nest_scratch(&ahead, name, type, length, *lower->prepared_bytes);
-  (*buffer)->read = false;
-  ahead.places.data[0].space = SPACE_PREPARED;
-  *lower->prepared_bytes += (length * ltype_bytes(type) + 63) / 64 * 64;
-  return ahead;
-}
-
-static bool expr_uses(const LExpr *expr, const LBuffer *buffer) {
-  bool found = expr && expr->buffer == buffer;
-  for (int i = 0; expr && i < expr->arg_count && !found; i++)
-    found = expr_uses(expr->args[i], buffer);
-  return found;
-}
-
-static bool body_uses(const LBody *body, const LBuffer *buffer) {
-  for (int i = 0; i < body->count; i++) {
-    const LStmt *stmt = body->data[i];
-    if (stmt->buffer == buffer || expr_uses(stmt->value, buffer) || expr_uses(stmt->from, buffer) ||
-        expr_uses(stmt->to, buffer) || expr_uses(stmt->index[0], buffer) || expr_uses(stmt->index[1], buffer) ||
-        body_uses(&stmt->body, buffer))
-      return true;
-  }
-  return false;
-}
-
-void nest_drop_unused(Lower *lower) {
-  int kept = 0;
-  for (int i = 0; i < lower->out->buffers.count; i++)
-    if (body_uses(&lower->out->body, lower->out->buffers.data[i])) {
-      lower->out->buffers.data[kept] = lower->out->buffers.data[i];
-      lower->places.data[kept++] = lower->places.data[i];
-    }
-  lower->out->buffers.count = lower->places.count = kept;
-}
-
-LBuffer *nest_ahead_end(Lower *lower, Lower *ahead) {
-  vec_push(lower->arena, &lower->ahead, (Ahead){ahead->out, ahead->places.data});
-  const LBuffer *made = ahead->out->buffers.data[0];
-  LBuffer *buffer = add_buffer(lower, made->name, made->type, made->length, made->shape, ahead->places.data[0]);
-  buffer->read = true;
   return buffer;
 }
 

@@ -31,8 +31,9 @@ static void find_early(Hoist *hoist) {
     const Node *node = hoist->body->nodes.data[id];
     int input = node->op == OP_input ? node->attr.index : -1;
     hoist->steps[id] = input >= scan->carried && input < scan->carried + scan->sequences;
-    hoist->early[id] = node->op == OP_input ? input >= scan->carried
-                                            : node->op == OP_constant || (node->input_count && can_be_stacked(node->op));
+    hoist->early[id] = node->op == OP_input
+                           ? input >= scan->carried
+                           : node->op == OP_constant || (node->input_count && can_be_stacked(node->op));
     hoist->early[id] = hoist->early[id] && node->type.rank < MAX_RANK;
     for (int i = 0; i < node->input_count; i++) {
       hoist->early[id] = hoist->early[id] && hoist->early[node->inputs[i]->id];
@@ -132,7 +133,8 @@ static Node *rewrite_scan(Hoist *hoist, int hoisted) {
   Rewrite body = {.from = from,
                   .to = graph_new(arena, from->name, from->batch),
                   .map = arena_array(arena, Node *, from->nodes.count + 1)};
-  Node **inputs = arena_array(arena, Node *, from->inputs.count + hoisted), **seen = arena_array(arena, Node *, from->inputs.count + 1);
+  Node **inputs = arena_array(arena, Node *, from->inputs.count + hoisted),
+       **seen = arena_array(arena, Node *, from->inputs.count + 1);
   int count = 0, first_captured = scan->carried + scan->sequences;
   for (int i = 0; i <= from->inputs.count; i++) {
     for (int id = 0; i == first_captured && id < from->nodes.count; id++)
@@ -179,8 +181,8 @@ Graph *pass_hoist(Graph *graph) {
   Rewrite rewrite = rewrite_begin(graph);
   for (int id = 0; id < graph->nodes.count; id++) {
     const Node *node = graph->nodes.data[id];
-    rewrite.map[id] = node->op == OP_scan ? hoist_from(&rewrite, node)
-                                          : rewrite_copy(&rewrite, node, rewrite_inputs(&rewrite, node));
+    rewrite.map[id] =
+        node->op == OP_scan ? hoist_from(&rewrite, node) : rewrite_copy(&rewrite, node, rewrite_inputs(&rewrite, node));
   }
   return rewrite_end(&rewrite);
 }

@@ -89,8 +89,8 @@ static const Node *predecessor(const Plan *plan, const Kernel *kernel, int at, i
 
 // What a scan carries ends where it has gone from step to step.
 static const Node *carried_as(const Kernel *kernel, const Node *node) {
-  bool carried = kernel->kind == KERNEL_SCAN && node->op == OP_scan_result &&
-                 node->attr.index < kernel->root->attr.scan->carried;
+  bool carried =
+      kernel->kind == KERNEL_SCAN && node->op == OP_scan_result && node->attr.index < kernel->root->attr.scan->carried;
   return carried ? kernel->root->inputs[node->attr.index] : NULL;
 }
 
@@ -184,8 +184,7 @@ static void find_last_places(const Plan *plan) {
     for (int i = 0; i < kernel->nodes.count; i++) {
       const Node *node = kernel->nodes.data[i];
       if (carried_as(kernel, node) && plan->tenancy[node->id] >= 0 && kernel->root->attr.scan->length % 2)
-        plan->kernels->buffers[node->id].place.offset +=
-            scan_carried_bytes(&node->type, plan->kernels->graph->batch);
+        plan->kernels->buffers[node->id].place.offset += scan_carried_bytes(&node->type, plan->kernels->graph->batch);
     }
   }
 }

@@ -82,8 +82,7 @@ static Node *body_input(Rewrite *rewrite, Shrunk *shrunk, const Prune *prune, in
   if (goes_inside(prune, input, value))
     return graph_node(body, OP_constant, 0, NULL, &value->attr, &old->type);
   shrunk->scan.carried += input < prune->scan->carried;
-  shrunk->scan.sequences +=
-      input >= prune->scan->carried && input < prune->scan->carried + prune->scan->sequences;
+  shrunk->scan.sequences += input >= prune->scan->carried && input < prune->scan->carried + prune->scan->sequences;
   shrunk->inputs[shrunk->count++] = value;
   vec_push(body->arena, &body->inputs, *old);
   return graph_node(body, OP_input, 0, NULL, &(Attr){.index = body->inputs.count - 1}, &old->type);
@@ -106,8 +105,8 @@ static Shrunk shrink(const Prune *prune, Node *const *inputs) {
   for (int id = 0; id < from->nodes.count; id++) {
     const Node *node = from->nodes.data[id];
     if (needed[id])
-      rewrite.map[id] = node->op == OP_input ? made[node->attr.index]
-                                             : rewrite_copy(&rewrite, node, rewrite_inputs(&rewrite, node));
+      rewrite.map[id] =
+          node->op == OP_input ? made[node->attr.index] : rewrite_copy(&rewrite, node, rewrite_inputs(&rewrite, node));
   }
   for (int i = 0; i < from->outputs.count; i++)
     if (prune->output[i])
