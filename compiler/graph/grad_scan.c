@@ -44,13 +44,11 @@ static void find_active(Reverse *reverse, Node *const *wanted) {
     bool *depends = arena_array(body->arena, bool, body->nodes.count + 1);
     for (int id = 0; id < body->nodes.count; id++) {
       const Node *node = body->nodes.data[id];
-      if (node->op == OP_input)
-        depends[id] = node->attr.index >= 0 && reverse->active[node->attr.index];
+      bool input = node->op == OP_input && node->attr.index >= 0, passes = input || !op_info[node->op].no_gradient;
+      depends[id] = input && reverse->active[node->attr.index];
       for (int k = 0; k < node->input_count; k++)
         depends[id] = depends[id] || depends[node->inputs[k]->id];
-      depends[id] = depends[id] && elem_is_real(node->type.elem) && !op_info[node->op].no_gradient;
-      if (node->op == OP_input && node->attr.index >= 0)
-        depends[id] = reverse->active[node->attr.index] && elem_is_real(node->type.elem);
+      depends[id] = depends[id] && passes && elem_is_real(node->type.elem);
     }
     for (int i = 0; i < reverse->shape->carried; i++)
       if (!reverse->active[i] && depends[body->outputs.data[i].value->id])

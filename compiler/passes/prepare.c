@@ -30,7 +30,22 @@ static bool is_steady(const KernelGraph *kernels, const Node *node) {
   return true;
 }
 
+// What is prepared keeps its memory: it must not be more than what it is made of, unless it is little.
+static bool is_small(const KernelGraph *kernels, const Kernel *kernel) {
+  enum { LITTLE = 1 << 16 };
+  int64_t made = 0, read = 0;
+  for (int i = 0; i < kernel->nodes.count; i++)
+    made += kernels->buffers[kernel->nodes.data[i]->id].bytes;
+  for (int i = 0; i < kernel->reads.count; i++) {
+    const Type *type = &kernel->reads.data[i]->type;
+    read += type_count(type, kernels->graph->batch) * elem_bytes(type->elem);
+  }
+  return made <= read || made <= LITTLE;
+}
+
 static bool all_steady(const KernelGraph *kernels, const Kernel *kernel) {
+  if (!is_small(kernels, kernel))
+    return false;
   for (int i = 0; i < kernel->nodes.count; i++) {
     const Node *node = kernel->nodes.data[i];
     const Buffer *buffer = &kernels->buffers[node->id];
