@@ -2,11 +2,11 @@
 # Installs what is missing, builds, runs every test (plain and under sanitizers) and the fuzz targets, and says how many
 # passed. A test that needs data that is not here is left out.
 #   BUILD=build-tests   the folder for the builds
-#   FUZZ_SECONDS=60     how long each fuzz target runs
+#   FUZZ_SECONDS=45     how long each fuzz target runs
 set -uo pipefail
 root=$(cd "$(dirname "$0")/.." && pwd)
 build=${BUILD:-$root/build-tests}
-fuzz_seconds=${FUZZ_SECONDS:-60}
+fuzz_seconds=${FUZZ_SECONDS:-45}
 passed=0 failed=0 failures=()
 
 . "$root/tests/packages.sh"
@@ -39,11 +39,12 @@ figure() {
   echo "${number:-0}"
 }
 
-# suites NAME: every Criterion program of a build, two at a time.
+# suites NAME: every Criterion program of a build, two at a time, those that take longest first.
 suites() {
-  local program programs=() log status good bad running=0
-  for program in "$build/$1"/tests/test_*; do
+  local program programs=() log status good bad running=0 tests="$build/$1/tests"
+  for program in "$tests"/test_{backends,reference,examples} "$tests"/test_*; do
     [ -x "$program" ] && [ -f "$program" ] || continue
+    [[ " ${programs[*]} " != *" $program "* ]] || continue
     programs+=("$program")
     (
       timeout 900 "$program" --jobs 2 >"$program.log" 2>&1

@@ -26,16 +26,16 @@ static void check(int64_t first, int count, int size, bool wide, int from_way, i
 }
 
 Test(random, small, .timeout = 600) {
-  check(1, 60, 14, false, 1, 4);
+  check(1, 40, 14, false, 1, 4);
 }
 Test(random, small_too, .timeout = 600) {
-  check(1001, 60, 14, false, 5, 4);
+  check(1001, 40, 14, false, 5, 4);
 }
 Test(random, middle, .timeout = 600) {
-  check(5000, 30, 30, false, 9, EVERY_WAY - 9);
+  check(5000, 20, 30, false, 9, EVERY_WAY - 9);
 }
 Test(random, middle_too, .timeout = 600) {
-  check(6000, 25, 30, false, 3, 3);
+  check(6000, 20, 30, false, 3, 3);
 }
 Test(random, large, .timeout = 600) {
   check(9000, 10, 60, false, 5, 3);
