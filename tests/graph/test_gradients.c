@@ -8,7 +8,7 @@
 #include "graph/op_cases.h"
 #include "graph/ops.h"
 
-enum { BATCH = 3 };
+enum { BATCH = 3, MANY = 64 }; // of inputs with more elements some are looked at
 
 Test(gradients, every_operation_has_a_case) {
   for (int op = 0; op < OP_COUNT; op++) {
@@ -87,7 +87,8 @@ static void check_case(const OpCase *op_case) {
     if (!(op_case->differentiable >> i & 1))
       continue;
     cr_assert(type_equal(&slopes[i]->type, &inputs[i]->type), "%s: input %d", op_case->name, i);
-    for (int64_t at = 0; at < values[i].count; at++) {
+    int64_t every = values[i].count > MANY ? values[i].count / MANY * 2 + 1 : 1;
+    for (int64_t at = 0; at < values[i].count; at += every) {
       double numeric = difference(op_case, &values[i].real[at], values);
       double exact = computed[slopes[i]->id].real[at];
       cr_assert(fabs(numeric - exact) <= tolerance * (1 + fabs(numeric)), "%s: input %d element %lld: %.12g, not %.12g",
