@@ -53,7 +53,7 @@ static int64_t place_kind(Program *program, SlotKind kind, int64_t offset) {
     if (place != kind)
       continue;
     slot->offset = offset;
-    offset += (type_count(&slot->type, 0) * elem_bytes(slot->type.elem) + 63) / 64 * 64;
+    offset += whole_lines(type_count(&slot->type, 0) * elem_bytes(slot->type.elem));
   }
   return offset;
 }
@@ -138,9 +138,10 @@ bool compile_disable(CompileOptions *options, const char *pass) {
   struct {
     const char *name;
     bool *off;
-  } passes[] = {{"fold", &options->no_fold}, {"simplify", &options->no_simplify}, {"cse", &options->no_cse},
-                {"dce", &options->no_dce},   {"fuse", &options->no_fuse},         {"order", &options->no_order},
-                {"plan", &options->no_plan}, {"norm", &options->no_norm},         {"prepare", &options->no_prepare}, {"hoist", &options->no_hoist}};
+  } passes[] = {{"fold", &options->no_fold},  {"simplify", &options->no_simplify}, {"cse", &options->no_cse},
+                {"dce", &options->no_dce},    {"fuse", &options->no_fuse},         {"order", &options->no_order},
+                {"plan", &options->no_plan},  {"norm", &options->no_norm},         {"prepare", &options->no_prepare},
+                {"hoist", &options->no_hoist}};
   for (size_t i = 0; i < sizeof passes / sizeof *passes; i++)
     if (strcmp(pass, passes[i].name) == 0)
       return *passes[i].off = true;

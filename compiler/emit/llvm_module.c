@@ -201,13 +201,10 @@ static LLVMValueRef fixed_place(Entry *entry, const LPlace *where) {
   case SPACE_ARENA:
     return offset(entry, byte, pointer_at(entry, field(entry, 1)), where->offset);
   case SPACE_INPUT:
-    return offset(entry, byte,
-                  pointer_at(entry, offset(entry, pointer, pointer_at(entry, field(entry, 2)), where->index)),
-                  where->offset);
-  case SPACE_OUTPUT:
-    return offset(entry, byte,
-                  pointer_at(entry, offset(entry, pointer, pointer_at(entry, field(entry, 3)), where->index)),
-                  where->offset);
+  case SPACE_OUTPUT: {
+    LLVMValueRef table = pointer_at(entry, field(entry, where->space == SPACE_INPUT ? 2 : 3));
+    return offset(entry, byte, pointer_at(entry, offset(entry, pointer, table, where->index)), where->offset);
+  }
   case SPACE_CLOCK:
     return offset(entry, byte, field(entry, 4), where->offset);
   default:

@@ -55,8 +55,8 @@ static void visit_scan(Walk *walk, Node *node, int nodes, Node **out) {
   if (!any)
     return;
   const GraphScan *scan = node->attr.scan;
-  for (int i = scan->carried + scan->sequences; i < node->input_count; i++) {
-    before[i] = out[i] ? sum(walk, &walk->arrived[node->inputs[i]->id]) : NULL;
+  for (int i = 0; i < node->input_count; i++) {
+    before[i] = scan_is_captured(scan, i) && out[i] ? sum(walk, &walk->arrived[node->inputs[i]->id]) : NULL;
     for (int k = 0; k < i && before[i]; k++) // of a value that is several inputs
       if (node->inputs[k] == node->inputs[i])
         before[i] = NULL;

@@ -29,10 +29,6 @@ static Node *placeholder(Graph *body, const Type *type) {
   return graph_node(body, OP_input, 0, NULL, &(Attr){.index = -1}, type);
 }
 
-static bool is_sequence(const GraphScan *scan, int input) {
-  return input >= scan->carried && input < scan->carried + scan->sequences;
-}
-
 // ---- which inputs take part: what is carried does if its beginning does, or if a step makes it depend on what does
 static void find_active(Reverse *reverse, Node *const *wanted) {
   const Graph *body = reverse->body;
@@ -75,8 +71,8 @@ static void differentiate(Reverse *reverse, Node *const *upstream, int outputs) 
   const GraphScan *shape = reverse->shape;
   int inputs = body->inputs.count;
   VEC(GradSeed) seeds = {0};
-  for (int i = shape->carried + shape->sequences; i < inputs; i++)
-    if (reverse->active[i]) {
+  for (int i = 0; i < inputs; i++)
+    if (scan_is_captured(shape, i) && reverse->active[i]) {
       reverse->d_carried[i] = placeholder(body, &reverse->input[i]->type);
       vec_push(body->arena, &seeds, ((GradSeed){reverse->input[i], reverse->d_carried[i]}));
     }
@@ -167,9 +163,9 @@ static Node *value_in_reverse(Reverse *reverse, Node *node) {
     return reverse->map[node->id];
   if (!reverse->forward[node->id])
     return copy(reverse, node);
-  if (node->op == OP_input && is_sequence(reverse->shape, node->attr.index))
+  if (node->op == OP_input && scan_is_sequence(reverse->shape, node->attr.index))
     return add_input(reverse, &reverse->sequences, node, reverse->scan->inputs[node->attr.index]);
-  if (node->op == OP_input && node->attr.index >= reverse->shape->carried)
+  if (node->op == OP_input && scan_is_captured(reverse->shape, node->attr.index))
     return add_input(reverse, &reverse->captured, node, reverse->scan->inputs[node->attr.index]);
   // What is seen through a view is saved as it is before.
   bool view = node->op == OP_broadcast || node->op == OP_pad || node->op == OP_transpose || node->op == OP_reshape ||
@@ -201,7 +197,7 @@ static void add_outputs(Reverse *reverse) {
     if (reverse->d_carried[i])
       vec_push(arena, &made->outputs, ((GraphOutput){"gradient", value_in_reverse(reverse, reverse->total[i])}));
   for (int i = 0; i < reverse->body->inputs.count; i++)
-    if (reverse->active[i] && is_sequence(reverse->shape, i))
+    if (reverse->active[i] && scan_is_sequence(reverse->shape, i))
       vec_push(arena, &made->outputs, ((GraphOutput){"gradient", value_in_reverse(reverse, reverse->total[i])}));
 }
 
@@ -255,6 +251,6 @@ void grad_through_scan(Graph *graph, Node *scan, Node *const *upstream, Node *co
   }
   int result = reverse.carried.inside.count;
   for (int i = 0; i < inputs; i++)
-    if (reverse.active[i] && is_sequence(shape, i))
+    if (reverse.active[i] && scan_is_sequence(shape, i))
       out[i] = graph_scan_result(graph, made, result++);
 }

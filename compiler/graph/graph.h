@@ -74,6 +74,14 @@ typedef struct GraphScan {
   bool reverse; // from the last element to the first; yields stay where their elements are
 } GraphScan;
 
+// What input number `input` of the scan, or of its body, is.
+static inline bool scan_is_sequence(const GraphScan *scan, int input) {
+  return input >= scan->carried && input < scan->carried + scan->sequences;
+}
+static inline bool scan_is_captured(const GraphScan *scan, int input) {
+  return input >= scan->carried + scan->sequences;
+}
+
 enum { MAX_NESTED_SCANS = 4 };
 
 typedef struct Attr {

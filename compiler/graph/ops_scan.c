@@ -28,7 +28,7 @@ const char *shape_scan(Arena *arena, int input_count, Node *const *inputs, const
   if (input_count != body->inputs.count || body->outputs.count < scan->carried)
     return "a scan does not fit its body";
   for (int i = 0; i < input_count; i++) {
-    bool sequence = i >= scan->carried && i < scan->carried + scan->sequences;
+    bool sequence = scan_is_sequence(scan, i);
     const Type *own = &inputs[i]->type;
     Type seen = sequence && own->rank > 0 ? scan_step_type(own) : *own;
     if (sequence && (own->rank == 0 || own->dim[0] != scan->length))

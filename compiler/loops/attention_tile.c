@@ -14,7 +14,7 @@ static LExpr *max(Lower *lower, LExpr *a, LExpr *b) {
 }
 
 static int64_t rounded_up(int64_t a, int64_t b) {
-  return (a + b - 1) / b * b;
+  return nest_ceil_div(a, b) * b;
 }
 
 // ---- sizes
@@ -57,7 +57,7 @@ Attention attention_of(Lower *lower, bool by_keys, int64_t scratch) {
   at.scratch = scratch;
   lower->out->work = nest_work(lower);
   at.shared = lower->out->work >= SHARED_WORK;
-  int64_t tiles = (at.lane_count + ATTENTION_TILE - 1) / ATTENTION_TILE;
+  int64_t tiles = nest_ceil_div(at.lane_count, ATTENTION_TILE);
   int64_t tasks = tiles * nest_capacity(lower, q->dim, at.lead);
   at.shares = !at.shared ? 1 : tasks < SHARES ? tasks : SHARES;
   int64_t steps = at.step_count < ATTENTION_TILE ? at.step_count : ATTENTION_TILE;
@@ -101,7 +101,7 @@ static void set_lanes(Lower *lower, Attention *at, LExpr *tile) {
 
 void attention_open(Lower *lower, Attention *at) {
   const Dim *dims = at->q->type.dim;
-  int64_t tiles = (at->lane_count + ATTENTION_TILE - 1) / ATTENTION_TILE;
+  int64_t tiles = nest_ceil_div(at->lane_count, ATTENTION_TILE);
   LExpr *zero = nest_i64(lower, 0), *one = nest_i64(lower, 1), *count = nest_i64(lower, tiles);
   LExpr *tasks = nest_mul(lower, nest_count(lower, dims, at->lead), count);
   LExpr *each = tasks, *shares = one;
@@ -141,17 +141,16 @@ void attention_each_tile(Lower *lower, const Attention *at, TileBody *body, cons
     end = nest_let(lower, "seen", nest_min(lower, end, seen));
   }
   Steps steps = {.count = ATTENTION_TILE};
+  bool may_hide = at->causal && !at->by_keys; // the last keys
   if (whole) {
     LExpr *last = nest_i64(lower, whole);
-    bool cut = at->causal && !at->by_keys;
-    steps.first = nest_loop(lower, LS_FOR, "step0", from, cut ? nest_min(lower, end, last) : last, ATTENTION_TILE);
+    steps.first = nest_loop(lower, LS_FOR, "step0", from, may_hide ? nest_min(lower, end, last) : last, ATTENTION_TILE);
     body(lower, at, &steps, context);
     nest_close(lower);
   }
   if (whole == at->step_count)
     return;
   steps = (Steps){nest_i64(lower, whole), (int)(at->step_count - whole)};
-  bool may_hide = at->causal && !at->by_keys;
   if (may_hide)
     nest_if(lower, lx_binary(lower->arena, LX_GT, end, steps.first));
   body(lower, at, &steps, context);

@@ -226,5 +226,5 @@ int64_t conv_image(Lower *lower, Conv *conv, int64_t scratch, bool shared) {
   else
     spread_row(lower, conv, row, index, there);
   nest_close(lower);
-  return (length * ltype_bytes(conv->type) + 63) / 64 * 64;
+  return whole_lines(length * ltype_bytes(conv->type));
 }

@@ -146,6 +146,11 @@ typedef struct LKernel {
   int64_t work;           // scalar operations at the full batch, roughly
 } LKernel;
 
+// What lies in the arena, the state or the constants begins on a line of the cache.
+static inline int64_t whole_lines(int64_t bytes) {
+  return (bytes + 63) / 64 * 64;
+}
+
 // Where a buffer lies when a kernel is called.
 // SPACE_PREPARED is for stages before the schedule is done, which moves it into the arena.
 typedef enum LSpace {

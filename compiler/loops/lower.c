@@ -122,7 +122,7 @@ static LPlace add_constant(LoopModule *module, const void *data, int64_t bytes) 
   for (int64_t at = 0; bytes > 0 && at + bytes <= module->constant_bytes; at += 64)
     if (memcmp(module->constants + at, data, (size_t)bytes) == 0)
       return (LPlace){.space = SPACE_CONSTANT, .offset = at, .index = -1};
-  int64_t start = (module->constant_bytes + 63) / 64 * 64, end = start + (bytes > 0 ? bytes : 8);
+  int64_t start = whole_lines(module->constant_bytes), end = start + (bytes > 0 ? bytes : 8);
   uint8_t *grown = arena_alloc(module->arena, (size_t)end);
   if (module->constant_bytes)
     memcpy(grown, module->constants, (size_t)module->constant_bytes);

@@ -27,7 +27,7 @@ Lower nest_ahead_begin(const Lower *lower, const char *name, LType type, int64_t
   *buffer = nest_scratch(&ahead, name, type, length, *lower->prepared_bytes);
   (*buffer)->read = false;
   ahead.places.data[0].space = SPACE_PREPARED;
-  *lower->prepared_bytes += (length * ltype_bytes(type) + 63) / 64 * 64;
+  *lower->prepared_bytes += whole_lines(length * ltype_bytes(type));
   return ahead;
 }
 

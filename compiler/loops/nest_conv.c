@@ -113,7 +113,7 @@ static int64_t pack(Lower *lower, Direct *direct, int64_t scratch, bool shared) 
   }
   direct->packed = nest_scratch(lower, "packed_w", conv->type, length, scratch);
   pack_all(lower, direct, shared);
-  return (length * ltype_bytes(conv->type) + 63) / 64 * 64;
+  return whole_lines(length * ltype_bytes(conv->type));
 }
 
 // ---- one tile

@@ -390,35 +390,43 @@ static bool packing_b_pays(const Lower *lower, const Product *product, Strides s
   return rows >= 8 * product->mr && bytes > lower->target->l1_bytes;
 }
 
+// B: once for a series of calls if it stays the same, else at each call, in scratch memory. Gives the bytes of that.
+static int64_t pack_b(Lower *lower, Product *product, int64_t scratch, bool along_k, bool shared) {
+  int64_t batches = product->one_b ? 1 : nest_capacity(lower, product->node->type.dim, product->leading);
+  int64_t length = batches * packed_size(lower, product);
+  if (nest_steady(lower, product->node->inputs[1])) {
+    Lower ahead = nest_ahead_begin(lower, "packed_b", product->type, length, &product->packed);
+    pack(&ahead, product, 1, along_k, ahead.out->work >= SHARED_WORK);
+    product->packed = nest_ahead_end(lower, &ahead);
+    return 0;
+  }
+  product->packed = nest_scratch(lower, "packed_b", product->type, length, scratch);
+  pack(lower, product, 1, along_k, shared);
+  return length * ltype_bytes(product->type);
+}
+
+// A: the bytes of scratch memory it takes.
+static int64_t pack_a(Lower *lower, Product *product, int64_t scratch, Strides strides, bool shared) {
+  int64_t k = nest_capacity(lower, &product->k, 1);
+  product->row_stride = strides.along == 1 ? k + 64 / ltype_bytes(product->type) : 0;
+  int64_t batches = nest_capacity(lower, product->node->type.dim, product->leading);
+  int64_t length = batches * packed_a_size(lower, product);
+  product->packed_a = nest_scratch(lower, "packed_a", product->type, length, scratch);
+  if (product->row_stride)
+    copy_rows(lower, product, shared);
+  else
+    pack(lower, product, 0, false, shared);
+  return whole_lines(length * ltype_bytes(product->type));
+}
+
 // Packs what pays; the bytes it takes.
 static int64_t pack_operands(Lower *lower, Product *product, int64_t scratch, bool shared) {
   Strides a = strides_of(lower, product, 0), b = strides_of(lower, product, 1);
-  int64_t batches = nest_capacity(lower, product->node->type.dim, product->leading);
-  int64_t k = nest_capacity(lower, &product->k, 1), bytes = 0;
-  bool pack_a = packing_a_pays(lower, product, a), pack_b = packing_b_pays(lower, product, b);
-  if (pack_a) {
-    product->row_stride = a.along == 1 ? k + 64 / ltype_bytes(product->type) : 0;
-    int64_t length = batches * packed_a_size(lower, product);
-    product->packed_a = nest_scratch(lower, "packed_a", product->type, length, scratch);
-    bytes = (length * ltype_bytes(product->type) + 63) / 64 * 64;
-    if (product->row_stride)
-      copy_rows(lower, product, shared);
-    else
-      pack(lower, product, 0, false, shared);
-  }
-  if (pack_b && nest_steady(lower, product->node->inputs[1])) {
-    int64_t length = (product->one_b ? 1 : batches) * k * product->n;
-    Lower ahead = nest_ahead_begin(lower, "packed_b", product->type, length, &product->packed);
-    pack(&ahead, product, 1, b.along == 1 && b.across != 1, ahead.out->work >= SHARED_WORK);
-    product->packed = nest_ahead_end(lower, &ahead);
-    pack_b = false;
-  } else if (pack_b) {
-    int64_t length = (product->one_b ? 1 : batches) * k * product->n;
-    product->packed = nest_scratch(lower, "packed_b", product->type, length, scratch + bytes);
-    bytes += length * ltype_bytes(product->type);
-    pack(lower, product, 1, b.along == 1 && b.across != 1, shared);
-  }
-  lower->out->barrier_inside = shared && (pack_a || pack_b);
+  bool b_pays = packing_b_pays(lower, product, b);
+  int64_t bytes = packing_a_pays(lower, product, a) ? pack_a(lower, product, scratch, a, shared) : 0;
+  if (b_pays)
+    bytes += pack_b(lower, product, scratch + bytes, b.along == 1 && b.across != 1, shared);
+  lower->out->barrier_inside = shared && bytes > 0;
   return bytes;
 }
 

@@ -12,7 +12,6 @@ enum {
   // Below it, about 100 microseconds, an entry is not worth a team: its barriers would cost more, the more so where other
   // work shares the processors.
   TEAM_WORK = 2000000,
-  ALIGN = 64
 };
 
 // ---- one kernel
@@ -213,7 +212,7 @@ static const int64_t *scratch_places(Arena *arena, const KernelGraph *graph) {
   const Life *lives = plan_lives(graph);
   for (int i = 0; i < graph->nodes.count; i++) {
     const Buffer *buffer = &graph->buffers[i];
-    int64_t end = lives[i].first < 0 ? 0 : (buffer->place.offset + buffer->bytes + ALIGN - 1) / ALIGN * ALIGN;
+    int64_t end = lives[i].first < 0 ? 0 : whole_lines(buffer->place.offset + buffer->bytes);
     for (int at = lives[i].first; end && at <= lives[i].last; at++)
       places[at] = end > places[at] ? end : places[at];
   }
@@ -276,7 +275,7 @@ static LPlace place_in_scan(ScanPlaces *scan, LPlace place) {
     place = (LPlace){.space = SPACE_ARENA, .offset = scan->prepared + place.offset, .index = -1};
   else if (place.space == SPACE_INPUT && place.index < shape->carried)
     from = carried_place(scan, place.index, false);
-  else if (place.space == SPACE_INPUT && place.index < shape->carried + shape->sequences)
+  else if (place.space == SPACE_INPUT && scan_is_sequence(shape, place.index))
     from = stacked_place(scan, scan->kernel->root->inputs[place.index]);
   else if (place.space == SPACE_INPUT)
     from = nest_place(&scan->lower, scan->kernel->root->inputs[place.index]);
@@ -316,7 +315,7 @@ static void add_scan(Schedule *schedule, int before, Calls *calls, const Kernel 
   *loop = (LLoop){.length = shape->length, .reverse = shape->reverse, .calls = body.list};
   ScanPlaces places = {.around = schedule, .kernel = kernel, .loop = loop};
   places.lower = (Lower){.arena = arena, .module = schedule->module, .graph = schedule->graph};
-  places.prepared = schedule->scratch + (inner.arena_bytes + ALIGN - 1) / ALIGN * ALIGN;
+  places.prepared = schedule->scratch + whole_lines(inner.arena_bytes);
   loops_visit(&loop->calls, move_call, &places);
   loops_visit(&ahead.list, move_call, &places);
   for (int i = 0; i < ahead.list.count; i++)
@@ -378,7 +377,7 @@ void schedule(LoopModule *module, const KernelGraph *kernels, const char *entry,
   Calls calls = {0}, ahead = {0};
   int before = module->kernels.count;
   lower_kernels(&state, before, &calls, &ahead);
-  int64_t base = (state.arena_bytes + ALIGN - 1) / ALIGN * ALIGN, end = base + state.prepared_bytes;
+  int64_t base = whole_lines(state.arena_bytes), end = base + state.prepared_bytes;
   const LEntry *prepare = NULL;
   if (ahead.list.count)
     prepare = add_entry(module, arena_printf(arena, "%s_prepare", entry), &ahead, base);

@@ -159,7 +159,7 @@ static void place_update(Fusion *fusion, const Node *update) {
 
 // ---- kernels
 int64_t scan_carried_bytes(const Type *type, int64_t batch) {
-  return (type_count(type, batch) * elem_bytes(type->elem) + 63) / 64 * 64;
+  return whole_lines(type_count(type, batch) * elem_bytes(type->elem));
 }
 
 static void add_once(Arena *arena, NodeList *list, const Node *node) {

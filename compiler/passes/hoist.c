@@ -30,7 +30,7 @@ static void find_early(Hoist *hoist) {
   for (int id = 0; id < hoist->body->nodes.count; id++) {
     const Node *node = hoist->body->nodes.data[id];
     int input = node->op == OP_input ? node->attr.index : -1;
-    hoist->steps[id] = input >= scan->carried && input < scan->carried + scan->sequences;
+    hoist->steps[id] = scan_is_sequence(scan, input);
     hoist->early[id] = node->op == OP_input
                            ? input >= scan->carried
                            : node->op == OP_constant || (node->input_count && can_be_stacked(node->op));

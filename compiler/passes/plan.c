@@ -5,12 +5,6 @@
 
 #include "passes/kernels.h"
 
-enum { ALIGN = 64 };
-
-static int64_t aligned(int64_t bytes) {
-  return (bytes + ALIGN - 1) / ALIGN * ALIGN;
-}
-
 static bool in_arena(const KernelGraph *kernels, int id) {
   return kernels->buffers[id].bytes && kernels->buffers[id].place.space == SPACE_ARENA;
 }
@@ -122,7 +116,7 @@ static void settle(Plan *plan, int at, bool share) {
     }
     plan->tenancy[id] = plan->tenancies.count;
     vec_push(plan->kernels->arena, &plan->tenancies,
-             (Tenancy){plan->lives[id].first, plan->lives[id].last, aligned(plan->kernels->buffers[id].bytes), -1});
+             (Tenancy){plan->lives[id].first, plan->lives[id].last, whole_lines(plan->kernels->buffers[id].bytes), -1});
   }
 }
 
@@ -204,7 +198,7 @@ void plan(KernelGraph *kernels, const KernelOptions *options) {
   for (int i = 0; i < kernels->nodes.count; i++)
     if (state.tenancy[i] >= 0) {
       kernels->buffers[i].place.offset = state.tenancies.data[state.tenancy[i]].offset;
-      kernels->unplanned_bytes += aligned(kernels->buffers[i].bytes);
+      kernels->unplanned_bytes += whole_lines(kernels->buffers[i].bytes);
     }
   find_last_places(&state);
 }

@@ -5,8 +5,6 @@
 #include "graph/ops.h"
 #include "passes/kernels.h"
 
-enum { ALIGN = 64 };
-
 static bool is_updated(const Graph *graph, const Slot *slot) {
   for (int i = 0; i < graph->updates.count; i++)
     if (graph->updates.data[i].slot == slot)
@@ -17,7 +15,7 @@ static bool is_updated(const Graph *graph, const Slot *slot) {
 static bool is_steady(const KernelGraph *kernels, const Node *node) {
   if (node->op == OP_clock || node->op == OP_random || node->op == OP_scan)
     return false;
-  if (node->op == OP_input && !(kernels->scan && node->attr.index >= kernels->scan->carried + kernels->scan->sequences))
+  if (node->op == OP_input && !(kernels->scan && scan_is_captured(kernels->scan, node->attr.index)))
     return false;
   if (node->op == OP_slot && is_updated(kernels->graph, node->attr.slot))
     return false;
@@ -61,7 +59,7 @@ static void place_values(KernelGraph *kernels, const Kernel *kernel) {
     if (!buffer->bytes)
       continue;
     buffer->place = (LPlace){.space = SPACE_PREPARED, .offset = kernels->prepared_bytes, .index = -1};
-    kernels->prepared_bytes += (buffer->bytes + ALIGN - 1) / ALIGN * ALIGN;
+    kernels->prepared_bytes += whole_lines(buffer->bytes);
   }
 }
 

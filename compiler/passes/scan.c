@@ -82,7 +82,7 @@ static Node *body_input(Rewrite *rewrite, Shrunk *shrunk, const Prune *prune, in
   if (goes_inside(prune, input, value))
     return graph_node(body, OP_constant, 0, NULL, &value->attr, &old->type);
   shrunk->scan.carried += input < prune->scan->carried;
-  shrunk->scan.sequences += input >= prune->scan->carried && input < prune->scan->carried + prune->scan->sequences;
+  shrunk->scan.sequences += scan_is_sequence(prune->scan, input);
   shrunk->inputs[shrunk->count++] = value;
   vec_push(body->arena, &body->inputs, *old);
   return graph_node(body, OP_input, 0, NULL, &(Attr){.index = body->inputs.count - 1}, &old->type);

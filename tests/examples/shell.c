@@ -1,6 +1,7 @@
 // Commands in a scratch folder: see shell.h.
 #include "shell.h"
 
+#include <criterion/criterion.h>
 #include <math.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -38,7 +39,9 @@ int shell_run(Shell *shell, const char *format, ...) {
   return shell->status;
 }
 
-bool shell_printed(const Shell *shell, const char *text) { return strstr(shell->output, text) != NULL; }
+bool shell_printed(const Shell *shell, const char *text) {
+  return strstr(shell->output, text) != NULL;
+}
 
 double shell_number(const Shell *shell, const char *key) {
   double value = NAN;
@@ -49,10 +52,25 @@ double shell_number(const Shell *shell, const char *key) {
   return value;
 }
 
-bool shell_same_files(Shell *shell, const char *a, const char *b) { return shell_run(shell, "cmp %s %s", a, b) == 0; }
+bool shell_same_files(Shell *shell, const char *a, const char *b) {
+  return shell_run(shell, "cmp %s %s", a, b) == 0;
+}
 
 const char *shell_data(void) {
   static const char beside[] = NNC_SOURCE_DIR "/../shared/data";
   const char *named = getenv("NNC_DATA");
   return named && *named ? named : access(beside, R_OK) == 0 ? beside : NULL;
+}
+
+void shell_must_run(Shell *shell, const char *command) {
+  cr_assert(shell_run(shell, "%s", command) == 0, "%s\n%s", command, shell->output);
+}
+
+void shell_write(Shell *shell, const char *name, const char *content) {
+  char path[200];
+  snprintf(path, sizeof path, "%s/%s", shell->folder, name);
+  FILE *file = fopen(path, "w");
+  cr_assert(file, "%s", path);
+  fputs(content, file);
+  fclose(file);
 }

@@ -13,14 +13,6 @@ static void shade(const char *name, int level, int noise) {
   fclose(file);
 }
 
-static void text(Shell *shell, const char *name, const char *content) {
-  char path[200];
-  snprintf(path, sizeof path, "%s/%s", shell->folder, name);
-  FILE *file = fopen(path, "w");
-  fputs(content, file);
-  fclose(file);
-}
-
 // A shell with 40 images of two classes in `set`, and a program that learns them from files decoded anew for each batch.
 static Shell *shades(void) {
   Shell *shell = shell_open();
@@ -30,12 +22,13 @@ static Shell *shades(void) {
     shade(name, i % 2 ? 150 : 20, i);
   }
   cr_assert(shell_run(shell, "cp -r %s/set .", image_root) == 0);
-  text(shell, "shades.nn",
-       "data d = images(\"set\", in_memory: false) |> split(val: 10, seed: 1) |> flip |> shift(0.1) |> rotate(10)\n"
-       "  |> contrast(0.1) |> noise(0.02) |> scale(1/255) |> flatten\n"
-       "model m(x: f32[432]) -> f32[2] { x |> dense(16) |> relu |> dense(2) }\n"
-       "train { model: m; data: d; loss: cross_entropy; optimizer: adam(lr: 1e-3); batch: 8; epochs: 6\n"
-       "  metrics: [accuracy]; save: every(1, to: \"m.safetensors\") }\n");
+  shell_write(
+      shell, "shades.nn",
+      "data d = images(\"set\", in_memory: false) |> split(val: 10, seed: 1) |> flip |> shift(0.1) |> rotate(10)\n"
+      "  |> contrast(0.1) |> noise(0.02) |> scale(1/255) |> flatten\n"
+      "model m(x: f32[432]) -> f32[2] { x |> dense(16) |> relu |> dense(2) }\n"
+      "train { model: m; data: d; loss: cross_entropy; optimizer: adam(lr: 1e-3); batch: 8; epochs: 6\n"
+      "  metrics: [accuracy]; save: every(1, to: \"m.safetensors\") }\n");
   return shell;
 }
 
@@ -117,11 +110,11 @@ Test(images, predicted_classes) {
 
 Test(images, results_that_are_images) {
   Shell *shell = shades();
-  text(shell, "same.nn",
-       "data d = images(\"set/dark\") |> scale(1/255)\n"
-       "model m(x: f32[12, 12, 3]) -> f32[12, 12, 3] { param w: f32[] = 1; x * w }\n"
-       "train { data: d; epochs: 1\n  step (x) { minimize mse(m(x), x) over m using sgd(lr: 0.0) }\n"
-       "  save: every(1, to: \"same.safetensors\") }\n");
+  shell_write(shell, "same.nn",
+              "data d = images(\"set/dark\") |> scale(1/255)\n"
+              "model m(x: f32[12, 12, 3]) -> f32[12, 12, 3] { param w: f32[] = 1; x * w }\n"
+              "train { data: d; epochs: 1\n  step (x) { minimize mse(m(x), x) over m using sgd(lr: 0.0) }\n"
+              "  save: every(1, to: \"same.safetensors\") }\n");
   cr_assert(shell_run(shell, "$NNC run same.nn --quiet && $NNC predict same.nn set/dark/02.png") == 0, "%s",
             shell->output);
   cr_assert_str_eq(shell->output, "02.predicted.png\n");
@@ -166,12 +159,13 @@ Test(images, boxes_are_learnt_and_found) {
   Shell *shell = shell_open();
   write_objects();
   cr_assert(shell_run(shell, "cp -r %s/objects %s/boxes.csv .", image_root, image_root) == 0);
-  text(shell, "find.nn",
-       "data d = images(\"objects\", boxes: \"boxes.csv\", grid: 2, color: grey) |> flip(both) |> scale(1/255)\n"
-       "model m(x: f32[16, 16, 1]) -> f32[2, 2, 7] {\n"
-       "  x |> flatten |> dense(128) |> relu |> dense(28) |> reshape([shape(x)[0], 2, 2, 7])\n}\n"
-       "train { model: m; data: d; loss: yolo_loss(boxes: 1); optimizer: adam(lr: 2e-3); batch: 16; epochs: 100\n"
-       "  save: every(100, to: \"find.safetensors\") }\n");
+  shell_write(
+      shell, "find.nn",
+      "data d = images(\"objects\", boxes: \"boxes.csv\", grid: 2, color: grey) |> flip(both) |> scale(1/255)\n"
+      "model m(x: f32[16, 16, 1]) -> f32[2, 2, 7] {\n"
+      "  x |> flatten |> dense(128) |> relu |> dense(28) |> reshape([shape(x)[0], 2, 2, 7])\n}\n"
+      "train { model: m; data: d; loss: yolo_loss(boxes: 1); optimizer: adam(lr: 2e-3); batch: 16; epochs: 100\n"
+      "  save: every(100, to: \"find.safetensors\") }\n");
   cr_assert(shell_run(shell, "$NNC run find.nn --quiet && $NNC predict find.nn objects -o found.csv") == 0, "%s",
             shell->output);
   // How many of the true boxes have one of their class within a pixel and a half at each edge.
