@@ -9,15 +9,16 @@
 typedef struct CompileOptions {
   int override_count;
   const ConstOverride *overrides; // --set name=value
-  bool no_fold, no_simplify, no_cse, no_dce, no_fuse, no_order, no_plan, no_norm, no_prepare, no_hoist; // --disable PASS
-  bool check;                     // a kernel for each tensor, and a check for NaN and infinity after it, on one thread
-  bool single;                    // no entry uses a team of threads
-  const char *cpu;                // NULL or "native": this machine
+  bool no_fold, no_simplify, no_cse, no_dce, no_fuse, no_order, no_plan, no_norm, no_prepare,
+      no_hoist;    // --disable PASS
+  bool check;      // a kernel for each tensor, and a check for NaN and infinity after it, on one thread
+  bool single;     // no entry uses a team of threads
+  const char *cpu; // NULL or "native": this machine
   // What to compile; the rest is checked all the same.
   bool training, prediction, tests, no_init;
-  const char *block;              // only this train block, or this model; NULL: all
-  bool models_only;               // stop after elaboration, with a predict block for each model
-  bool syntax_only;               // stop after parsing
+  const char *block; // only this train block, or this model; NULL: all
+  bool models_only;  // stop after elaboration, with a predict block for each model
+  bool syntax_only;  // stop after parsing
 } CompileOptions;
 
 // One compiled function and what it was at each stage.

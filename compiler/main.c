@@ -12,18 +12,31 @@
 
 const char *argp_program_version = "nnc " NNC_VERSION;
 
-typedef enum Command { COMMAND_RUN, COMMAND_EVAL, COMMAND_PREDICT, COMMAND_GENERATE, COMMAND_TEST, COMMAND_BUILD, COMMAND_EMIT, COMMAND_PLAN,
-                       COMMAND_MODELS, COMMAND_COUNT } Command;
+typedef enum Command {
+  COMMAND_RUN,
+  COMMAND_EVAL,
+  COMMAND_PREDICT,
+  COMMAND_GENERATE,
+  COMMAND_TEST,
+  COMMAND_BUILD,
+  COMMAND_EMIT,
+  COMMAND_PLAN,
+  COMMAND_MODELS,
+  COMMAND_COUNT
+} Command;
 
 static const struct {
   const char *name, *arguments;
   int least, most;
-} commands[COMMAND_COUNT] = {
-    [COMMAND_RUN] = {"run", "FILE [BLOCK]", 1, 2},       [COMMAND_EVAL] = {"eval", "FILE [BLOCK]", 1, 2},
-    [COMMAND_PREDICT] = {"predict", "FILE INPUT [NAME]", 2, 3}, [COMMAND_GENERATE] = {"generate", "FILE [BLOCK]", 1, 2},
-    [COMMAND_TEST] = {"test", "FILE", 1, 1},
-    [COMMAND_BUILD] = {"build", "FILE [NAME] -o EXE", 1, 2},    [COMMAND_EMIT] = {"emit", "STAGE FILE [NAME]", 2, 3},
-    [COMMAND_PLAN] = {"plan", "FILE [NAME]", 1, 2},      [COMMAND_MODELS] = {"models", "FILE", 1, 1}};
+} commands[COMMAND_COUNT] = {[COMMAND_RUN] = {"run", "FILE [BLOCK]", 1, 2},
+                             [COMMAND_EVAL] = {"eval", "FILE [BLOCK]", 1, 2},
+                             [COMMAND_PREDICT] = {"predict", "FILE INPUT [NAME]", 2, 3},
+                             [COMMAND_GENERATE] = {"generate", "FILE [BLOCK]", 1, 2},
+                             [COMMAND_TEST] = {"test", "FILE", 1, 1},
+                             [COMMAND_BUILD] = {"build", "FILE [NAME] -o EXE", 1, 2},
+                             [COMMAND_EMIT] = {"emit", "STAGE FILE [NAME]", 2, 3},
+                             [COMMAND_PLAN] = {"plan", "FILE [NAME]", 1, 2},
+                             [COMMAND_MODELS] = {"models", "FILE", 1, 1}};
 
 typedef struct CommandLine {
   Arena *arena;
@@ -36,13 +49,32 @@ typedef struct CommandLine {
   NnrtOptions run;
 } CommandLine;
 
-enum Key { KEY_SET = 256, KEY_DISABLE, KEY_CC, KEY_CPU, KEY_BACKEND, KEY_EMBED, KEY_WEIGHTS, KEY_RESUME, KEY_CHECKPOINT,
-           KEY_SEED, KEY_EPOCHS, KEY_STEPS, KEY_BATCH, KEY_THREADS, KEY_CHECK_NAN, KEY_NO_SAVE };
+enum Key {
+  KEY_SET = 256,
+  KEY_DISABLE,
+  KEY_CC,
+  KEY_CPU,
+  KEY_BACKEND,
+  KEY_EMBED,
+  KEY_WEIGHTS,
+  KEY_RESUME,
+  KEY_CHECKPOINT,
+  KEY_SEED,
+  KEY_EPOCHS,
+  KEY_STEPS,
+  KEY_BATCH,
+  KEY_THREADS,
+  KEY_CHECK_NAN,
+  KEY_NO_SAVE
+};
 
 static const struct argp_option options[] = {
     {0, 0, 0, 0, "Compiling:", 1},
     {"set", KEY_SET, "NAME=VALUE", 0, "give the constant NAME another value", 0},
-    {"disable", KEY_DISABLE, "PASS", 0, "leave out fold, simplify, cse, dce, fuse, order, plan, prepare or hoist, and results stay the same; or norm, which folds normalisation into the weights of convolutions that are not being trained", 0},
+    {"disable", KEY_DISABLE, "PASS", 0,
+     "leave out fold, simplify, cse, dce, fuse, order, plan, prepare or hoist, and results stay the same; or norm, "
+     "which folds normalisation into the weights of convolutions that are not being trained",
+     0},
     {"target-cpu", KEY_CPU, "CPU", 0, "compile for this processor (default: native)", 0},
     {0, 0, 0, 0, "Building:", 2},
     {"output", 'o', "FILE", 0, "the executable of `build`, the file `predict` writes to", 0},
@@ -53,7 +85,8 @@ static const struct argp_option options[] = {
     {"weights", KEY_WEIGHTS, "FILE", 0, "the checkpoint whose weights --embed takes", 0},
     {0, 0, 0, 0, "Running:", 3},
     {"resume", KEY_RESUME, 0, 0, "go on where the last run stopped", 0},
-    {"checkpoint", KEY_CHECKPOINT, "FILE", 0, "the checkpoint to save to, resume from, evaluate, predict or generate with", 0},
+    {"checkpoint", KEY_CHECKPOINT, "FILE", 0,
+     "the checkpoint to save to, resume from, evaluate, predict or generate with", 0},
     {"no-save", KEY_NO_SAVE, 0, 0, "write no checkpoint", 0},
     {"seed", KEY_SEED, "N", 0, "another seed", 0},
     {"epochs", KEY_EPOCHS, "N", 0, "another number of epochs", 0},
@@ -80,8 +113,10 @@ static int64_t parse_number(struct argp_state *state, const char *flag, const ch
 static const char *parse_cpu(struct argp_state *state, const char *name) {
   Target target;
   if (!target_parse(name, &target))
-    argp_error(state, "--target-cpu: `%s` is no processor that nnc knows; some that it does are native, x86-64-v2, "
-                      "x86-64-v3, x86-64-v4, haswell, skylake-avx512 and znver4", name);
+    argp_error(state,
+               "--target-cpu: `%s` is no processor that nnc knows; some that it does are native, x86-64-v2, "
+               "x86-64-v3, x86-64-v4, haswell, skylake-avx512 and znver4",
+               name);
   return name;
 }
 
@@ -106,7 +141,10 @@ static void parse_command(struct argp_state *state, CommandLine *line, const cha
   const char *near = diag_nearest(name, names, COMMAND_COUNT);
   if (near)
     argp_error(state, "there is no command `%s`; did you mean `%s`?", name, near);
-  argp_error(state, "there is no command `%s`; the commands are run, eval, predict, generate, test, build, emit, plan and models", name);
+  argp_error(
+      state,
+      "there is no command `%s`; the commands are run, eval, predict, generate, test, build, emit, plan and models",
+      name);
 }
 
 static void parse_argument(struct argp_state *state, CommandLine *line, const char *text) {
@@ -122,41 +160,83 @@ static void parse_argument(struct argp_state *state, CommandLine *line, const ch
 static error_t parse_option(int key, char *text, struct argp_state *state) {
   CommandLine *line = state->input;
   switch (key) {
-  case ARGP_KEY_INIT: state->child_inputs[0] = &line->run; break;
-  case KEY_SET: parse_set(state, line, text); break;
+  case ARGP_KEY_INIT:
+    state->child_inputs[0] = &line->run;
+    break;
+  case KEY_SET:
+    parse_set(state, line, text);
+    break;
   case KEY_DISABLE:
     if (!compile_disable(&line->compile, text))
-      argp_error(state, "--disable: there is no pass `%s`; the passes are fold, simplify, cse, dce, fuse, order, plan, prepare, hoist and norm", text);
+      argp_error(state,
+                 "--disable: there is no pass `%s`; the passes are fold, simplify, cse, dce, fuse, order, plan, "
+                 "prepare, hoist and norm",
+                 text);
     break;
-  case KEY_CPU: line->build.cc.cpu = line->compile.cpu = parse_cpu(state, text); break;
-  case KEY_CC: line->build.cc.cc = text; break;
+  case KEY_CPU:
+    line->build.cc.cpu = line->compile.cpu = parse_cpu(state, text);
+    break;
+  case KEY_CC:
+    line->build.cc.cc = text;
+    break;
   case KEY_BACKEND:
     line->build.llvm = strcmp(text, "llvm") == 0;
     if (!line->build.llvm && strcmp(text, "c") != 0)
       argp_error(state, "--backend: `%s` is neither c nor llvm", text);
     break;
-  case 'g': line->build.cc.debug = true; break;
-  case 'o': line->build.output = line->run.output = text; break;
-  case KEY_EMBED: line->build.embed = text; break;
-  case KEY_WEIGHTS: line->build.weights = text; break;
-  case KEY_RESUME: line->run.resume = true; break;
-  case KEY_CHECKPOINT: line->run.checkpoint = text; break;
-  case KEY_NO_SAVE: line->run.no_save = true; break;
-  case KEY_SEED: line->run.seed = parse_number(state, "seed", text, 0, most_count); break;
-  case KEY_EPOCHS: line->run.epochs = parse_number(state, "epochs", text, 1, most_count); break;
-  case KEY_STEPS: line->run.steps = parse_number(state, "steps", text, 1, most_count); break;
-  case KEY_BATCH: line->run.batch = parse_number(state, "batch", text, 1, most_count); break;
-  case KEY_THREADS: line->run.threads = (int)parse_number(state, "threads", text, 1, MOST_THREADS); break;
-  case KEY_CHECK_NAN: line->run.check_nan = line->compile.check = true; break;
-  case 'q': line->run.quiet = true; break;
-  case ARGP_KEY_ARG: parse_argument(state, line, text); break;
+  case 'g':
+    line->build.cc.debug = true;
+    break;
+  case 'o':
+    line->build.output = line->run.output = text;
+    break;
+  case KEY_EMBED:
+    line->build.embed = text;
+    break;
+  case KEY_WEIGHTS:
+    line->build.weights = text;
+    break;
+  case KEY_RESUME:
+    line->run.resume = true;
+    break;
+  case KEY_CHECKPOINT:
+    line->run.checkpoint = text;
+    break;
+  case KEY_NO_SAVE:
+    line->run.no_save = true;
+    break;
+  case KEY_SEED:
+    line->run.seed = parse_number(state, "seed", text, 0, most_count);
+    break;
+  case KEY_EPOCHS:
+    line->run.epochs = parse_number(state, "epochs", text, 1, most_count);
+    break;
+  case KEY_STEPS:
+    line->run.steps = parse_number(state, "steps", text, 1, most_count);
+    break;
+  case KEY_BATCH:
+    line->run.batch = parse_number(state, "batch", text, 1, most_count);
+    break;
+  case KEY_THREADS:
+    line->run.threads = (int)parse_number(state, "threads", text, 1, MOST_THREADS);
+    break;
+  case KEY_CHECK_NAN:
+    line->run.check_nan = line->compile.check = true;
+    break;
+  case 'q':
+    line->run.quiet = true;
+    break;
+  case ARGP_KEY_ARG:
+    parse_argument(state, line, text);
+    break;
   case ARGP_KEY_END:
     if (line->argument_count < 0)
       argp_error(state, "which command? run, eval, predict, generate, test, build, emit, plan or models");
     else if (line->argument_count < commands[line->command].least)
       argp_error(state, "nnc %s %s", commands[line->command].name, commands[line->command].arguments);
     break;
-  default: return ARGP_ERR_UNKNOWN;
+  default:
+    return ARGP_ERR_UNKNOWN;
   }
   return 0;
 }
@@ -164,8 +244,10 @@ static error_t parse_option(int key, char *text, struct argp_state *state) {
 static const struct argp_child children[] = {{&nnrt_sampling_argp, 0, "Generating text:", 4}, {0}};
 
 static const struct argp parser = {
-    options, parse_option,
-    "run FILE [BLOCK]\neval FILE [BLOCK]\npredict FILE INPUT [NAME]\ngenerate FILE [BLOCK]\ntest FILE\nbuild FILE [NAME] -o EXE\nemit STAGE FILE [NAME]\nplan FILE [NAME]\nmodels FILE",
+    options,
+    parse_option,
+    "run FILE [BLOCK]\neval FILE [BLOCK]\npredict FILE INPUT [NAME]\ngenerate FILE [BLOCK]\ntest FILE\nbuild FILE "
+    "[NAME] -o EXE\nemit STAGE FILE [NAME]\nplan FILE [NAME]\nmodels FILE",
     "A compiler for neural networks.\v"
     "run      train at once\n"
     "eval     losses and metrics of the checkpoint on validation and test samples\n"
@@ -178,7 +260,9 @@ static const struct argp parser = {
     "models   parameters, states and multiply-adds of each model\n"
     "NAME is a train block or a model of the file; without it emit and plan show all that is compiled. "
     "predict and build take a model by its name as if nothing trained it: its results are as they come",
-    children, 0, 0};
+    children,
+    0,
+    0};
 
 static double monotonic(void) {
   struct timespec now;
@@ -187,20 +271,35 @@ static double monotonic(void) {
 }
 
 static double begun;
-static double seconds(void) { return monotonic() - begun; }
+static double seconds(void) {
+  return monotonic() - begun;
+}
 
 static int execute(CommandLine *line, const Compilation *compilation) {
   switch (line->command) {
-  case COMMAND_RUN: return session_run(line->arena, compilation, SESSION_TRAIN, &line->run);
-  case COMMAND_EVAL: return session_run(line->arena, compilation, SESSION_EVAL, &line->run);
-  case COMMAND_PREDICT: return session_run(line->arena, compilation, SESSION_PREDICT, &line->run);
-  case COMMAND_GENERATE: return session_run(line->arena, compilation, SESSION_GENERATE, &line->run);
-  case COMMAND_TEST: return session_test(line->arena, compilation, &line->build.cc);
-  case COMMAND_BUILD: return session_build(line->arena, compilation, &line->build);
-  case COMMAND_EMIT: show_stage(line->arena, compilation, line->arguments[0], &line->build.cc); return 0;
-  case COMMAND_PLAN: show_plan(line->arena, compilation); return 0;
-  case COMMAND_MODELS: show_models(line->arena, compilation->program); return 0;
-  case COMMAND_COUNT: break;
+  case COMMAND_RUN:
+    return session_run(line->arena, compilation, SESSION_TRAIN, &line->run);
+  case COMMAND_EVAL:
+    return session_run(line->arena, compilation, SESSION_EVAL, &line->run);
+  case COMMAND_PREDICT:
+    return session_run(line->arena, compilation, SESSION_PREDICT, &line->run);
+  case COMMAND_GENERATE:
+    return session_run(line->arena, compilation, SESSION_GENERATE, &line->run);
+  case COMMAND_TEST:
+    return session_test(line->arena, compilation, &line->build.cc);
+  case COMMAND_BUILD:
+    return session_build(line->arena, compilation, &line->build);
+  case COMMAND_EMIT:
+    show_stage(line->arena, compilation, line->arguments[0], &line->build.cc);
+    return 0;
+  case COMMAND_PLAN:
+    show_plan(line->arena, compilation);
+    return 0;
+  case COMMAND_MODELS:
+    show_models(line->arena, compilation->program);
+    return 0;
+  case COMMAND_COUNT:
+    break;
   }
   return 1;
 }
@@ -258,7 +357,8 @@ int main(int argc, char **argv) {
   argp_parse(&parser, argc, argv, 0, NULL, &line);
   choose_entries(&line);
   if (line.command == COMMAND_EMIT && !show_knows(line.arguments[0])) {
-    fprintf(stderr, "nnc: there is no stage `%s`; the stages are ast, graph, kernels, loops, c, llvm and asm\n", line.arguments[0]);
+    fprintf(stderr, "nnc: there is no stage `%s`; the stages are ast, graph, kernels, loops, c, llvm and asm\n",
+            line.arguments[0]);
     arena_free(arena);
     return 1;
   }

@@ -12,12 +12,12 @@ typedef enum NnrtType { NNRT_F32, NNRT_F64, NNRT_I32, NNRT_I64, NNRT_U8, NNRT_BO
 
 // What a compiled function works on. Arena and state are aligned to 64 bytes.
 typedef struct NnrtFrame {
-  uint8_t *state;            // parameters, states, optimizer slots: NnrtTensor.offset
-  uint8_t *arena;            // NnrtModule.arena_bytes; between calls only what `prepare` of the same function left counts
+  uint8_t *state; // parameters, states, optimizer slots: NnrtTensor.offset
+  uint8_t *arena; // NnrtModule.arena_bytes; between calls only what `prepare` of the same function left counts
   const void *const *inputs; // one pointer for each NnrtFunction.inputs: count rows, dense
   void *const *outputs;      // one for each NnrtFunction.outputs
-  int64_t clock[5];          // step (from 0), epoch (from 0), seed, last step of the run (0: unknown), batch count of this call
-  int threads;               // size of the team, at least 1
+  int64_t clock[5]; // step (from 0), epoch (from 0), seed, last step of the run (0: unknown), batch count of this call
+  int threads;      // size of the team, at least 1
 } NnrtFrame;
 
 typedef void NnrtRun(const NnrtFrame *frame);
@@ -56,11 +56,13 @@ typedef struct NnrtValue {
 } NnrtValue;
 
 typedef struct NnrtFunction {
-  NnrtRun *run;     // NULL: there is no such function
-  NnrtRun *prepare; // before a series of calls, and again after the state has changed or another function ran; NULL: nothing
+  NnrtRun *run; // NULL: there is no such function
+  NnrtRun *
+      prepare; // before a series of calls, and again after the state has changed or another function ran; NULL: nothing
   int input_count, output_count;
   const NnrtValue *inputs, *outputs;
-  int64_t metric_offset, metric_bytes; // where the state block holds what metrics count; zero before a part's first batch
+  int64_t metric_offset,
+      metric_bytes; // where the state block holds what metrics count; zero before a part's first batch
 } NnrtFunction;
 
 // ---- data pipelines. A call of the source or of a transform with its arguments as written, defaults left out.
@@ -69,8 +71,8 @@ typedef enum NnrtArgKind { NNRT_ARG_INT, NNRT_ARG_REAL, NNRT_ARG_BOOL, NNRT_ARG_
 typedef struct NnrtArg {
   const char *name; // NULL: positional
   NnrtArgKind kind;
-  int64_t integer; // INT, BOOL
-  double real;     // REAL, and INT as well
+  int64_t integer;  // INT, BOOL
+  double real;      // REAL, and INT as well
   const char *text; // STR
   int count;        // LIST
   const struct NnrtArg *items;
@@ -85,9 +87,9 @@ typedef struct NnrtDataCall {
 } NnrtDataCall;
 
 typedef struct NnrtData {
-  const char *name;      // digits
-  const char *file;      // the .nn file, for messages; paths in arguments are relative to its folder
-  int call_count;        // the source, then transforms in order
+  const char *name; // digits
+  const char *file; // the .nn file, for messages; paths in arguments are relative to its folder
+  int call_count;   // the source, then transforms in order
   const NnrtDataCall *calls;
 } NnrtData;
 
@@ -117,10 +119,11 @@ typedef struct NnrtPhase {
 } NnrtPhase;
 
 typedef struct NnrtTrain {
-  const char *name; // "train" if unnamed
+  const char *name;     // "train" if unnamed
   const NnrtData *data; // NULL: the step takes no samples
-  NnrtFunction train, eval; // inputs: the samples' parts in order (x, y); outputs: scalars f32 or f64; output 0 is the loss
-  const bool *higher_is_better; // for each output
+  NnrtFunction train,
+      eval; // inputs: the samples' parts in order (x, y); outputs: scalars f32 or f64; output 0 is the loss
+  const bool *higher_is_better;       // for each output
   int64_t seed, batch, epochs, steps; // batch -1: all; epochs 0: `steps` counts
   NnrtSave save;
   const char *save_to;    // checkpoint's path, relative to the .nn file
@@ -129,8 +132,8 @@ typedef struct NnrtTrain {
   const char *log;        // CSV of epochs, or NULL
   int64_t patience;       // early stop: epochs without progress, 0: never
   const char *patience_value;
-  int predict;            // index in NnrtModule.predicts, -1: none
-  int64_t capacity;       // most samples the functions take in a call; 0: `batch`
+  int predict;      // index in NnrtModule.predicts, -1: none
+  int64_t capacity; // most samples the functions take in a call; 0: `batch`
   int load_count;
   const NnrtWeights *loads;
   int phase_count;

@@ -11,13 +11,13 @@ typedef struct NnrtOptions {
   const char *output;     // predict: where to write, NULL: standard output
   bool resume, quiet, check_nan;
   bool no_save;
-  int threads;            // 0: as many as cores (OMP_NUM_THREADS if set)
+  int threads;                        // 0: as many as cores (OMP_NUM_THREADS if set)
   int64_t seed, epochs, steps, batch; // -1: what the block says; batch only smaller than compiled
-  const char *prompt;     // generate: how the text begins
-  NnrtSampling sampling;  // generate
-  int64_t length;         // generate: tokens
-  double save_pause;      // least seconds between two checkpoints of quick epochs; 0: one second, or 20 times what one costs
-  double (*clock)(void);  // seconds since the process began, for "first step after … s"; NULL: since the call
+  const char *prompt;                 // generate: how the text begins
+  NnrtSampling sampling;              // generate
+  int64_t length;                     // generate: tokens
+  double save_pause; // least seconds between two checkpoints of quick epochs; 0: one second, or 20 times what one costs
+  double (*clock)(void); // seconds since the process began, for "first step after … s"; NULL: since the call
 } NnrtOptions;
 
 // Each returns the exit status: 0, or 1 after a message on standard error.

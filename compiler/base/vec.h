@@ -4,17 +4,17 @@
 
 #include "base/arena.h"
 
-#define VEC(type)    \
-  struct {           \
-    type *data;      \
-    int count, room; \
+#define VEC(type)                                                                                                      \
+  struct {                                                                                                             \
+    type *data;                                                                                                        \
+    int count, room;                                                                                                   \
   }
 
-#define vec_push(arena, vec, ...)                                                                            \
-  do {                                                                                                       \
-    if ((vec)->count == (vec)->room)                                                                         \
-      (vec)->data = vec_grow((arena), (vec)->data, (vec)->count, &(vec)->room, sizeof *(vec)->data);         \
-    (vec)->data[(vec)->count++] = (__VA_ARGS__);                                                             \
+#define vec_push(arena, vec, ...)                                                                                      \
+  do {                                                                                                                 \
+    if ((vec)->count == (vec)->room)                                                                                   \
+      (vec)->data = vec_grow((arena), (vec)->data, (vec)->count, &(vec)->room, sizeof *(vec)->data);                   \
+    (vec)->data[(vec)->count++] = (__VA_ARGS__);                                                                       \
   } while (0)
 
 static inline void *vec_grow(Arena *arena, const void *data, int count, int *room, size_t item) {

@@ -168,7 +168,8 @@ static Value *call_multiply_adds(Elab *e, const BuiltinCall *c) {
   if (v->kind != V_MODEL)
     return elab_fail(e, c->spans[0], "`multiply_adds` needs a model, but this is %s", value_kind(e, v));
   if (strcmp(v->as.model.path, v->as.model.global->decl->name.text) != 0)
-    return elab_fail(e, c->spans[0], "`multiply_adds` needs a whole model, but `%s` is a part of one", v->as.model.path);
+    return elab_fail(e, c->spans[0], "`multiply_adds` needs a whole model, but `%s` is a part of one",
+                     v->as.model.path);
   const Graph *graph = model_graph(e, v->as.model.global, c->span);
   return graph ? value_int(e, graph_multiply_adds(graph, 1)) : value_poison(e);
 }

@@ -11,9 +11,9 @@ typedef struct ConstOverride {
 typedef struct ElaborateOptions {
   int override_count;
   const ConstOverride *overrides;
-  bool tests; // elaborate `test` blocks
-  bool data;  // open data files, to learn and check shapes (off: only parse their descriptions)
-  bool every_model; // a predict block for each of the file's models, also for those that no train block uses
+  bool tests;        // elaborate `test` blocks
+  bool data;         // open data files, to learn and check shapes (off: only parse their descriptions)
+  bool every_model;  // a predict block for each of the file's models, also for those that no train block uses
   const char *model; // if the file has this model: a predict block for it, and nothing else
 } ElaborateOptions;
 

@@ -168,7 +168,7 @@ typedef enum BuilderKind { BUILD_TRAIN, BUILD_EVAL, BUILD_PREDICT, BUILD_INIT, B
 typedef struct SlotTable {
   VEC(Slot *) slots;
   NameTable names; // indices of the slots
-  Builder *init; // where initial values are computed
+  Builder *init;   // where initial values are computed
 } SlotTable;
 
 typedef struct SlotValue {
@@ -241,7 +241,7 @@ struct Elab {
   VEC(ModelUse) uses;
   VEC(Global *) mains;       // for each train block the model that `predict` means
   VEC(NameCount) optimizers; // minimize statements by optimizer
-  struct ScanBody *scan; // the innermost that is being run
+  struct ScanBody *scan;     // the innermost that is being run
   bool too_deep;
   bool misread;    // the file had errors before anything was elaborated
   TestBlock *test; // being built
@@ -392,7 +392,7 @@ void slot_add(Elab *e, SlotTable *table, Slot *slot);
 SlotValue *slot_value(Elab *e, const Slot *slot);
 Slot *slot_counter(Elab *e, int phase); // steps since a phase began
 void slot_count(Elab *e);               // one more, where they are read
-int64_t slot_stream(Elab *e); // of the next random draw
+int64_t slot_stream(Elab *e);           // of the next random draw
 
 // ---- builtin functions (builtins.c and its families)
 typedef struct BuiltinCall {
@@ -474,7 +474,7 @@ typedef struct DataFacts {
   Type x, y; // with the batch in front
   bool has_y;
   int class_count, token_count; // 0: y is no class, x is no tokens
-  int64_t count, val_count; // samples of the training and the validation part, -1: unknown
+  int64_t count, val_count;     // samples of the training and the validation part, -1: unknown
 } DataFacts;
 
 void minimize_statement(Elab *e, const Stmt *stmt);
@@ -489,7 +489,8 @@ void read_early_stop(Elab *e, TrainSetup *setup, const Expr *value);
 void check_watched(Elab *e, const TrainSetup *setup, const TrainBlock *block, const Expr *expr, const char *text);
 void read_load(Elab *e, TrainSetup *setup, const Expr *value);
 bool is_word(const Expr *value, const char *word);
-int64_t setting_number(Elab *e, const Expr *value, const char *name, int64_t least, int64_t most); // `least` after an error
+int64_t setting_number(Elab *e, const Expr *value, const char *name, int64_t least,
+                       int64_t most);                                // `least` after an error
 const char *string_of(Elab *e, const Expr *value, const char *what); // NULL after an error
 bool read_patterns(Elab *e, const char *setting, const Expr *value, Patterns *out);
 void read_unfreeze(Elab *e, TrainSetup *setup, const Expr *value);
@@ -497,7 +498,8 @@ void check_slots_named(Elab *e, const char *setting, const Patterns *patterns); 
 void check_frozen(Elab *e, const TrainSetup *setup);
 bool slot_frozen(Elab *e, const char *name); // in the graph being built
 bool call_frozen(Elab *e);                   // the call whose body is being run
-int slot_thawed(Elab *e, const char *name);  // the phase that first trains a slot frozen before; 0: never frozen, or always
+int slot_thawed(Elab *e,
+                const char *name); // the phase that first trains a slot frozen before; 0: never frozen, or always
 bool step_graphs(Elab *e, TrainSetup *setup, TrainBlock *block);
 bool data_declare(Elab *e, Global *global);
 // Are a batch's samples of the type and shape that a model takes? Dimensions of one, as of grey images, do not count.

@@ -31,10 +31,10 @@ typedef struct TrainBlock {
   Span span;
   NnrtTrain settings; // all but the functions, data and predict
   const NnrtData *data;
-  Graph *train, *eval; // eval NULL never: the same step with training off
+  Graph *train, *eval;    // eval NULL never: the same step with training off
   VEC(TrainPhase) phases; // by epochs; inputs and outputs are those of `train`
   bool *higher_is_better; // for each output of `eval`, whose outputs are those of `train`
-  int predict; // index in Program.predicts, -1
+  int predict;            // index in Program.predicts, -1
 } TrainBlock;
 
 typedef struct PredictBlock {

@@ -99,7 +99,8 @@ static NnrtTensor *tensors_of(Arena *arena, const Program *program, uint64_t *fi
   return tensors;
 }
 
-static void add_entry(Arena *arena, Manifest *manifest, const LoopModule *loops, NnrtFunction *function, const char *name) {
+static void add_entry(Arena *arena, Manifest *manifest, const LoopModule *loops, NnrtFunction *function,
+                      const char *name) {
   vec_push(arena, &manifest->entries, (struct ManifestEntry){.function = function, .entry = find_entry(loops, name)});
 }
 
@@ -135,9 +136,8 @@ static NnrtKernel *kernels_of(Arena *arena, const LoopModule *loops) {
   NnrtKernel *kernels = arena_array(arena, NnrtKernel, loops->kernels.count + 1);
   for (int i = 0; i < loops->kernels.count; i++) {
     const LKernel *kernel = loops->kernels.data[i];
-    kernels[i] = (NnrtKernel){.name = kernel->name,
-                              .line = kernel->span.line,
-                              .file = kernel->span.source ? kernel->span.source->path : ""};
+    kernels[i] = (NnrtKernel){
+        .name = kernel->name, .line = kernel->span.line, .file = kernel->span.source ? kernel->span.source->path : ""};
   }
   return kernels;
 }
@@ -180,7 +180,6 @@ Manifest *manifest_build(Arena *arena, const Program *program, const LoopModule 
       add_entry(arena, manifest, loops, &trains[i].eval, manifest_entry_name(arena, trains[i].name, "eval"));
   }
   for (int i = 0; i < program->predicts.count; i++)
-    add_entry(arena, manifest, loops, &predicts[i].function,
-              manifest_entry_name(arena, "predict", predicts[i].model));
+    add_entry(arena, manifest, loops, &predicts[i].function, manifest_entry_name(arena, "predict", predicts[i].model));
   return manifest;
 }

@@ -10,7 +10,8 @@ typedef struct Manifest {
   VEC(struct ManifestEntry {
     NnrtFunction *function;
     const LEntry *entry;
-  }) entries;
+  })
+  entries;
 } Manifest;
 
 // The name of a function's entry: ("train", "step") is train_step.

@@ -10,17 +10,21 @@
 
 // The order is known to runtime/nnrt.h (NnrtType).
 typedef enum ElemType { F32, F64, I32, I64, U8, BOOL, ELEM_COUNT } ElemType;
-const char *elem_name(ElemType elem);             // "f32"
+const char *elem_name(ElemType elem);              // "f32"
 bool elem_parse(const char *name, ElemType *elem); // false if there is no such type
 int elem_bytes(ElemType elem);
-static inline bool elem_is_real(ElemType elem) { return elem == F32 || elem == F64; }
+static inline bool elem_is_real(ElemType elem) {
+  return elem == F32 || elem == F64;
+}
 
 enum { MAX_RANK = 8 };
 
 // A dimension: d >= 0 is a size; d < 0 is -d times the batch count, which is known only at run time (-1: the batch itself).
 typedef int64_t Dim;
 enum { DIM_BATCH = -1 };
-static inline int64_t dim_at(Dim dim, int64_t batch) { return dim >= 0 ? dim : -dim * batch; }
+static inline int64_t dim_at(Dim dim, int64_t batch) {
+  return dim >= 0 ? dim : -dim * batch;
+}
 
 typedef struct Type {
   ElemType elem;
@@ -31,8 +35,8 @@ typedef struct Type {
 Type type_scalar(ElemType elem);
 bool type_equal(const Type *a, const Type *b);
 bool type_same_shape(const Type *a, const Type *b);
-int64_t type_count(const Type *type, int64_t batch);         // elements, for a batch of that size
-void type_print(Text *out, const Type *type);                // f32[n, 28, 28]; 2n for twice the batch
+int64_t type_count(const Type *type, int64_t batch); // elements, for a batch of that size
+void type_print(Text *out, const Type *type);        // f32[n, 28, 28]; 2n for twice the batch
 const char *type_text(Arena *arena, const Type *type);
 
 typedef enum Op {
@@ -49,7 +53,7 @@ typedef struct Slot {
   const char *name; // classifier.dense_0.w; optimizer slots: adam.classifier.dense_0.w.m
   Type type;        // no batch dimension
   SlotKind kind;
-  int index; // in Program.slots
+  int index;      // in Program.slots
   int64_t offset; // bytes, in the state block; compile places the slots
   Span span;
   const char *layer; // of the prelude that declares it; NULL: none, or an optimizer
@@ -88,8 +92,9 @@ typedef struct Attr {
   int axis_count;
   int axis[MAX_RANK]; // axes of a reduction or reverse (ascending), permutation of a transpose, or the one axis
   int64_t start[MAX_RANK], step[MAX_RANK];
-  int64_t integer; // constant of an integer or bool type, fill, stream; of an extreme: the first of equals has the gradient
-  double real;     // constant of a real type, fill
+  int64_t
+      integer; // constant of an integer or bool type, fill, stream; of an extreme: the first of equals has the gradient
+  double real; // constant of a real type, fill
   const void *data; // dense constant: type_count elements of the node's type; NULL for a splat
   int index;        // input, clock
   int space;        // dimensions that windows move along
@@ -129,8 +134,8 @@ typedef struct GraphUpdate {
 
 struct Graph {
   Arena *arena;
-  const char *name; // train, eval, predict, init, or a test's name
-  int64_t batch;    // the largest batch count the function is compiled for; 0 if nothing depends on it
+  const char *name;  // train, eval, predict, init, or a test's name
+  int64_t batch;     // the largest batch count the function is compiled for; 0 if nothing depends on it
   VEC(Node *) nodes; // in evaluation order
   VEC(GraphInput) inputs;
   VEC(GraphOutput) outputs;
@@ -154,7 +159,7 @@ const char *graph_check(Arena *arena, Op op, int input_count, Node *const *input
 Node *graph_unary(Graph *graph, Op op, Node *x);
 Node *graph_binary(Graph *graph, Op op, Node *a, Node *b);
 Node *graph_select(Graph *graph, Node *condition, Node *a, Node *b);
-Node *graph_constant(Graph *graph, Type type, double value); // splat of any element type
+Node *graph_constant(Graph *graph, Type type, double value);  // splat of any element type
 Node *graph_dense(Graph *graph, Type type, const void *data); // data is copied
 Node *graph_input(Graph *graph, const char *name, Type type);
 Node *graph_slot(Graph *graph, const Slot *slot);

@@ -8,7 +8,8 @@ typedef enum OpClass { LEAF, POINT, INDEX, REDUCE, CONTRACT, SCATTER, ATTENTION,
 
 // Shape rule: fills *result and returns NULL, or returns a message in the user's terms. `wanted` is the type asked for
 // where the inputs do not decide it (leaves, cast, broadcast, reshape, slice, pad, random); NULL elsewhere.
-typedef const char *ShapeRule(Arena *arena, int input_count, Node *const *inputs, const Attr *attr, const Type *wanted, Type *result);
+typedef const char *ShapeRule(Arena *arena, int input_count, Node *const *inputs, const Attr *attr, const Type *wanted,
+                              Type *result);
 
 // Gradient: given the node and dL/d(node), the contributions to each input in `out` (NULL: none), appended to the graph.
 // On entry out[i] is NULL where no contribution is wanted, and the rule leaves it so.
@@ -30,9 +31,9 @@ typedef struct OpInfo {
 
 extern const OpInfo op_info[OP_COUNT];
 
-#define OPERATION(name, arity, class) \
-  ShapeRule shape_##name;             \
-  GradRule grad_##name;               \
+#define OPERATION(name, arity, class)                                                                                  \
+  ShapeRule shape_##name;                                                                                              \
+  GradRule grad_##name;                                                                                                \
   LowerRule lower_##name;
 #include "graph/ops.def"
 #undef OPERATION

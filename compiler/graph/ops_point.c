@@ -198,8 +198,8 @@ void grad_pow(Graph *graph, Node *node, Node *upstream, Node **out) {
         known ? rule_number(graph, b, known->attr.real - 1) : graph_binary(graph, OP_sub, b, rule_number(graph, b, 1));
     Node *slope = mul(graph, upstream, mul(graph, b, graph_binary(graph, OP_pow, a, less)));
     bool never_zero = known && known->attr.real != 0;
-    out[0] = never_zero ? slope
-                        : where_else_zero(graph, graph_binary(graph, OP_ne, b, rule_number(graph, b, 0)), slope);
+    out[0] =
+        never_zero ? slope : where_else_zero(graph, graph_binary(graph, OP_ne, b, rule_number(graph, b, 0)), slope);
   }
   if (out[1]) {
     Node *positive = graph_binary(graph, OP_lt, rule_number(graph, a, 0), a);

@@ -28,27 +28,40 @@ typedef enum LType { L_F32, L_F64, L_I32, L_I64, L_U8, L_BOOL, L_U32, L_U64 } LT
 int ltype_bytes(LType type); // bool and u8: 1
 
 typedef enum LOp {
-  LX_CONST,  // real or integer, by type
-  LX_VAR,    // var: a loop variable, a let, or the kernel's n (i64)
-  LX_LOAD,   // buffer[arg0]; never outside the buffer
-  LX_LOCAL,  // local[arg0, arg1] (arg1 NULL for one dimension)
-  LX_CALL,   // function(args)
-  LX_HSUM,   // the 16 lanes of a one-dimensional local of 16, summed by the tree: l[i] += l[i+8], then 4, 2, 1
-  LX_HMAX,   // the same tree with LX_MAX's rule
+  LX_CONST, // real or integer, by type
+  LX_VAR,   // var: a loop variable, a let, or the kernel's n (i64)
+  LX_LOAD,  // buffer[arg0]; never outside the buffer
+  LX_LOCAL, // local[arg0, arg1] (arg1 NULL for one dimension)
+  LX_CALL,  // function(args)
+  LX_HSUM,  // the 16 lanes of a one-dimensional local of 16, summed by the tree: l[i] += l[i+8], then 4, 2, 1
+  LX_HMAX,  // the same tree with LX_MAX's rule
   LX_HMIN,
   // arithmetic: both arguments and the result of one type; integers wrap
-  LX_ADD, LX_SUB, LX_MUL,
-  LX_DIV,    // reals: IEEE; integers: C's truncation, never by zero (lowering guards)
-  LX_MOD,    // integers only: C's remainder, never by zero
+  LX_ADD,
+  LX_SUB,
+  LX_MUL,
+  LX_DIV, // reals: IEEE; integers: C's truncation, never by zero (lowering guards)
+  LX_MOD, // integers only: C's remainder, never by zero
   LX_NEG,
-  LX_FMA,    // reals: arg0 * arg1 + arg2, rounded once
-  LX_SQRT, LX_FLOOR, LX_ABS, // reals; ABS clears the sign bit
-  LX_MAX,    // a > b || a != a ? a : b
-  LX_MIN,    // a < b || a != a ? a : b
+  LX_FMA, // reals: arg0 * arg1 + arg2, rounded once
+  LX_SQRT,
+  LX_FLOOR,
+  LX_ABS, // reals; ABS clears the sign bit
+  LX_MAX, // a > b || a != a ? a : b
+  LX_MIN, // a < b || a != a ? a : b
   // comparisons of equal types, to bool
-  LX_EQ, LX_NE, LX_LT, LX_LE, LX_GT, LX_GE,
-  LX_AND, LX_OR, LX_NOT, // bool, or bitwise on u32 and u64 (NOT: bool only)
-  LX_XOR, LX_SHL, LX_SHR, // u32, u64; the shift is a constant below the width
+  LX_EQ,
+  LX_NE,
+  LX_LT,
+  LX_LE,
+  LX_GT,
+  LX_GE,
+  LX_AND,
+  LX_OR,
+  LX_NOT, // bool, or bitwise on u32 and u64 (NOT: bool only)
+  LX_XOR,
+  LX_SHL,
+  LX_SHR,    // u32, u64; the shift is a constant below the width
   LX_SELECT, // arg0 (bool) ? arg1 : arg2; both sides may be evaluated
   LX_CAST,   // C's conversion; real to integer only of values that fit (lowering clamps)
   LX_BITCAST // between types of equal width
@@ -113,10 +126,10 @@ typedef enum LStmtKind {
   LS_STORE,    // buffer[index0] = value
   LS_FOR,      // var from from to `to` by step (constant): body, in order
   LS_PARALLEL, // the same, rounds independent, shared out to the threads; only at the top of a kernel, not nested; step 1
-  LS_SIMD,     // the same, rounds independent, body only lets, stores, sets of no local; a vector of 16 at a time, then the rest
-  LS_TILE,     // for each row_var in 0..rows (unrolled) and col_var in 0..cols (one vector): body of lets, sets, stores.
-               // Rows 1 and no row_var: a vector alone. Statement by statement over the whole row: rounds are independent.
-  LS_IF        // value (bool): body; not inside SIMD or TILE
+  LS_SIMD, // the same, rounds independent, body only lets, stores, sets of no local; a vector of 16 at a time, then the rest
+  LS_TILE, // for each row_var in 0..rows (unrolled) and col_var in 0..cols (one vector): body of lets, sets, stores.
+           // Rows 1 and no row_var: a vector alone. Statement by statement over the whole row: rounds are independent.
+  LS_IF    // value (bool): body; not inside SIMD or TILE
 } LStmtKind;
 
 typedef VEC(LStmt *) LBody;
@@ -175,8 +188,8 @@ typedef struct LStride {
 
 typedef struct LPlace {
   LSpace space;
-  int64_t offset; // bytes, from the beginning of its space, or of its input or output
-  int index;      // which input or output; -1 otherwise
+  int64_t offset;             // bytes, from the beginning of its space, or of its input or output
+  int index;                  // which input or output; -1 otherwise
   LStride strides[MAX_LOOPS]; // as many as have a loop
 } LPlace;
 

@@ -12,8 +12,8 @@ typedef struct Lower Lower;
 LExpr *lower_value(Lower *lower, const Node *node, LExpr *const *index);
 
 Arena *lower_arena(Lower *lower);
-LoopModule *lower_module(Lower *lower); // for mathlib_function
-LExpr *lower_batch(Lower *lower);       // the batch count n, i64
+LoopModule *lower_module(Lower *lower);  // for mathlib_function
+LExpr *lower_batch(Lower *lower);        // the batch count n, i64
 LExpr *lower_dim(Lower *lower, Dim dim); // a dimension as an expression: constant or multiple of n
 // A whole number kept beside the code: kernels that differ in such numbers alone are one.
 LExpr *lower_datum(Lower *lower, const char *name, int64_t value);

@@ -7,11 +7,11 @@
 typedef enum KernelKind {
   KERNEL_MAP, // every node has one and the same shape: element by element
   KERNEL_ROW, // a task owns rows of some leading dimensions: reductions along rows, maps over rows and their elements
-  KERNEL_REDUCE, // any other reduction, then maps over its result
-  KERNEL_CONTRACT, // a product or convolution, then maps over its result
-  KERNEL_SCATTER, // a scatter_add alone
+  KERNEL_REDUCE,    // any other reduction, then maps over its result
+  KERNEL_CONTRACT,  // a product or convolution, then maps over its result
+  KERNEL_SCATTER,   // a scatter_add alone
   KERNEL_ATTENTION, // results of attention that share their tiles: values and lse, or gradients of keys and values
-  KERNEL_SCAN // a scan and its results: the kernels of its body, again and again
+  KERNEL_SCAN       // a scan and its results: the kernels of its body, again and again
 } KernelKind;
 
 // A value that is kept in memory.
@@ -69,7 +69,7 @@ typedef struct KernelOptions {
 } KernelOptions;
 
 KernelGraph *fuse(Arena *arena, const Graph *graph, const KernelOptions *options);
-void prepare(KernelGraph *kernels); // takes out kernels whose results no call changes, and in scans no step
+void prepare(KernelGraph *kernels);       // takes out kernels whose results no call changes, and in scans no step
 void prepare_scans(KernelGraph *kernels); // in scans alone
 void order(KernelGraph *kernels, const KernelOptions *options); // rearranges kernels so that less is alive at once
 void plan(KernelGraph *kernels, const KernelOptions *options);  // liveness, in-place reuse, offsets

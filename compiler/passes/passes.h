@@ -10,6 +10,6 @@ Graph *pass_dce(Graph *graph);      // what no output or update needs
 // For graphs that are not trained: the scale and shift of each channel after a convolution go into its weights. May change
 // bits.
 Graph *pass_fold_norm(Graph *graph);
-Graph *pass_hoist(Graph *graph);    // products out of scans
+Graph *pass_hoist(Graph *graph); // products out of scans
 // Makes scans ready for kernels, those in their bodies as well. It is not left out: kernels need what it gives.
 Graph *pass_scan(Graph *graph);

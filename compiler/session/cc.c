@@ -22,7 +22,9 @@ extern char **environ;
 
 typedef VEC(char *) Args;
 
-static void add(Arena *arena, Args *args, const char *arg) { vec_push(arena, args, arena_strndup(arena, arg, strlen(arg))); }
+static void add(Arena *arena, Args *args, const char *arg) {
+  vec_push(arena, args, arena_strndup(arena, arg, strlen(arg)));
+}
 
 // "ccache gcc" is two arguments.
 static void add_words(Arena *arena, Args *args, const char *words) {

@@ -35,8 +35,10 @@ static bool read_weights(const NnrtModule *module, const BuildOptions *options, 
   if (!path && train && train->load_count)
     return nnrt_load(module, train, state, true, stderr, error);
   if (!path)
-    return nnrt_fail(error, "--embed: which weights? name a checkpoint with --weights; this file's training saves none");
-  bool good = nnrt_checkpoint_read(module, train ? train->name : NULL, state, NULL, path, NNRT_LOAD_WEIGHTS, stderr, error);
+    return nnrt_fail(error,
+                     "--embed: which weights? name a checkpoint with --weights; this file's training saves none");
+  bool good =
+      nnrt_checkpoint_read(module, train ? train->name : NULL, state, NULL, path, NNRT_LOAD_WEIGHTS, stderr, error);
   free(path);
   return good;
 }
@@ -50,7 +52,8 @@ static const LEntry *entry_of(const Manifest *manifest, const NnrtFunction *func
 
 static void name_classes(Arena *arena, EmbedFunction *function) {
   NnrtError error = {0};
-  NnrtDataset *data = function->predict->data ? nnrt_data_open(function->predict->data, NNRT_DATA_SHAPES, &error) : NULL;
+  NnrtDataset *data =
+      function->predict->data ? nnrt_data_open(function->predict->data, NNRT_DATA_SHAPES, &error) : NULL;
   if (!data)
     return;
   const NnrtSampleInfo *info = nnrt_data_info(data);

@@ -25,9 +25,21 @@ static Embedded embedded(const char *name, const unsigned char *begin, const uns
   return (Embedded){.name = name, .data = begin, .bytes = (size_t)((uintptr_t)end - (uintptr_t)begin)};
 }
 
-Embedded embedded_contract(void) { return embedded("nnrt.h", nnc_contract_begin, nnc_contract_end); }
-Embedded embedded_runtime(void) { return embedded("libnnrt.a", nnc_runtime_begin, nnc_runtime_end); }
-Embedded embedded_json(void) { return embedded("libjansson.a", nnc_jansson_begin, nnc_jansson_end); }
-Embedded embedded_image(void) { return embedded("libnnimage.a", nnc_image_begin, nnc_image_end); }
-Embedded embedded_png(void) { return embedded("libpng.a", nnc_png_begin, nnc_png_end); }
-Embedded embedded_jpeg(void) { return embedded("libjpeg.a", nnc_jpeg_begin, nnc_jpeg_end); }
+Embedded embedded_contract(void) {
+  return embedded("nnrt.h", nnc_contract_begin, nnc_contract_end);
+}
+Embedded embedded_runtime(void) {
+  return embedded("libnnrt.a", nnc_runtime_begin, nnc_runtime_end);
+}
+Embedded embedded_json(void) {
+  return embedded("libjansson.a", nnc_jansson_begin, nnc_jansson_end);
+}
+Embedded embedded_image(void) {
+  return embedded("libnnimage.a", nnc_image_begin, nnc_image_end);
+}
+Embedded embedded_png(void) {
+  return embedded("libpng.a", nnc_png_begin, nnc_png_end);
+}
+Embedded embedded_jpeg(void) {
+  return embedded("libjpeg.a", nnc_jpeg_begin, nnc_jpeg_end);
+}

@@ -11,10 +11,10 @@ int session_run(Arena *arena, const Compilation *compilation, SessionTask task, 
 
 typedef struct BuildOptions {
   CcOptions cc;
-  bool llvm;            // an object file by LLVM instead of C
-  const char *output;   // executable
-  const char *embed;    // folder for NAME.c and NAME.h instead of an executable
-  const char *weights;  // checkpoint for --embed; NULL: what the train block saves
+  bool llvm;           // an object file by LLVM instead of C
+  const char *output;  // executable
+  const char *embed;   // folder for NAME.c and NAME.h instead of an executable
+  const char *weights; // checkpoint for --embed; NULL: what the train block saves
 } BuildOptions;
 int session_build(Arena *arena, const Compilation *compilation, const BuildOptions *options);
 int session_embed(Arena *arena, const Compilation *compilation, const BuildOptions *options);

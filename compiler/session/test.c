@@ -32,11 +32,16 @@ static Results run_test(Arena *arena, const Graph *graph, const LoopModule *loop
 
 static double element(const Type *type, const void *data, int64_t i) {
   switch (type->elem) {
-  case F32: return (double)((const float *)data)[i];
-  case F64: return ((const double *)data)[i];
-  case I32: return (double)((const int32_t *)data)[i];
-  case I64: return (double)((const int64_t *)data)[i];
-  default: return (double)((const uint8_t *)data)[i];
+  case F32:
+    return (double)((const float *)data)[i];
+  case F64:
+    return ((const double *)data)[i];
+  case I32:
+    return (double)((const int32_t *)data)[i];
+  case I64:
+    return (double)((const int64_t *)data)[i];
+  default:
+    return (double)((const uint8_t *)data)[i];
   }
 }
 

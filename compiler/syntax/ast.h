@@ -28,10 +28,10 @@ typedef enum TypeKind { TYPE_PLAIN, TYPE_TENSOR, TYPE_LIST, TYPE_TUPLE } TypeKin
 typedef struct TypeExpr {
   TypeKind kind;
   Span span;
-  Name name;              // PLAIN: int float bool str … (also a lone name); TENSOR: the element type
-  ExprList dims;          // TENSOR: one expression a dimension, EXPR_ELLIPSIS for `...`
-  struct TypeExpr *item;  // LIST
-  TypeList items;         // TUPLE
+  Name name;             // PLAIN: int float bool str … (also a lone name); TENSOR: the element type
+  ExprList dims;         // TENSOR: one expression a dimension, EXPR_ELLIPSIS for `...`
+  struct TypeExpr *item; // LIST
+  TypeList items;        // TUPLE
 } TypeExpr;
 
 typedef enum ExprKind {
@@ -51,17 +51,32 @@ typedef enum ExprKind {
   EXPR_ELLIPSIS, // ...
   EXPR_FIELD,    // left.name
   EXPR_RANGE,    // left..right
-  EXPR_IF,       // left: the condition; then_block, else_block (NULL without `else`; `else if` is a block of one EXPR_IF)
-  EXPR_SCAN,     // scan
-  EXPR_WHILE,    // scan: condition, carried, limit, body
-  EXPR_MAP,      // args: pattern: value, … as in ["head.*": adam(1e-3), "*": adam(1e-4)]
-  EXPR_ERROR     // stands where the parser recovered; an error has been reported
+  EXPR_IF,    // left: the condition; then_block, else_block (NULL without `else`; `else if` is a block of one EXPR_IF)
+  EXPR_SCAN,  // scan
+  EXPR_WHILE, // scan: condition, carried, limit, body
+  EXPR_MAP,   // args: pattern: value, … as in ["head.*": adam(1e-3), "*": adam(1e-4)]
+  EXPR_ERROR  // stands where the parser recovered; an error has been reported
 } ExprKind;
 
 typedef enum ExprOp {
-  OPER_ADD, OPER_SUB, OPER_MUL, OPER_DIV, OPER_FLOORDIV, OPER_MOD, OPER_POW, OPER_MATMUL,
-  OPER_EQ, OPER_NE, OPER_LT, OPER_LE, OPER_GT, OPER_GE, OPER_AND, OPER_OR,
-  OPER_NEG, OPER_NOT
+  OPER_ADD,
+  OPER_SUB,
+  OPER_MUL,
+  OPER_DIV,
+  OPER_FLOORDIV,
+  OPER_MOD,
+  OPER_POW,
+  OPER_MATMUL,
+  OPER_EQ,
+  OPER_NE,
+  OPER_LT,
+  OPER_LE,
+  OPER_GT,
+  OPER_GE,
+  OPER_AND,
+  OPER_OR,
+  OPER_NEG,
+  OPER_NOT
 } ExprOp;
 const char *expr_op_text(ExprOp op); // "+", "//", "and", …
 
@@ -76,7 +91,7 @@ typedef struct Scan {
   Name item;          // text NULL without an input
   Expr *input, *axis; // input may be EXPR_RANGE
   ArgList carried;
-  ArgList options; // reverse: true
+  ArgList options;         // reverse: true
   Expr *condition, *limit; // of `while condition with … up to limit { … }`, else NULL
   Block *body;
 } Scan;
@@ -135,8 +150,8 @@ struct Block {
 // One formal parameter of a layer or model: `x: f32[..., n]`, `bias: bool = true`, `init = glorot_uniform`.
 typedef struct Formal {
   Name name;
-  TypeExpr *type;  // NULL where left out
-  Expr *standard;  // the default; NULL where there is none
+  TypeExpr *type; // NULL where left out
+  Expr *standard; // the default; NULL where there is none
 } Formal;
 typedef VEC(Formal) FormalList;
 typedef VEC(Name) NameList;

@@ -26,13 +26,13 @@ typedef struct Parse {
   Diag *diag;
   const Source *source;
   TokenList tokens;
-  int next;  // the token to be given to the grammar next; the one in its hands is next - 1
-  int start; // T_START_FILE or T_START_EXPR, given first; 0 afterwards
+  int next;         // the token to be given to the grammar next; the one in its hands is next - 1
+  int start;        // T_START_FILE or T_START_EXPR, given first; 0 afterwards
   int line, column; // of the scanner
-  bool cut; // brackets were nested too deeply and the rest was left out, or there are too many errors: say no more
+  bool cut;      // brackets were nested too deeply and the rest was left out, or there are too many errors: say no more
   bool too_deep; // a tree was too high; said once
   File *file;
-  Expr *expr; // what T_START_EXPR asked for
+  Expr *expr;  // what T_START_EXPR asked for
   Decl *train; // the block whose settings are being read
 } Parse;
 

@@ -25,9 +25,10 @@ const NnrtParam nnrt_hdf5_params[] = {{"file", NNRT_TAKES_STR, false, true},   {
   X(H5Fopen)                                                                                                           \
   X(H5Fclose)                                                                                                          \
   X(H5Lexists)                                                                                                         \
-  X(H5Dopen2) X(H5Dclose) X(H5Dget_space) X(H5Dget_type) X(H5Dget_storage_size) X(H5Dread)                             \
-      X(H5Sget_simple_extent_ndims) X(H5Sget_simple_extent_dims) X(H5Sselect_hyperslab) X(H5Screate_simple)            \
-          X(H5Sclose) X(H5Tget_class) X(H5Tget_size) X(H5Tget_sign) X(H5Tclose)
+  X(H5Dopen2)                                                                                                          \
+  X(H5Dclose) X(H5Dget_space) X(H5Dget_type) X(H5Dget_storage_size) X(H5Dread) X(H5Sget_simple_extent_ndims)           \
+      X(H5Sget_simple_extent_dims) X(H5Sselect_hyperslab) X(H5Screate_simple) X(H5Sclose) X(H5Tget_class)              \
+          X(H5Tget_size) X(H5Tget_sign) X(H5Tclose)
 
 static struct {
   void *library;

@@ -627,9 +627,12 @@ ERROR(scan_lengths_deep, SCAN("scan with h = zeros([3]), steps: 3, lengths: [[1,
 ERROR(scan_lengths_other, SCAN("scan with h = zeros([2, 5]), steps: 3, lengths: [1, 2, 3] { h = h + 1 }"), "1:16",
       "lengths i64[3] do not fit f32[2, 5]", NULL)
 #define DEEPER "scan i in 0..2 with h = h { h = "
-ERROR(scan_too_deep, "test \"a\" { h = 0.0; s = " DEEPER DEEPER DEEPER DEEPER DEEPER "h + 1 } } } } }; expect s == 32 }", "1:153",
+ERROR(scan_too_deep,
+      "test \"a\" { h = 0.0; s = " DEEPER DEEPER DEEPER DEEPER DEEPER "h + 1 } } } } }; expect s == 32 }", "1:153",
       "scans are nested more than 4 deep", NULL)
-ERROR(scan_value_outside, "test \"a\" { y = 0.0; " "s = scan x in ones([3]) with s = 0.0 { y = x; s = s + x }; expect y == 3 }",
+ERROR(scan_value_outside,
+      "test \"a\" { y = 0.0; "
+      "s = scan x in ones([3]) with s = 0.0 { y = x; s = s + x }; expect y == 3 }",
       "1:87", "this value belongs to the steps of a scan, and there is one in each",
       "carry it to have the last one (`with y = …`), or yield it to have them all")
 ERROR(scan_return, "layer f(x) { scan with h = x, steps: 3 { return h } }\ntest \"a\" { expect f(1.0) == 0 }", "1:14",

@@ -88,10 +88,11 @@ Test(programs, predictions_are_probabilities) {
 
 // A sigmoid that weighs something is no probability.
 Test(programs, a_sigmoid_within_is_no_end) {
-  program_of("data d = gauss(n: 64)\n"
-             "model m(x: f32[2]) -> f32[2] { a = x |> dense(2)\n a * sigmoid(a) |> dropout(0.5) }\n"
-             "model k(x: f32[2]) -> f32[2] { x |> dense(2) |> softmax |> dense(2) |> reshape([-1, 2]) }\n"
-             "train { data: d\n step (x, y) { minimize cross_entropy(m(x), y) + cross_entropy(k(x), y) using sgd } }\n");
+  program_of(
+      "data d = gauss(n: 64)\n"
+      "model m(x: f32[2]) -> f32[2] { a = x |> dense(2)\n a * sigmoid(a) |> dropout(0.5) }\n"
+      "model k(x: f32[2]) -> f32[2] { x |> dense(2) |> softmax |> dense(2) |> reshape([-1, 2]) }\n"
+      "train { data: d\n step (x, y) { minimize cross_entropy(m(x), y) + cross_entropy(k(x), y) using sgd } }\n");
 }
 
 Test(programs, softmax_is_folded_into_the_loss) {

@@ -156,7 +156,10 @@ static LoopModule *product(int rows, int cols, bool tanh_after) {
   LExpr *first = plus(binary(LX_SUB, n, binary(LX_MOD, n, lx_i64(arena, rows))), lx_var(arena, rest));
   product_tile(kernel, &rests->body, hand_let(arena, &rests->body, "i1", first), 1, cols, after, 1);
   LEntry *entry = entry_of(module, "step", true);
-  LPlace places[] = {{.space = SPACE_INPUT, .offset = 0, .index = 0}, {.space = SPACE_INPUT, .offset = 0, .index = 1}, {.space = SPACE_INPUT, .offset = 0, .index = 2}, {.space = SPACE_OUTPUT, .offset = 0, .index = 0}};
+  LPlace places[] = {{.space = SPACE_INPUT, .offset = 0, .index = 0},
+                     {.space = SPACE_INPUT, .offset = 0, .index = 1},
+                     {.space = SPACE_INPUT, .offset = 0, .index = 2},
+                     {.space = SPACE_OUTPUT, .offset = 0, .index = 0}};
   call(entry, kernel, false, places, 4);
   return module;
 }
@@ -259,9 +262,15 @@ static LoopModule *reduction(LType type) {
   LStmt *copy = hand_loop(arena, &second->body, LS_PARALLEL, i, lx_i64(arena, 5), 1);
   hand_store(arena, &copy->body, y, plus(lx_var(arena, i), lx_i64(arena, 2)), lx_load(arena, c, lx_var(arena, i)));
   LEntry *entry = entry_of(module, "step", true);
-  call(entry, first, false, (LPlace[]){{.space = SPACE_INPUT, .offset = 0, .index = 0}, {.space = SPACE_ARENA, .offset = 0, .index = -1}}, 2);
+  call(entry, first, false,
+       (LPlace[]){{.space = SPACE_INPUT, .offset = 0, .index = 0}, {.space = SPACE_ARENA, .offset = 0, .index = -1}},
+       2);
   call(entry, second, true,
-       (LPlace[]){{.space = SPACE_ARENA, .offset = 0, .index = -1}, {.space = SPACE_CONSTANT, .offset = 0, .index = -1}, {.space = SPACE_CLOCK, .offset = 0, .index = -1}, {.space = SPACE_OUTPUT, .offset = 0, .index = 0}}, 4);
+       (LPlace[]){{.space = SPACE_ARENA, .offset = 0, .index = -1},
+                  {.space = SPACE_CONSTANT, .offset = 0, .index = -1},
+                  {.space = SPACE_CLOCK, .offset = 0, .index = -1},
+                  {.space = SPACE_OUTPUT, .offset = 0, .index = 0}},
+       4);
   return module;
 }
 
@@ -319,7 +328,9 @@ static LoopModule *map(MathFunction which, LType type) {
   LExpr *value = lx_load(arena, x, lx_var(arena, i)), *args[] = {value, lx_real(arena, type, 1.75)};
   hand_store(arena, &loop->body, y, lx_var(arena, i), lx_call(arena, function, which == MATH_POW ? 2 : 1, args));
   LEntry *entry = entry_of(module, "map", false);
-  call(entry, kernel, false, (LPlace[]){{.space = SPACE_INPUT, .offset = 0, .index = 0}, {.space = SPACE_OUTPUT, .offset = 0, .index = 0}}, 2);
+  call(entry, kernel, false,
+       (LPlace[]){{.space = SPACE_INPUT, .offset = 0, .index = 0}, {.space = SPACE_OUTPUT, .offset = 0, .index = 0}},
+       2);
   return module;
 }
 
@@ -400,7 +411,11 @@ Test(emit_c, integers_and_names) {
   hand_store(arena, &kernel->body, bytes, lx_i64(arena, 0), binary(LX_MUL, byte, byte));
   hand_store(arena, &kernel->body, bytes, lx_i64(arena, 1), binary(LX_DIV, plus(byte, byte), lx_int(arena, L_U8, 3)));
   LEntry *entry = entry_of(module, "step", false);
-  call(entry, kernel, false, (LPlace[]){{.space = SPACE_INPUT, .offset = 0, .index = 0}, {.space = SPACE_OUTPUT, .offset = 0, .index = 0}, {.space = SPACE_OUTPUT, .offset = 0, .index = 1}}, 3);
+  call(entry, kernel, false,
+       (LPlace[]){{.space = SPACE_INPUT, .offset = 0, .index = 0},
+                  {.space = SPACE_OUTPUT, .offset = 0, .index = 0},
+                  {.space = SPACE_OUTPUT, .offset = 0, .index = 1}},
+       3);
   int32_t in[3] = {-2147483647, 7, 0};
   uint32_t bits = (uint32_t)in[0];
   uint8_t low = (uint8_t)bits;
@@ -437,7 +452,8 @@ static Manifest *tables(const LoopModule *loops) {
       {.kind = NNRT_ARG_REAL, .real = 0.1}};
   static const NnrtDataCall calls[] = {{"csv", 2, args, 3, 5}, {"shuffle", 0, NULL, 4, 5}};
   static const NnrtData data = {"iris", "iris.nn", 2, calls};
-  static const NnrtValue inputs[] = {{"x", NNRT_F32, 2, {-1, 4}, false}}, outputs[] = {{"loss", NNRT_F32, 0, {0}, false}};
+  static const NnrtValue inputs[] = {{"x", NNRT_F32, 2, {-1, 4}, false}},
+                         outputs[] = {{"loss", NNRT_F32, 0, {0}, false}};
   static const bool higher[] = {false};
   static NnrtTrain trains[1];
   static NnrtPredict predicts[1];
@@ -450,8 +466,8 @@ static Manifest *tables(const LoopModule *loops) {
                           .train = {NULL, NULL, 1, 1, inputs, outputs},
                           .save = NNRT_SAVE_BEST,
                           .save_value = "val.loss"};
-  predicts[0] =
-      (NnrtPredict){.model = "iris", .function = {NULL, NULL, 1, 1, inputs, outputs}, .task = NNRT_CLASSES, .data = &data};
+  predicts[0] = (NnrtPredict){
+      .model = "iris", .function = {NULL, NULL, 1, 1, inputs, outputs}, .task = NNRT_CLASSES, .data = &data};
   manifest->module = (NnrtModule){.abi = NNRT_ABI,
                                   .name = "iris",
                                   .file = "iris.nn",
@@ -509,7 +525,8 @@ Test(emit_c, output_is_readable) {
   static const char *const lines[] = {
       "// digits.nn:5  dense |> relu\n",
       "static void dense_0(const float *restrict x, const float *restrict w, const float *restrict b, ",
-      "float *restrict y, int64_t n) {\n#pragma omp for schedule(static) nowait\n  for (int64_t task = 0; task < n / 14; ",
+      "float *restrict y, int64_t n) {\n#pragma omp for schedule(static) nowait\n  for (int64_t task = 0; task < n / "
+      "14; ",
       "acc0[i][j / F32V] = fma_f32v(splat_f32v(x[(i0 + i) * 24 + k]), load_f32v(&w[k * 32 + j]), acc0[i][j / F32V]);\n",
       "#pragma omp parallel num_threads(frame->threads) if (frame->threads > 1)\n",
       "    dense_0((const float *)frame->inputs[0], (const float *)frame->inputs[1], (const float *)frame->inputs[2], ",

@@ -837,8 +837,10 @@ Test(llvm, kernels_on_threads_with_barriers) {
   b.module->constant_bytes = sizeof constants;
   b.module->arena_bytes = 64 + N * 4;
   b.module->state_bytes = 64 + 16;
-  LPlace places[] = {{.space = SPACE_INPUT, .offset = 0, .index = 0},      {.space = SPACE_ARENA, .offset = 64, .index = -1}, {.space = SPACE_STATE, .offset = 64, .index = -1},
-                     {.space = SPACE_CONSTANT, .offset = 64, .index = -1}, {.space = SPACE_CLOCK, .offset = 0, .index = -1},  {.space = SPACE_OUTPUT, .offset = 0, .index = 0}};
+  LPlace places[] = {
+      {.space = SPACE_INPUT, .offset = 0, .index = 0},   {.space = SPACE_ARENA, .offset = 64, .index = -1},
+      {.space = SPACE_STATE, .offset = 64, .index = -1}, {.space = SPACE_CONSTANT, .offset = 64, .index = -1},
+      {.space = SPACE_CLOCK, .offset = 0, .index = -1},  {.space = SPACE_OUTPUT, .offset = 0, .index = 0}};
   for (int repeat = 0; repeat < 2; repeat++)
     vec_push(b.arena, &b.entry->calls, (LCall){.kernel = b.kernel, .places = places, .barrier = repeat > 0});
   LEntry *alone = arena_new_of(b.arena, LEntry);

@@ -3,7 +3,7 @@
 #include <stdbool.h>
 
 typedef struct Shell {
-  char folder[64]; // removed by shell_close
+  char folder[64];    // removed by shell_close
   char output[65536]; // of the last command, standard output and error together
   int status;
 } Shell;

@@ -74,12 +74,13 @@ static void plan_of(Shell *shell, const char *file, double *arena, double *produ
 
 Test(examples, what_is_frozen_costs_nothing) {
   Shell *shell = shell_open();
-  shell_run(shell, "cat > deep.nn <<'end'\n"
-                   "layer trunk(x: T[..., n]) -> T[..., n] { for i in 0..8 { x = x |> dense(n) |> batch_norm |> tanh }\n x }\n"
-                   "model net(x: f32[64]) -> f32[1] { x |> trunk(name: \"trunk\") |> dense(1) }\n"
-                   "train {\n  steps: 1; freeze: net.trunk\n"
-                   "  step () { minimize reduce_mean(net(normal([32, 64]))) using adam }\n}\nend\n"
-                   "sed 's/; freeze: net.trunk//' deep.nn > open.nn");
+  shell_run(shell,
+            "cat > deep.nn <<'end'\n"
+            "layer trunk(x: T[..., n]) -> T[..., n] { for i in 0..8 { x = x |> dense(n) |> batch_norm |> tanh }\n x }\n"
+            "model net(x: f32[64]) -> f32[1] { x |> trunk(name: \"trunk\") |> dense(1) }\n"
+            "train {\n  steps: 1; freeze: net.trunk\n"
+            "  step () { minimize reduce_mean(net(normal([32, 64]))) using adam }\n}\nend\n"
+            "sed 's/; freeze: net.trunk//' deep.nn > open.nn");
   double frozen, frozen_products, open, open_products;
   plan_of(shell, "deep.nn", &frozen, &frozen_products);
   plan_of(shell, "open.nn", &open, &open_products);
@@ -333,11 +334,15 @@ Test(command_line, a_full_device_under_an_executable) {
 
 // ---- executables away from where they were made
 Test(elsewhere, files_beside_the_executable_are_found) {
-  must_say("mkdir a b && mv iris.* a && $NNC build a/iris.nn -o a/iris && cd b && ../a/iris train --epochs 5", 0, "test  loss");
-  must_say("mkdir a b && mv iris.* a && cd a && $NNC run iris.nn -q && $NNC build iris.nn && cd ../b && cp ../a/iris.csv rows.csv &&"
-           " ../a/iris predict rows.csv && ../a/iris eval", 0, "test  loss");
+  must_say("mkdir a b && mv iris.* a && $NNC build a/iris.nn -o a/iris && cd b && ../a/iris train --epochs 5", 0,
+           "test  loss");
+  must_say("mkdir a b && mv iris.* a && cd a && $NNC run iris.nn -q && $NNC build iris.nn && cd ../b && cp "
+           "../a/iris.csv rows.csv &&"
+           " ../a/iris predict rows.csv && ../a/iris eval",
+           0, "test  loss");
   must_say("mkdir a && mv iris.* a && cd a && $NNC run iris.nn -q --epochs 9 && $NNC build iris.nn && cd / &&"
-           " \"$OLDPWD/iris\" train --resume --epochs 12", 0, "epoch 10/12");
+           " \"$OLDPWD/iris\" train --resume --epochs 12",
+           0, "epoch 10/12");
 }
 
 Test(elsewhere, files_that_are_nowhere_are_named) {
@@ -345,18 +350,24 @@ Test(elsewhere, files_that_are_nowhere_are_named) {
            "iris.nn:2:20: error: cannot open `iris.csv`, nor `/tmp/nnc-test-");
   must_say("mkdir a && $NNC build iris.nn -o a/iris && a/iris eval", 1,
            "error: there is no checkpoint iris.safetensors, nor /tmp/nnc-test-");
-  must_say("rm iris.csv; $NNC run iris.nn", 1, "iris.nn:2:20: error: cannot open `iris.csv`: No such file or directory");
-  must_say("mkdir a && mv iris.* a && $NNC build a/iris.nn -o a/iris && cp a/iris.csv a/rows.csv && a/iris train -q --checkpoint c &&"
-           " a/iris predict rows.csv --checkpoint c", 1, "error: rows.csv: cannot read it: No such file");
+  must_say("rm iris.csv; $NNC run iris.nn", 1,
+           "iris.nn:2:20: error: cannot open `iris.csv`: No such file or directory");
+  must_say("mkdir a && mv iris.* a && $NNC build a/iris.nn -o a/iris && cp a/iris.csv a/rows.csv && a/iris train -q "
+           "--checkpoint c &&"
+           " a/iris predict rows.csv --checkpoint c",
+           1, "error: rows.csv: cannot read it: No such file");
 }
 
 // `script` gives the command a terminal.
 Test(command_line, terminals_without_colours) {
-  static const char *const cases[] = {"TERM=xterm", "TERM=xterm NO_COLOR=", "TERM=xterm NO_COLOR=1", "TERM=dumb", "TERM="};
+  static const char *const cases[] = {"TERM=xterm", "TERM=xterm NO_COLOR=", "TERM=xterm NO_COLOR=1", "TERM=dumb",
+                                      "TERM="};
   Shell *shell = shell_open();
   for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
-    shell_run(shell, "echo 'const a = b' > bad.nn; unset NO_COLOR; export %s;"
-                     "script -qec \"$NNC run bad.nn\" /dev/null | grep -c '\033'", cases[i]);
+    shell_run(shell,
+              "echo 'const a = b' > bad.nn; unset NO_COLOR; export %s;"
+              "script -qec \"$NNC run bad.nn\" /dev/null | grep -c '\033'",
+              cases[i]);
     cr_expect_eq(shell->status, i < 2 ? 0 : 1, "%s: %s", cases[i], shell->output);
     shell_run(shell, "export %s; script -qec \"$NNC run digits.nn --epochs 30\" /dev/null | grep -c '\033'", cases[i]);
     cr_expect_eq(shell->status, i < 3 ? 0 : 1, "%s: %s", cases[i], shell->output);
@@ -365,7 +376,8 @@ Test(command_line, terminals_without_colours) {
 }
 
 Test(command_line, tests_need_no_data) {
-  must_say("printf 'test \"the model\" { expect shape(species(ones([5, 4]))) == [5, 3] }\\n' >> iris.nn; rm iris.csv; $NNC test iris.nn",
+  must_say("printf 'test \"the model\" { expect shape(species(ones([5, 4]))) == [5, 3] }\\n' >> iris.nn; rm iris.csv; "
+           "$NNC test iris.nn",
            0, "1 passed, 0 failed");
 }
 

@@ -28,7 +28,8 @@ Test(same_bits, on_one_thread) {
 
 Test(same_bits, on_more_threads_than_processors) {
   Shell *shell = reference();
-  cr_assert(shell_run(shell, "OMP_NUM_THREADS=$((4 * $(nproc))) $NNC " RUN " other.safetensors") == 0, "%s", shell->output);
+  cr_assert(shell_run(shell, "OMP_NUM_THREADS=$((4 * $(nproc))) $NNC " RUN " other.safetensors") == 0, "%s",
+            shell->output);
   must_match(shell, "many threads");
   shell_close(shell);
 }
@@ -44,10 +45,18 @@ static void executable(const char *flags) {
   shell_close(shell);
 }
 
-Test(same_bits, through_gcc) { executable("--cc gcc"); }
-Test(same_bits, through_clang) { executable("--cc clang-19"); }
-Test(same_bits, through_an_object_file) { executable("--backend llvm"); }
-Test(same_bits, for_an_older_processor) { executable("--target-cpu x86-64-v3"); }
+Test(same_bits, through_gcc) {
+  executable("--cc gcc");
+}
+Test(same_bits, through_clang) {
+  executable("--cc clang-19");
+}
+Test(same_bits, through_an_object_file) {
+  executable("--backend llvm");
+}
+Test(same_bits, for_an_older_processor) {
+  executable("--target-cpu x86-64-v3");
+}
 
 Test(same_bits, whatever_passes_are_left_out) {
   static const char *const passes[] = {"fold", "simplify", "cse", "dce", "fuse", "order", "plan"};
@@ -81,11 +90,13 @@ Test(same_bits, killed_and_resumed) {
   Shell *shell = shell_open();
   cr_assert(shell_run(shell, "$NNC run digits.nn --quiet --checkpoint whole.safetensors") == 0, "%s", shell->output);
   cr_assert(shell_run(shell, "$NNC build digits.nn -o digits") == 0, "%s", shell->output);
-  shell_run(shell, "for wait in 0.05 0.11 0.17 0.23; do\n"
-                   "  timeout -s KILL $wait ./digits train --quiet --resume --checkpoint parts.safetensors >/dev/null 2>&1 ||\n"
-                   "    timeout -s KILL $wait ./digits train --quiet --checkpoint parts.safetensors >/dev/null 2>&1\n"
-                   "done\n"
-                   "./digits train --quiet --resume --checkpoint parts.safetensors");
+  shell_run(
+      shell,
+      "for wait in 0.05 0.11 0.17 0.23; do\n"
+      "  timeout -s KILL $wait ./digits train --quiet --resume --checkpoint parts.safetensors >/dev/null 2>&1 ||\n"
+      "    timeout -s KILL $wait ./digits train --quiet --checkpoint parts.safetensors >/dev/null 2>&1\n"
+      "done\n"
+      "./digits train --quiet --resume --checkpoint parts.safetensors");
   cr_assert(shell->status == 0, "%s", shell->output);
   cr_assert(shell_same_files(shell, "whole.safetensors", "parts.safetensors"));
   shell_close(shell);
@@ -97,9 +108,10 @@ Test(same_bits, resumed_across_an_unfreeze_and_in_executables) {
   Shell *shell = shell_open();
   shell_run(shell, "$NNC run transfer.nn --quiet && $NNC run transfer.nn parity " PARITY " whole.safetensors");
   cr_assert(shell->status == 0, "%s", shell->output);
-  shell_run(shell, "$NNC run transfer.nn parity " PARITY " parts.safetensors --epochs 39 && mv features.safetensors away &&"
-                   "$NNC run transfer.nn parity " PARITY " parts.safetensors --epochs 42 --resume &&"
-                   "$NNC run transfer.nn parity " PARITY " parts.safetensors --resume && mv away features.safetensors");
+  shell_run(shell,
+            "$NNC run transfer.nn parity " PARITY " parts.safetensors --epochs 39 && mv features.safetensors away &&"
+            "$NNC run transfer.nn parity " PARITY " parts.safetensors --epochs 42 --resume &&"
+            "$NNC run transfer.nn parity " PARITY " parts.safetensors --resume && mv away features.safetensors");
   cr_assert(shell->status == 0, "%s", shell->output);
   cr_assert(shell_same_files(shell, "whole.last.safetensors", "parts.last.safetensors"), "resumed: other bits");
   static const char *const ways[] = {"--cc gcc", "--backend llvm"};
@@ -118,7 +130,8 @@ Test(same_bits, of_recurrences, .timeout = 300) {
       "$NNC run " SONNETS " other.safetensors --steps 12 --threads 1",
       "$NNC run " SONNETS " other.safetensors --steps 5 && $NNC run " SONNETS " other.safetensors --steps 12 --resume",
       "$NNC run " SONNETS " other.safetensors --steps 12 --disable fuse",
-      "$NNC build --set units=128 char_lstm.nn -o lstm --cc gcc && ./lstm train --quiet --checkpoint other.safetensors --steps 12",
+      "$NNC build --set units=128 char_lstm.nn -o lstm --cc gcc && ./lstm train --quiet --checkpoint other.safetensors "
+      "--steps 12",
   };
   Shell *shell = shell_open();
   shell_run(shell, "$NNC run " SONNETS " whole.safetensors --steps 12 --threads 2");

@@ -19,8 +19,9 @@ static void compare(const char *command, const char *stage, const char *source) 
   size_t length = fread(difference, 1, sizeof difference - 1, pipe);
   difference[length] = 0;
   pclose(pipe);
-  cr_expect(length == 0, "%s of %s has changed; if it should have, run tests/golden/update.sh %s and read the diff:\n%s",
-            stage, source, NNC_BINARY, difference);
+  cr_expect(length == 0,
+            "%s of %s has changed; if it should have, run tests/golden/update.sh %s and read the diff:\n%s", stage,
+            source, NNC_BINARY, difference);
 }
 
 static void check(const char *command, const char *stage) {
@@ -32,9 +33,21 @@ static void check(const char *command, const char *stage) {
   globfree(&sources);
 }
 
-Test(golden, ast) { check("emit ast", "ast"); }
-Test(golden, graph) { check("emit graph", "graph"); }
-Test(golden, kernels) { check("emit kernels", "kernels"); }
-Test(golden, loops) { check("emit loops", "loops"); }
-Test(golden, c) { check("emit c", "c"); }
-Test(golden, plan) { check("plan", "plan"); }
+Test(golden, ast) {
+  check("emit ast", "ast");
+}
+Test(golden, graph) {
+  check("emit graph", "graph");
+}
+Test(golden, kernels) {
+  check("emit kernels", "kernels");
+}
+Test(golden, loops) {
+  check("emit loops", "loops");
+}
+Test(golden, c) {
+  check("emit c", "c");
+}
+Test(golden, plan) {
+  check("plan", "plan");
+}

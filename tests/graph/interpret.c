@@ -12,7 +12,7 @@ typedef struct Interpreter {
   Lower *lower;
   int64_t batch;
   Tensor *values, **results; // results: of scans
-  Node **nodes; // by id: the value as a dense constant
+  Node **nodes;              // by id: the value as a dense constant
 } Interpreter;
 
 static Type fixed_type(const Type *type, int64_t batch) {

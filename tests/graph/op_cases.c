@@ -29,9 +29,10 @@ UNARY(sign)
 UNARY(exp)
 UNARY(log)
 UNARY(sqrt)
-UNARY(tanh) UNARY(erf) UNARY(sin) UNARY(cos) UNARY(floor) UNARY(not ) UNARY(stop_gradient) BINARY(add) BINARY(sub)
-    BINARY(mul) BINARY(div) BINARY(mod) BINARY(pow) BINARY(max) BINARY(min) BINARY(eq) BINARY(ne) BINARY(lt) BINARY(le)
-        BINARY(and) BINARY(or)
+UNARY(tanh)
+UNARY(erf) UNARY(sin) UNARY(cos) UNARY(floor) UNARY(not ) UNARY(stop_gradient) BINARY(add) BINARY(sub) BINARY(mul)
+    BINARY(div) BINARY(mod) BINARY(pow) BINARY(max) BINARY(min) BINARY(eq) BINARY(ne) BINARY(lt) BINARY(le) BINARY(and)
+        BINARY(or)
 
             static Node *build_input(Graph *g, Node **in) {
   (void)g;
@@ -337,7 +338,12 @@ const OpCase op_cases[] = {
      .differentiable = 3},
     {"conv_weight, spread", OP_conv_weight, 2, {T(N, 3, 2), T(N, 5, 1)}, build_conv_weight_spread, .differentiable = 3},
     {"scan to its end", OP_scan, 3, {T(N, 3), T(4, N, 3), T(3, 3)}, build_scan_last, .differentiable = 7},
-    {"scan, its steps from the end", OP_scan_result, 3, {T(N, 3), T(4, N, 3), T(3, 3)}, build_scan_steps, .differentiable = 7},
+    {"scan, its steps from the end",
+     OP_scan_result,
+     3,
+     {T(N, 3), T(4, N, 3), T(3, 3)},
+     build_scan_steps,
+     .differentiable = 7},
     {"scan, steps and end", OP_scan_result, 3, {T(N, 3), T(4, N, 3), T(3, 3)}, build_scan_both, .differentiable = 7},
     {"attention", OP_attention, 3, {T(N, 5, 3), T(N, 4, 3), T(N, 4, 2)}, build_attention, .differentiable = 7},
     {"attention, causal",

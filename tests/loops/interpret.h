@@ -44,9 +44,7 @@ static int64_t interpret_turn(const Interpreter *in, const LStride *stride) {
   while (in->loops[depth] != stride->loop)
     depth++;
   int64_t round = in->rounds[depth];
-  return stride->turns          ? (round + stride->next) % 2
-         : stride->loop->reverse ? stride->loop->length - 1 - round
-                                 : round;
+  return stride->turns ? (round + stride->next) % 2 : stride->loop->reverse ? stride->loop->length - 1 - round : round;
 }
 
 static unsigned char *interpret_address(Interpreter *in, const LBuffer *buffer, int64_t index) {

@@ -3,8 +3,8 @@
 #include <criterion/criterion.h>
 
 #include "loops/interpret.h"
-#include "passes/passes.h"
 #include "loops/schedule.h"
+#include "passes/passes.h"
 
 typedef struct GraphRun {
   LoopModule *module;

@@ -184,7 +184,9 @@ Test(loops, faults_are_found) {
 Test(loops, places_are_checked) {
   LoopModule module = {.arena = arena, .arena_bytes = 128, .state_bytes = 64};
   LKernel *kernel = product(&module);
-  LPlace places[] = {{.space = SPACE_INPUT, .offset = 0, .index = 0}, {.space = SPACE_STATE, .offset = 0, .index = -1}, {.space = SPACE_ARENA, .offset = 64, .index = -1}};
+  LPlace places[] = {{.space = SPACE_INPUT, .offset = 0, .index = 0},
+                     {.space = SPACE_STATE, .offset = 0, .index = -1},
+                     {.space = SPACE_ARENA, .offset = 64, .index = -1}};
   LEntry entry = {.name = "step"};
   vec_push(arena, &entry.calls, ((LCall){.kernel = kernel, .places = places}));
   vec_push(arena, &module.entries, &entry);

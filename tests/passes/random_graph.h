@@ -248,8 +248,8 @@ static Node *scan_value(RandomGraph *g) {
   Node *h = any_value(g), *w = value_within(g, &h->type), *x = value_within(g, &h->type);
   if (!w || !x || h->type.rank > 3)
     return NULL;
-  GraphScan scan = {.carried = 1, .sequences = 1, .length = 1 + random_below(&g->random, 4),
-                    .reverse = random_below(&g->random, 2)};
+  GraphScan scan = {
+      .carried = 1, .sequences = 1, .length = 1 + random_below(&g->random, 4), .reverse = random_below(&g->random, 2)};
   Type stacked = scan_stacked_type(&x->type, scan.length), places = stacked;
   places.elem = I64;
   Node *number = graph_cast(g->graph, graph_iota(g->graph, places, 0), F32);

@@ -84,10 +84,11 @@ static void predict(const NnrtFrame *frame) {
 }
 
 #define OFFSET(member) (int64_t) offsetof(State, member)
-static const NnrtTensor tensors[] = {{"line.w", NNRT_F32, 1, {2}, NNRT_PARAM, OFFSET(w), 8, NULL},
-                                     {"line.b", NNRT_F32, 0, {0}, NNRT_PARAM, OFFSET(b), 4, NULL},
-                                     {"line.w.velocity", NNRT_F32, 1, {2}, NNRT_OPTIMIZER, OFFSET(w_velocity), 8, NULL},
-                                     {"line.b.velocity", NNRT_F32, 0, {0}, NNRT_OPTIMIZER, OFFSET(b_velocity), 4, NULL}};
+static const NnrtTensor tensors[] = {
+    {"line.w", NNRT_F32, 1, {2}, NNRT_PARAM, OFFSET(w), 8, NULL},
+    {"line.b", NNRT_F32, 0, {0}, NNRT_PARAM, OFFSET(b), 4, NULL},
+    {"line.w.velocity", NNRT_F32, 1, {2}, NNRT_OPTIMIZER, OFFSET(w_velocity), 8, NULL},
+    {"line.b.velocity", NNRT_F32, 0, {0}, NNRT_OPTIMIZER, OFFSET(b_velocity), 4, NULL}};
 static const NnrtArg gauss_args[] = {{.kind = NNRT_ARG_INT, .integer = 500, .real = 500},
                                      {.name = "noise", .kind = NNRT_ARG_REAL, .real = 0.3}};
 static const NnrtArg split_args[] = {{.name = "val", .kind = NNRT_ARG_REAL, .real = 0.2},
@@ -105,8 +106,11 @@ Linear *linear_new(void) {
   strcpy(linear->folder, "/tmp/nnrt_linear_XXXXXX");
   if (!mkdtemp(linear->folder))
     abort();
-  linear->predict = (NnrtPredict){
-      .model = "line", .function = {predict, NULL, 1, 1, inputs, results}, .batch = 32, .task = NNRT_BINARY, .data = &data};
+  linear->predict = (NnrtPredict){.model = "line",
+                                  .function = {predict, NULL, 1, 1, inputs, results},
+                                  .batch = 32,
+                                  .task = NNRT_BINARY,
+                                  .data = &data};
   linear->train = (NnrtTrain){.name = "train",
                               .data = &data,
                               .train = {train_step, NULL, 2, 2, inputs, outputs},

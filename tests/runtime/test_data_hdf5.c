@@ -10,8 +10,9 @@
   X(H5open)                                                                                                            \
   X(H5Fcreate)                                                                                                         \
   X(H5Fclose)                                                                                                          \
-  X(H5Gcreate2) X(H5Gclose) X(H5Screate_simple) X(H5Sclose) X(H5Pcreate) X(H5Pset_chunk) X(H5Pset_deflate) X(H5Pclose) \
-      X(H5Dcreate2) X(H5Dwrite) X(H5Dclose) X(H5Tcopy) X(H5Tset_size) X(H5Tclose)
+  X(H5Gcreate2)                                                                                                        \
+  X(H5Gclose) X(H5Screate_simple) X(H5Sclose) X(H5Pcreate) X(H5Pset_chunk) X(H5Pset_deflate) X(H5Pclose) X(H5Dcreate2) \
+      X(H5Dwrite) X(H5Dclose) X(H5Tcopy) X(H5Tset_size) X(H5Tclose)
 
 static struct {
   void *library;

@@ -152,9 +152,13 @@ Test(lexical, signs_of_other_languages) {
        "hint: a line goes on by itself inside brackets, after an operator or a comma, and before `|>`\n");
   says("const a = 3 \xE2\x88\x92 2", "1:13: error: `\xE2\x88\x92` cannot stand here\nhint: write `-`\n");
   says("const a = b \xE2\x89\xA4 2 \xC3\x97 c", "1:13: error: `\xE2\x89\xA4` cannot stand here\nhint: write `<=`\n"
-                                              "1:19: error: `\xC3\x97` cannot stand here\nhint: write `*`\n");
-  says("const a = \xE2\x80\x9C" "b.csv\xE2\x80\x9D", "1:11: error: strings are written in `\"`\n");
-  says("const a = \xE2\x80\x9C" "b", "1:11: error: `\xE2\x80\x9C` cannot stand here\nhint: strings are written in `\"`\n");
+                                                "1:19: error: `\xC3\x97` cannot stand here\nhint: write `*`\n");
+  says("const a = \xE2\x80\x9C"
+       "b.csv\xE2\x80\x9D",
+       "1:11: error: strings are written in `\"`\n");
+  says("const a = \xE2\x80\x9C"
+       "b",
+       "1:11: error: `\xE2\x80\x9C` cannot stand here\nhint: strings are written in `\"`\n");
 }
 
 #define NAMES "hint: names are made of the letters a to z and A to Z, digits and `_`\n"
@@ -163,7 +167,7 @@ Test(lexical, letters_of_other_alphabets) {
   says("const na\xC3\xAFve_2 = 3", "1:7: error: `na\xC3\xAFve_2` cannot be a name\n" NAMES);
   says("const a = 2 * \xCE\xB1", "1:15: error: `\xCE\xB1` cannot be a name\n" NAMES);
   says("const \xE5\xB1\x82 = \xF0\x9F\x99\x82 + 1", "1:7: error: `\xE5\xB1\x82` cannot be a name\n" NAMES
-                                                "1:13: error: `\xF0\x9F\x99\x82` cannot be a name\n" NAMES);
+                                                    "1:13: error: `\xF0\x9F\x99\x82` cannot be a name\n" NAMES);
   says("const a\xED\xA0\x80 = 1", "1:8: error: the byte 0xED is not valid UTF-8 here\nhint: save the file as UTF-8\n");
 }
 
