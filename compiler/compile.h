@@ -9,13 +9,14 @@
 typedef struct CompileOptions {
   int override_count;
   const ConstOverride *overrides; // --set name=value
-  bool no_fold, no_simplify, no_cse, no_dce, no_fuse, no_order, no_plan, no_norm, no_prepare,
-      no_hoist;    // --disable PASS
+  bool no_fold, no_simplify, no_cse, no_dce, no_fuse, no_order, no_plan, no_norm, no_prepare, no_hoist,
+      no_stream;   // --disable PASS
   bool check;      // a kernel for each tensor, and a check for NaN and infinity after it, on one thread
   bool single;     // no entry uses a team of threads
   const char *cpu; // NULL or "native": this machine
   // What to compile; the rest is checked all the same.
   bool training, prediction, tests, no_init;
+  bool generation;   // of text: a function for a token, or, where there is none, prediction
   const char *block; // only this train block, or this model; NULL: all
   bool models_only;  // stop after elaboration, with a predict block for each model
   bool syntax_only;  // stop after parsing

@@ -72,7 +72,8 @@ static const struct argp_option options[] = {
     {0, 0, 0, 0, "Compiling:", 1},
     {"set", KEY_SET, "NAME=VALUE", 0, "give the constant NAME another value", 0},
     {"disable", KEY_DISABLE, "PASS", 0,
-     "leave out fold, simplify, cse, dce, fuse, order, plan, prepare or hoist, and results stay the same; or norm, "
+     "leave out fold, simplify, cse, dce, fuse, order, plan, prepare, hoist or stream, and results stay the same; or "
+     "norm, "
      "which folds normalisation into the weights of convolutions that are not being trained",
      0},
     {"target-cpu", KEY_CPU, "CPU", 0, "compile for this processor (default: native)", 0},
@@ -170,7 +171,7 @@ static error_t parse_option(int key, char *text, struct argp_state *state) {
     if (!compile_disable(&line->compile, text))
       argp_error(state,
                  "--disable: there is no pass `%s`; the passes are fold, simplify, cse, dce, fuse, order, plan, "
-                 "prepare, hoist and norm",
+                 "prepare, hoist, stream and norm",
                  text);
     break;
   case KEY_CPU:
@@ -310,9 +311,10 @@ static void choose_entries(CommandLine *line) {
   CompileOptions *compile = &line->compile;
   compile->override_count = line->overrides.count;
   compile->overrides = line->overrides.data;
-  bool only_predicts = command == COMMAND_PREDICT || command == COMMAND_GENERATE;
-  compile->training = !only_predicts && command != COMMAND_TEST && !line->build.embed;
-  compile->prediction = only_predicts || command == COMMAND_BUILD || command == COMMAND_EMIT;
+  bool generates = command == COMMAND_GENERATE, exports = command == COMMAND_BUILD || command == COMMAND_EMIT;
+  compile->training = command != COMMAND_PREDICT && !generates && command != COMMAND_TEST && !line->build.embed;
+  compile->prediction = command == COMMAND_PREDICT || exports;
+  compile->generation = generates || (exports && !line->build.embed);
   compile->tests = command == COMMAND_TEST;
   compile->no_init = compile->tests; // a test computes initial values itself
   compile->models_only = command == COMMAND_MODELS;

@@ -102,8 +102,8 @@ void nnrt_call_prepare(NnrtCall *call) {
 
 void nnrt_call_clear(NnrtCall *call) {
   memset(call->sums, 0, (size_t)call->function->output_count * sizeof *call->sums);
-  if (call->function->metric_bytes)
-    memset(call->frame.state + call->function->metric_offset, 0, (size_t)call->function->metric_bytes);
+  if (call->function->kept_bytes)
+    memset(call->frame.state + call->function->kept_offset, 0, (size_t)call->function->kept_bytes);
   call->samples = 0;
 }
 

@@ -1,6 +1,7 @@
-// Text from a model trained on it, token by token. The model takes the last `window` tokens, i64 [window], and gives for
-// each what comes next, [window, vocabulary]. While there are fewer they stand at the beginning, and the row of the last
-// one is read: what stands behind it cannot matter to a model that looks back alone.
+// Text from a model trained on it, token by token. The model takes the last tokens, i64 [window], and gives for each what
+// comes next, [window, vocabulary]. Where it can take them one by one (NnrtPredict.step), each costs one step. Else they
+// stand at the beginning of a window and the row of the last one is read: what stands behind it cannot matter to a model
+// that looks back alone. The text is the same. When the window is full, its second half is the beginning of another.
 #include <stdlib.h>
 #include <string.h>
 
@@ -21,7 +22,8 @@ typedef struct Generation {
   NnrtTokens *kept;         // by the checkpoint
   const NnrtTokens *tokens; // one of both
   NnrtCandidate *candidates;
-  int64_t count; // of the tokens in the call's x
+  int64_t *seen;        // the tokens of the window
+  int64_t count, taken; // how many there are, and how many of them the model has taken one by one
 } Generation;
 
 // ---- what the model is
@@ -79,10 +81,12 @@ static bool is_special(const NnrtTokens *tokens, int64_t id) {
 
 // ---- the text so far
 static void push(Generation *run, int64_t id) {
-  int64_t *x = run->call.x;
-  if (run->count == run->window)
-    memmove(x, x + 1, (size_t)--run->count * sizeof *x);
-  x[run->count++] = id;
+  if (run->count == run->window) {
+    run->count = run->window / 2;
+    run->taken = 0;
+    memmove(run->seen, run->seen + run->window - run->count, (size_t)run->count * sizeof *run->seen);
+  }
+  run->seen[run->count++] = id;
 }
 
 // What a text begins with that has no beginning: a new line, as its lines do, or else the first token.
@@ -104,7 +108,6 @@ static bool take_prompt(Generation *run, NnrtError *error) {
   NnrtError unnamed = {0};
   bool encoded = nnrt_tokens_encode(run->tokens, prompt, strlen(prompt), &ids, &unnamed) ||
                  nnrt_fail(error, "--prompt: %.900s", unnamed.text);
-  memset(run->call.x, 0, (size_t)run->window * sizeof(int64_t));
   for (int64_t i = 0; encoded && i < ids.count; i++)
     push(run, ids.id[i]);
   if (run->count == 0)
@@ -114,13 +117,30 @@ static bool take_prompt(Generation *run, NnrtError *error) {
 }
 
 // ---- the next token
+// The model's row of what comes after the last token.
+static int64_t run_model(Generation *run) {
+  NnrtFrame *frame = &run->call.frame;
+  if (!run->model->step.run) {
+    memset(run->call.x, 0, (size_t)run->window * sizeof *run->seen);
+    memcpy(run->call.x, run->seen, (size_t)run->count * sizeof *run->seen);
+    run->call.function->run(frame);
+    return run->count - 1;
+  }
+  for (; run->taken < run->count; run->taken++) {
+    *(int64_t *)run->call.x = run->seen[run->taken];
+    frame->clock[0] = run->taken;
+    run->call.function->run(frame);
+  }
+  return 0;
+}
+
 // Those that stand for no text are never drawn.
-static int64_t list_candidates(Generation *run) {
+static int64_t list_candidates(Generation *run, int64_t row) {
   const NnrtValue *output = run->model->function.outputs;
-  int64_t listed = 0, row = (run->count - 1) * run->vocabulary;
+  int64_t listed = 0;
   bool probabilities = run->model->task == NNRT_CLASSES;
   for (int64_t id = 0; id < nnrt_tokens_count(run->tokens); id++) {
-    double value = nnrt_element(output->type, run->call.outputs[0], row + id);
+    double value = nnrt_element(output->type, run->call.outputs[0], row * run->vocabulary + id);
     if (probabilities)
       value = value > 0 ? nnrt_log(value) : value == 0 ? -INFINITY : NAN;
     if (!is_special(run->tokens, id))
@@ -133,8 +153,8 @@ static int64_t next_token(Generation *run, int64_t position) {
   int64_t seed = run->options->seed >= 0 ? run->options->seed : 0;
   nnrt_call_key(&run->call, seed, position);
   run->call.frame.clock[4] = 1;
-  run->call.function->run(&run->call.frame);
-  return nnrt_sample(&run->options->sampling, run->candidates, list_candidates(run), seed, position);
+  int64_t count = list_candidates(run, run_model(run));
+  return nnrt_sample(&run->options->sampling, run->candidates, count, seed, position);
 }
 
 // A broken standard output ends it too; what is said about that is the program's (output.h).
@@ -158,14 +178,19 @@ static bool write_text(Generation *run, NnrtError *error) {
 }
 
 static bool generate(Generation *run, NnrtError *error) {
+  const NnrtFunction *function;
   run->train = nnrt_choose_model(run->module, run->options->block, &run->model, error);
   if (!run->model || !check_data(run, error) || !check_shape(run, error) ||
       !nnrt_state_new(run->module, run->options->threads, &run->base, error) ||
-      !nnrt_restore(run->module, run->train, run->options, run->base.state, error) || !find_tokens(run, error) ||
-      !nnrt_call_alone(&run->call, &run->model->function, &run->base, 1, error))
+      !nnrt_restore(run->module, run->train, run->options, run->base.state, error) || !find_tokens(run, error))
     return false;
+  function = run->model->step.run ? &run->model->step : &run->model->function;
+  if (!nnrt_call_alone(&run->call, function, &run->base, 1, error))
+    return false;
+  nnrt_call_clear(&run->call);
   run->candidates = malloc((size_t)run->vocabulary * sizeof *run->candidates + 1);
-  if (!run->candidates)
+  run->seen = malloc((size_t)run->window * sizeof *run->seen);
+  if (!run->candidates || !run->seen)
     return nnrt_fail(error, "out of memory for %lld tokens", (long long)run->vocabulary);
   return take_prompt(run, error) && write_text(run, error);
 }
@@ -177,6 +202,7 @@ int nnrt_generate(const NnrtModule *module, const NnrtOptions *options) {
   if (!generated)
     nnrt_report(&error);
   free(run.candidates);
+  free(run.seen);
   if (run.call.function)
     nnrt_call_free(&run.call);
   if (run.data)

@@ -5,7 +5,7 @@
 #include <stdint.h>
 #include <stdio.h>
 
-#define NNRT_ABI 3
+#define NNRT_ABI 4
 enum { NNRT_MAX_RANK = 8 };
 
 typedef enum NnrtType { NNRT_F32, NNRT_F64, NNRT_I32, NNRT_I64, NNRT_U8, NNRT_BOOL } NnrtType;
@@ -57,12 +57,13 @@ typedef struct NnrtValue {
 
 typedef struct NnrtFunction {
   NnrtRun *run; // NULL: there is no such function
-  NnrtRun *
-      prepare; // before a series of calls, and again after the state has changed or another function ran; NULL: nothing
+  // Before a series of calls, and again after the state has changed or another function ran; NULL: nothing.
+  NnrtRun *prepare;
   int input_count, output_count;
   const NnrtValue *inputs, *outputs;
-  int64_t metric_offset,
-      metric_bytes; // where the state block holds what metrics count; zero before a part's first batch
+  // Where the state block holds what metrics count, zero before a part's first batch, or what a stream keeps, zero before
+  // its first element.
+  int64_t kept_offset, kept_bytes;
 } NnrtFunction;
 
 // ---- data pipelines. A call of the source or of a transform with its arguments as written, defaults left out.
@@ -146,6 +147,7 @@ typedef enum NnrtTask { NNRT_VALUES, NNRT_CLASSES, NNRT_BINARY } NnrtTask;
 typedef struct NnrtPredict {
   const char *model;
   NnrtFunction function;
+  NnrtFunction step; // the same for one sample, one element of its sequence a call; clock[0] is its place
   int64_t batch;
   NnrtTask task;        // CLASSES: output 0 holds a probability for each class; BINARY: one probability
   const NnrtData *data; // that it was trained on (codings, scalings, class names), or NULL

@@ -41,6 +41,7 @@ typedef struct PredictBlock {
   const char *model;
   Span span;
   Graph *graph;
+  Graph *step; // for one element of a sequence (passes/passes.h); compile makes it, NULL: none
   NnrtTask task;
   const NnrtData *data;
 } PredictBlock;

@@ -100,9 +100,9 @@ static void print_function(CEmit *emit, const Manifest *manifest, const char *na
     text_printf(out, ", .input_count = %d, .inputs = %s_inputs", function->input_count, name);
   if (function->output_count)
     text_printf(out, ", .output_count = %d, .outputs = %s_outputs", function->output_count, name);
-  if (function->metric_bytes) {
-    field_integer(out, "metric_offset", function->metric_offset);
-    field_integer(out, "metric_bytes", function->metric_bytes);
+  if (function->kept_bytes) {
+    field_integer(out, "kept_offset", function->kept_offset);
+    field_integer(out, "kept_bytes", function->kept_bytes);
   }
   text_add(out, "}");
 }
@@ -282,8 +282,10 @@ static void print_trains(CEmit *emit, const Manifest *manifest, const DataSets *
 static void print_predicts(CEmit *emit, const Manifest *manifest, const DataSets *sets) {
   const NnrtModule *module = &manifest->module;
   Text *out = emit->out;
-  for (int i = 0; i < module->predict_count; i++)
+  for (int i = 0; i < module->predict_count; i++) {
     print_function_values(out, arena_printf(emit->arena, "predict_%d", i), &module->predicts[i].function);
+    print_function_values(out, arena_printf(emit->arena, "stream_%d", i), &module->predicts[i].step);
+  }
   if (module->predict_count == 0)
     return;
   text_add(out, "static const NnrtPredict predicts[] = {\n");
@@ -293,6 +295,10 @@ static void print_predicts(CEmit *emit, const Manifest *manifest, const DataSets
     c_string(out, predict->model);
     text_add(out, ", .function = ");
     print_function(emit, manifest, arena_printf(emit->arena, "predict_%d", i), &predict->function);
+    if (predict->step.output_count) {
+      text_add(out, ", .step = ");
+      print_function(emit, manifest, arena_printf(emit->arena, "stream_%d", i), &predict->step);
+    }
     field_integer(out, "batch", predict->batch);
     text_printf(out, ", .task = %s", task_names[predict->task]);
     field_data(out, sets, predict->data);

@@ -38,20 +38,20 @@ static void mark_whole(Arena *arena, const Graph *graph, NnrtValue *outputs) {
     outputs[i].whole = counted[graph->outputs.data[i].value->id];
 }
 
-// The part of the state block that the graph's metrics count in: from the first to the last.
-static void find_metrics(const Graph *graph, NnrtFunction *function) {
+// The part of the state block that the graph's metrics count in, or that a stream is kept in: from the first to the last.
+static void find_kept(const Graph *graph, NnrtFunction *function) {
   int64_t first = INT64_MAX, end = 0;
   for (int i = 0; i < graph->updates.count; i++) {
     const Slot *slot = graph->updates.data[i].slot;
     int64_t behind = slot->offset + type_count(&slot->type, 0) * elem_bytes(slot->type.elem);
-    if (slot->kind != SLOT_METRIC)
+    if (slot->kind < SLOT_METRIC)
       continue;
     first = slot->offset < first ? slot->offset : first;
     end = behind > end ? behind : end;
   }
   if (end > 0) {
-    function->metric_offset = first;
-    function->metric_bytes = end - first;
+    function->kept_offset = first;
+    function->kept_bytes = end - first;
   }
 }
 
@@ -64,7 +64,7 @@ static NnrtFunction function_of(Arena *arena, const Graph *graph) {
   for (int i = 0; i < graph->outputs.count; i++)
     outputs[i] = value_of(graph->outputs.data[i].name, &graph->outputs.data[i].value->type);
   mark_whole(arena, graph, outputs);
-  find_metrics(graph, &function);
+  find_kept(graph, &function);
   function.inputs = inputs;
   function.outputs = outputs;
   return function;
@@ -125,6 +125,7 @@ static NnrtPredict *predicts_of(Arena *arena, const Program *program) {
     const PredictBlock *block = program->predicts.data[i];
     predicts[i] = (NnrtPredict){.model = block->model,
                                 .function = function_of(arena, block->graph),
+                                .step = block->step ? function_of(arena, block->step) : (NnrtFunction){0},
                                 .batch = block->graph->batch,
                                 .task = block->task,
                                 .data = block->data};
@@ -179,7 +180,10 @@ Manifest *manifest_build(Arena *arena, const Program *program, const LoopModule 
     if (program->trains.data[i]->eval)
       add_entry(arena, manifest, loops, &trains[i].eval, manifest_entry_name(arena, trains[i].name, "eval"));
   }
-  for (int i = 0; i < program->predicts.count; i++)
+  for (int i = 0; i < program->predicts.count; i++) {
     add_entry(arena, manifest, loops, &predicts[i].function, manifest_entry_name(arena, "predict", predicts[i].model));
+    if (program->predicts.data[i]->step)
+      add_entry(arena, manifest, loops, &predicts[i].step, manifest_entry_name(arena, "stream", predicts[i].model));
+  }
   return manifest;
 }

@@ -46,14 +46,14 @@ typedef enum Op {
   OP_COUNT
 } Op;
 
-typedef enum SlotKind { SLOT_PARAM, SLOT_STATE, SLOT_OPTIMIZER, SLOT_METRIC } SlotKind;
+typedef enum SlotKind { SLOT_PARAM, SLOT_STATE, SLOT_OPTIMIZER, SLOT_METRIC, SLOT_STREAM } SlotKind;
 
 // A named tensor that outlives a step. Its initial value is an update in the program's `init` graph.
 typedef struct Slot {
   const char *name; // classifier.dense_0.w; optimizer slots: adam.classifier.dense_0.w.m
   Type type;        // no batch dimension
   SlotKind kind;
-  int index;      // in Program.slots
+  int index;      // in Program.slots; a stream's are in none
   int64_t offset; // bytes, in the state block; compile places the slots
   Span span;
   const char *layer; // of the prelude that declares it; NULL: none, or an optimizer

@@ -11,5 +11,10 @@ Graph *pass_dce(Graph *graph);      // what no output or update needs
 // bits.
 Graph *pass_fold_norm(Graph *graph);
 Graph *pass_hoist(Graph *graph); // products out of scans
+// A model of a sequence, [n, length, ..] to [n, length, ..], for one sample, an element at a time: inputs and outputs have
+// length 1 there, the step clock is the element's place in the sequence, from 0. Results are those that the model gives for
+// the sequence so far, bit for bit. What it keeps between calls are slots (SLOT_STREAM) behind *state_bytes, which grows; they
+// are zero before the first element. NULL if an element needs what comes after it, or if how it looks back is not known here.
+Graph *pass_stream(const Graph *graph, const char *name, int64_t *state_bytes);
 // Makes scans ready for kernels, those in their bodies as well. It is not left out: kernels need what it gives.
 Graph *pass_scan(Graph *graph);

@@ -9,7 +9,7 @@ static bool is_updated(const Graph *graph, const Slot *slot) {
   for (int i = 0; i < graph->updates.count; i++)
     if (graph->updates.data[i].slot == slot)
       return true;
-  return slot->kind == SLOT_METRIC;
+  return slot->kind >= SLOT_METRIC;
 }
 
 static bool is_steady(const KernelGraph *kernels, const Node *node) {

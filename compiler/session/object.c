@@ -115,8 +115,8 @@ static LLVMValueRef function(Tables *tables, const NnrtFunction *f) {
   return STRUCT(tables, NnrtFunction, code_of(tables, entry), code_of(tables, entry ? entry->prepare : NULL),
                 small(tables, f->input_count), small(tables, f->output_count),
                 TABLE(tables, "inputs", value, f->inputs, f->input_count),
-                TABLE(tables, "outputs", value, f->outputs, f->output_count), large(tables, f->metric_offset),
-                large(tables, f->metric_bytes));
+                TABLE(tables, "outputs", value, f->outputs, f->output_count), large(tables, f->kept_offset),
+                large(tables, f->kept_bytes));
 }
 
 static LLVMValueRef argument(Tables *tables, const void *item) {
@@ -173,8 +173,8 @@ static LLVMValueRef train(Tables *tables, const void *item) {
 
 static LLVMValueRef predict(Tables *tables, const void *item) {
   const NnrtPredict *p = item;
-  return STRUCT(tables, NnrtPredict, text(tables, p->model), function(tables, &p->function), large(tables, p->batch),
-                small(tables, (int)p->task), data(tables, p->data));
+  return STRUCT(tables, NnrtPredict, text(tables, p->model), function(tables, &p->function), function(tables, &p->step),
+                large(tables, p->batch), small(tables, (int)p->task), data(tables, p->data));
 }
 
 static LLVMValueRef kernel(Tables *tables, const void *item) {

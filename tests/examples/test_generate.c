@@ -68,8 +68,9 @@ Test(generate, a_seed_gives_the_same_text_everywhere) {
   for (int i = 0; i < 3; i++) {
     cr_assert(shell_run(shell,
                         "$NNC generate cat.nn --threads 2 %s > a && ./cat generate %s > b && "
-                        "./cat2 generate --threads 1 %s > c && cmp a b && cmp a c",
-                        options[i], options[i], options[i]) == 0,
+                        "./cat2 generate --threads 1 %s > c && $NNC generate cat.nn --disable stream %s > d && "
+                        "cmp a b && cmp a c && cmp a d",
+                        options[i], options[i], options[i], options[i]) == 0,
               "%s\n%s", options[i], shell->output);
   }
   shell_must_run(shell,
@@ -101,11 +102,12 @@ Test(generate, text_by_attention) {
             shell->output);
   shell_run(shell, "$NNC generate small.nn --prompt th --length 44 --temperature 0 %s", set);
   cr_assert_str_eq(shell->output, "the cat sat on the mat\nthe cat sat on the mat\n");
-  cr_assert(shell_run(shell,
-                      "$NNC generate small.nn --seed 4 --length 80 %s > a && ./small generate --seed 4 --length 80 "
-                      "> b && cmp a b",
-                      set) == 0,
-            "%s", shell->output);
+  cr_assert(
+      shell_run(shell,
+                "$NNC generate small.nn --seed 4 --length 80 %s > a && ./small generate --seed 4 --length 80 "
+                "> b && cmp a b && $NNC generate small.nn --disable stream --seed 4 --length 80 %s > c && cmp a c",
+                set, set) == 0,
+      "%s", shell->output);
   shell_close(shell);
 }
 

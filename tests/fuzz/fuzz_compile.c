@@ -33,7 +33,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     return -1;
   Arena *arena = arena_new();
   Source source = {.path = "fuzz.nn", .text = arena_strndup(arena, (const char *)data, size), .length = size};
-  CompileOptions options = {.training = true, .prediction = true, .tests = true};
+  CompileOptions options = {.training = true, .prediction = true, .generation = true, .tests = true};
   Compilation *compilation =
       small_enough(arena, &source) ? compile_source(arena, diag_new(arena), &source, &options) : NULL;
   if (compilation)
