@@ -159,7 +159,7 @@ Test(examples, the_gpt_learns_a_text) {
   shell_run(shell, "$NNC test gpt.nn");
   cr_assert(shell->status == 0, "%s", shell->output);
   shell_run(shell, "for i in $(seq 300); do echo \"$i pages hence the quick brown fox leaps over that lazy dog\"; done"
-                   " > shakespeare.txt; $NNC run gpt.nn --set layers=2 --set width=64 --set heads=4 --set window=32"
+                   " > psalms.txt; $NNC run gpt.nn --set layers=2 --set width=64 --set heads=4 --set window=32"
                    " --set drop=0.0 --set vocabulary=38 --steps 300 --batch 16");
   cr_assert(shell->status == 0, "%s", shell->output);
   cr_assert(shell_number(shell, "val.loss") < 1, "%s", shell->output);
@@ -260,7 +260,7 @@ Test(examples, digits_are_read_row_by_row, .timeout = 300) {
   must_reach("$NNC run digits_lstm.nn --epochs 6", "accuracy", 0.86);
 }
 
-Test(examples, an_lstm_learns_sonnets, .timeout = 300) {
+Test(examples, an_lstm_learns_psalms, .timeout = 300) {
   skip_with_sanitizers();
   must_reach("$NNC run char_lstm.nn --set units=64 --epochs 4", "val.accuracy", 0.28);
 }
