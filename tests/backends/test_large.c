@@ -137,38 +137,38 @@ static Graph *attention(Arena *arena, Type q, Type k, Type v, bool causal, bool 
   return graph;
 }
 
-static void add(Subjects *subjects, Graph *graph, int64_t state) {
-  Arena *arena = subjects->arena;
-  const char *label = arena_printf(arena, "%s %d", graph->name, subjects->all.count / 2);
-  subject_add(subjects, label, graph, state, NULL);
-  subject_add(subjects, arena_printf(arena, "%s in f64", label), graph_with_elem(graph, F32, F64, false), 2 * state,
-              NULL);
+static void add_as(Subjects *subjects, ElemType elem, Graph *graph, int64_t state) {
+  const char *label = arena_printf(subjects->arena, "%s %d %s", graph->name, subjects->all.count, elem_name(elem));
+  graph = elem == F32 ? graph : graph_with_elem(graph, F32, elem, false);
+  subject_add(subjects, label, graph, elem == F32 ? state : 2 * state, NULL);
 }
 
-static Subjects large_subjects(void) {
+static Subjects large_subjects(ElemType elem) {
   Subjects subjects = subjects_new();
   Arena *arena = subjects.arena;
-  add(&subjects, dense(arena, 67, 300, 130), 0);
-  add(&subjects, dense(arena, 33, 1, 200), 0);
-  add(&subjects, dense(arena, 130, 17, 3), 0);
-  add(&subjects, dense(arena, 8, 2000, 7), 0);
-  add(&subjects, batched(arena, 6, SHAPE(N, 33, 65), SHAPE(N, 65, 40)), 0);
-  add(&subjects, batched(arena, 5, SHAPE(3, 1, 20, 31), SHAPE(N, 31, 18)), 0);
-  add(&subjects, batched(arena, 70, SHAPE(40, N), SHAPE(N, 100)), 0);
-  add(&subjects, reductions(arena, SHAPE(70001), 1, (int[]){0}), 0);
-  add(&subjects, reductions(arena, SHAPE(N, 70001), 1, (int[]){1}), 0);
-  add(&subjects, reductions(arena, SHAPE(5000, 40), 1, (int[]){0}), 0);
-  add(&subjects, reductions(arena, SHAPE(N, 2100, 5), 1, (int[]){1}), 0);
-  add(&subjects, reductions(arena, SHAPE(N, 100, 50), 2, (int[]){0, 2}), 0);
-  add(&subjects, rows(arena, 10), 0);
-  add(&subjects, rows(arena, 1000), 0);
-  add(&subjects, attention(arena, SHAPE(N, 70, 40), SHAPE(N, 131, 40), SHAPE(N, 131, 33), true, false), 0);
-  add(&subjects, attention(arena, SHAPE(N, 2, 150, 32), SHAPE(N, 1, 130, 32), SHAPE(N, 1, 130, 16), true, true), 0);
-  add(&subjects, attention(arena, SHAPE(N, 2, 1, 24), SHAPE(N, 2, 100, 24), SHAPE(N, 2, 100, 24), false, true), 0);
-  add(&subjects, attention(arena, SHAPE(4, 5), SHAPE(2, 300, 5), SHAPE(2, 300, 70), false, false), 0);
-  add(&subjects, embedding(arena), 0);
-  add(&subjects, step(arena), 67200);
-  add(&subjects, moves(arena), 0);
+  add_as(&subjects, elem, dense(arena, 67, 300, 130), 0);
+  add_as(&subjects, elem, dense(arena, 33, 1, 200), 0);
+  add_as(&subjects, elem, dense(arena, 130, 17, 3), 0);
+  add_as(&subjects, elem, dense(arena, 8, 2000, 7), 0);
+  add_as(&subjects, elem, batched(arena, 6, SHAPE(N, 33, 65), SHAPE(N, 65, 40)), 0);
+  add_as(&subjects, elem, batched(arena, 5, SHAPE(3, 1, 20, 31), SHAPE(N, 31, 18)), 0);
+  add_as(&subjects, elem, batched(arena, 70, SHAPE(40, N), SHAPE(N, 100)), 0);
+  add_as(&subjects, elem, reductions(arena, SHAPE(70001), 1, (int[]){0}), 0);
+  add_as(&subjects, elem, reductions(arena, SHAPE(N, 70001), 1, (int[]){1}), 0);
+  add_as(&subjects, elem, reductions(arena, SHAPE(5000, 40), 1, (int[]){0}), 0);
+  add_as(&subjects, elem, reductions(arena, SHAPE(N, 2100, 5), 1, (int[]){1}), 0);
+  add_as(&subjects, elem, reductions(arena, SHAPE(N, 100, 50), 2, (int[]){0, 2}), 0);
+  add_as(&subjects, elem, rows(arena, 10), 0);
+  add_as(&subjects, elem, rows(arena, 1000), 0);
+  add_as(&subjects, elem, attention(arena, SHAPE(N, 70, 40), SHAPE(N, 131, 40), SHAPE(N, 131, 33), true, false), 0);
+  add_as(&subjects, elem,
+         attention(arena, SHAPE(N, 2, 150, 32), SHAPE(N, 1, 130, 32), SHAPE(N, 1, 130, 16), true, true), 0);
+  add_as(&subjects, elem, attention(arena, SHAPE(N, 2, 1, 24), SHAPE(N, 2, 100, 24), SHAPE(N, 2, 100, 24), false, true),
+         0);
+  add_as(&subjects, elem, attention(arena, SHAPE(4, 5), SHAPE(2, 300, 5), SHAPE(2, 300, 70), false, false), 0);
+  add_as(&subjects, elem, embedding(arena), 0);
+  add_as(&subjects, elem, step(arena), 67200);
+  add_as(&subjects, elem, moves(arena), 0);
   return subjects;
 }
 
@@ -181,9 +181,15 @@ static const Way size_ways[] = {{.label = "every pass"},
                                 {.label = "for AVX-512", .cpu = "x86-64-v4"}};
 
 Test(large, same_bits, .timeout = 600) {
-  Subjects subjects = large_subjects();
+  Subjects subjects = large_subjects(F32);
   EXPECT_SAME(&subjects, {BACKEND_JIT, sizeof size_ways / sizeof *size_ways, size_ways},
               {BACKEND_GCC, c_way_count, c_ways}, {BACKEND_CLANG, 1, c_ways});
+  subjects_free(&subjects);
+}
+
+Test(large, same_bits_in_f64, .timeout = 600) {
+  Subjects subjects = large_subjects(F64);
+  EXPECT_SAME(&subjects, {BACKEND_JIT, 2, size_ways}, {BACKEND_GCC, 1, c_ways});
   subjects_free(&subjects);
 }
 
@@ -242,19 +248,22 @@ static double column_sum(const Inputs *in, int64_t count, int64_t column, int64_
 Test(large, order_of_sums) {
   enum { ROWS = 20, DEPTH = 300, COLUMNS = 37, LONG = 140003, HIGH = 5000, WIDE = 40 };
   Subjects subjects = subjects_new();
-  add(&subjects, batched(subjects.arena, ROWS, SHAPE(N, DEPTH), SHAPE(DEPTH, COLUMNS)), 0);
-  add(&subjects, reductions(subjects.arena, SHAPE(LONG), 1, (int[]){0}), 0);
-  add(&subjects, reductions(subjects.arena, SHAPE(HIGH, WIDE), 1, (int[]){0}), 0);
+  for (ElemType elem = F32; elem <= F64; elem++) {
+    add_as(&subjects, elem, batched(subjects.arena, ROWS, SHAPE(N, DEPTH), SHAPE(DEPTH, COLUMNS)), 0);
+    add_as(&subjects, elem, reductions(subjects.arena, SHAPE(LONG), 1, (int[]){0}), 0);
+    add_as(&subjects, elem, reductions(subjects.arena, SHAPE(HIGH, WIDE), 1, (int[]){0}), 0);
+  }
   Code *code = code_new(&subjects, &every_way[0], BACKEND_JIT);
   for (int i = 0; i < subjects.all.count; i++) {
     Subject *subject = subjects.all.data[i];
     Inputs in = {subject, subject->graph->inputs.data[0].type.elem};
     Outcome outcome = code_run(code, subjects.arena, subject, (Call){ROWS, VALUES_PLAIN, 2});
-    int64_t count = i < 2 ? ROWS * COLUMNS : i < 4 ? 1 : WIDE;
+    int kind = i % 3;
+    int64_t count = kind == 0 ? ROWS * COLUMNS : kind == 1 ? 1 : WIDE;
     for (int64_t at = 0; at < count; at++) {
-      double truth = i < 2   ? product(&in, at / COLUMNS, at % COLUMNS, DEPTH, COLUMNS)
-                     : i < 4 ? long_sum(&in, LONG)
-                             : column_sum(&in, HIGH, at, WIDE);
+      double truth = kind == 0   ? product(&in, at / COLUMNS, at % COLUMNS, DEPTH, COLUMNS)
+                     : kind == 1 ? long_sum(&in, LONG)
+                                 : column_sum(&in, HIGH, at, WIDE);
       double found = outcome_real(&outcome, subject, 0, at);
       cr_assert_eq(found, truth, "%s: element %lld is %a, not %a", subject->label, (long long)at, found, truth);
     }

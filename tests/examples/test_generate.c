@@ -94,9 +94,9 @@ Test(generate, a_block_that_saves_nothing_has_the_tokens_of_its_text) {
 // A model that looks back by attention: what stands behind the last token changes nothing, nor that the window moves.
 Test(generate, text_by_attention) {
   Shell *shell = untrained("the cat sat on the mat\n", "chars", 11);
-  shell_must_run(
-      shell, "sed 's/vocabulary = 63/vocabulary = 11/; s/psalms.txt/cat.txt/; s/batch: 64;  steps: 5000/batch: 16;"
-             " steps: 200/' gpt.nn > small.nn");
+  shell_must_run(shell,
+                 "sed 's/vocabulary = 63/vocabulary = 11/; s/psalms.txt/cat.txt/; s/batch: 64;  steps: 5000/batch: 16;"
+                 " steps: 200/' gpt.nn > small.nn");
   static const char set[] = "--set layers=2 --set width=32 --set heads=2 --set window=16 --set drop=0.0";
   cr_assert(shell_run(shell, "$NNC run small.nn --quiet %s && $NNC build small.nn -o small %s", set, set) == 0, "%s",
             shell->output);

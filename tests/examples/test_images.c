@@ -180,9 +180,7 @@ Test(images, boxes_are_learnt_and_found) {
 
 // The example finds the digits of pictures it has not seen, in a file; the toy source says where they are.
 Test(images, yolo_finds_digits_in_files, .timeout = 300) {
-#ifdef NNC_SANITIZE
-  cr_skip("skipped: half a minute of arithmetic in code that sanitizers do not see; the plain build runs it");
-#endif
+  shell_skip_with_sanitizers();
   Shell *shell = shell_open();
   NnrtDataset *set = OPEN(CALL("scattered", INT(20), NAMED("seed", INT(99))));
   int held = 0, found = 0;

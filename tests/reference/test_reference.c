@@ -86,12 +86,8 @@ Test(reference, norms) {
   must_hold("--disable=fold", "norms.nn");
 }
 
-Test(reference, attention, .timeout = 120) {
+Test(reference, attention, .timeout = 300) {
   must_hold("", "attention.nn");
-}
-
-Test(reference, attention_unfolded, .timeout = 120) {
-  must_hold("--disable=fold", "attention.nn");
 }
 
 Test(reference, figures) {
