@@ -50,6 +50,22 @@ double bench_peak(int threads) {
   return best;
 }
 
+double bench_bandwidth(int threads) {
+  enum { COUNT = 1 << 24, PASSES = 6 }; // 64 MB each
+  float *a = calloc(COUNT, sizeof *a), *b = calloc(COUNT, sizeof *b), *c = calloc(COUNT, sizeof *c);
+  double best = 0;
+  for (int pass = 0; a && b && c && pass < PASSES; pass++) { // the first touches the pages
+    double begin = bench_seconds();
+#pragma omp parallel for num_threads(threads)
+    for (int i = 0; i < COUNT; i++)
+      a[i] = b[i] + 3 * c[i];
+    double rate = 3e-9 * COUNT * sizeof *a / (bench_seconds() - begin);
+    best = rate > best ? rate : best;
+  }
+  free(a), free(b), free(c);
+  return best;
+}
+
 static int compare(const void *a, const void *b) {
   double x = *(const double *)a, y = *(const double *)b;
   return (x > y) - (x < y);

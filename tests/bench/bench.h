@@ -6,6 +6,9 @@
 double bench_seconds(void);
 // GFLOP/s of `threads` threads that do nothing but f32 fused multiply-adds in registers, over about a tenth of a second.
 double bench_peak(int threads);
+// GB/s that `threads` threads read and write in a[i] = b[i] + s * c[i] over arrays larger than any cache, best of some rounds
+// (McCalpin: Memory Bandwidth and Machine Balance in Current High Performance Computers, 1995).
+double bench_bandwidth(int threads);
 // Seconds a call of `run` takes: the median of `rounds` rounds of at least `least` seconds each.
 double bench_time(NnrtRun *run, NnrtFrame *frame, int rounds, double least);
 
