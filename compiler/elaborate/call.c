@@ -52,6 +52,8 @@ static bool any_poison(const CallArgs *args) {
 
 // The arguments bound by partial stand after the first `skip` positional ones of the call; named ones of the call win.
 static CallArgs merge_bound(Elab *e, const Callable *callable, const CallArgs *args) {
+  if (!callable->bound.count)
+    return *args;
   CallArgs merged = {0};
   int position = 0;
   bool placed = false;

@@ -31,6 +31,7 @@ typedef struct Module {
   const File *file;
   const char *path; // canonical, to know it again
   VEC(struct Global *) globals;
+  NameTable names; // indices of the globals
   VEC(struct Module *) imports;
   bool loading;
   bool broken; // an import could not be read: names may be missing
@@ -337,6 +338,7 @@ Binding *scope_find(const Frame *frame, const char *name);
 void scope_bind(Elab *e, const char *name, Value *value); // in the innermost scope
 void scope_bind_slot(Elab *e, const char *name, Slot *slot);
 void scope_assign(Elab *e, const char *name, Value *value); // where it is bound already, else innermost
+Global *scope_own(const Module *module, const char *name);  // declared in that file; NULL: none
 Global *scope_global(const Module *module, const Elab *e, const char *name);
 void scope_suggest(Elab *e, const char *name, bool callables_only);
 Frame *frame_push(Elab *e, Module *module, const Decl *decl, Span call, const char *path);

@@ -19,15 +19,8 @@ static const char *beside(Elab *e, const char *file, const char *path) {
   return arena_printf(e->arena, "%.*s/%s", (int)(slash - file), file, path);
 }
 
-static Global *declared_in(const Module *module, const char *name) {
-  for (int i = 0; i < module->globals.count; i++)
-    if (!strcmp(module->globals.data[i]->decl->name.text, name))
-      return module->globals.data[i];
-  return NULL;
-}
-
 static void declare(Elab *e, Module *module, const Decl *decl) {
-  const Global *first = declared_in(module, decl->name.text);
+  const Global *first = scope_own(module, decl->name.text);
   if (first) {
     elab_error(e, decl->name.span, "`%s` is declared twice", decl->name.text);
     diag_note(e->diag, first->decl->name.span, "first here");
@@ -36,6 +29,7 @@ static void declare(Elab *e, Module *module, const Decl *decl) {
   Global *global = arena_new_of(e->arena, Global);
   global->decl = decl;
   global->module = module;
+  *names_at(e->arena, &module->names, decl->name.text) = module->globals.count;
   vec_push(e->arena, &module->globals, global);
 }
 
@@ -52,9 +46,9 @@ static void check_formals(Elab *e, const Decl *decl) {
 static void check_clashes(Elab *e, Module *module, const Module *imported, const Decl *import) {
   for (int i = 0; i < imported->globals.count; i++) {
     const Decl *theirs = imported->globals.data[i]->decl;
-    const Global *clash = declared_in(module, theirs->name.text);
+    const Global *clash = scope_own(module, theirs->name.text);
     for (int k = 0; !clash && k < module->imports.count; k++)
-      clash = declared_in(module->imports.data[k], theirs->name.text);
+      clash = scope_own(module->imports.data[k], theirs->name.text);
     if (!clash)
       continue;
     elab_error(e, import->span, "`%s` comes with this import, but there is one already", theirs->name.text);
@@ -142,7 +136,7 @@ static Global *const_named(Elab *e, const char *name) {
   for (int i = 0; i < e->modules.count; i++) {
     if (e->modules.data[i] == e->prelude)
       continue;
-    Global *global = declared_in(e->modules.data[i], name);
+    Global *global = scope_own(e->modules.data[i], name);
     if (global && global->decl->kind == DECL_CONST)
       return global;
   }

@@ -71,18 +71,16 @@ void scope_assign(Elab *e, const char *name, Value *value) {
     scope_bind(e, name, value);
 }
 
-static Global *own_global(const Module *module, const char *name) {
-  for (int i = 0; i < module->globals.count; i++)
-    if (!strcmp(module->globals.data[i]->decl->name.text, name))
-      return module->globals.data[i];
-  return NULL;
+Global *scope_own(const Module *module, const char *name) {
+  const int *index = names_find(&module->names, name);
+  return index ? module->globals.data[*index] : NULL;
 }
 
 Global *scope_global(const Module *module, const Elab *e, const char *name) {
-  Global *found = own_global(module, name);
+  Global *found = scope_own(module, name);
   for (int i = 0; !found && i < module->imports.count; i++)
-    found = own_global(module->imports.data[i], name);
-  return found || module == e->prelude || !e->prelude ? found : own_global(e->prelude, name);
+    found = scope_own(module->imports.data[i], name);
+  return found || module == e->prelude || !e->prelude ? found : scope_own(e->prelude, name);
 }
 
 typedef VEC(const char *) Names;
