@@ -131,7 +131,7 @@ Compilation *compile_source(Arena *arena, Diag *diag, const Source *source, cons
                                         .data = (options->training || options->prediction || options->generation) &&
                                                 !options->models_only,
                                         .every_model = options->models_only,
-                                        .model = options->prediction ? options->block : NULL};
+                                        .model = options->model};
   result->program = elaborate(arena, diag, prelude, result->file, &elaborate_options);
   if (!result->program || diag_errors(diag))
     return NULL;
