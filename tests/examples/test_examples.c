@@ -253,6 +253,13 @@ Test(examples, an_lstm_foretells_passengers_better_than_a_line, .timeout = 120) 
   double recurrent = shell_number(shell, "mae");
   shell_run(shell, "$NNC run airline_lstm.nn linear");
   cr_assert(recurrent < 0.18 && recurrent < shell_number(shell, "mae"), "%g\n%s", recurrent, shell->output);
+  shell_run(shell, "$NNC predict airline_lstm.nn airline.csv --plot lstm.svg && "
+                   "$NNC predict airline_lstm.nn airline.csv linear --plot linear.svg && cat *.svg");
+  cr_assert_eq(shell->status, 0, "%s", shell->output);
+  static const char *const drawn[] = {">forecaster on airline.csv<", ">autoregression on airline.csv<", ">test<",
+                                      ">1952<"};
+  for (size_t i = 0; i < sizeof drawn / sizeof *drawn; i++)
+    cr_expect(shell_printed(shell, drawn[i]), "%s: %s", drawn[i], shell->output);
   shell_close(shell);
 }
 
