@@ -10,7 +10,7 @@ typedef struct NnrtPoint {
 
 // In the order of x for a line. Points are changed: those too dense to be told apart are left out.
 typedef struct NnrtPoints {
-  const char *name; // in the legend
+  const char *name; // in the legend; NULL: not there
   int64_t count;
   NnrtPoint *at;
 } NnrtPoints;
@@ -33,7 +33,7 @@ typedef struct NnrtPlot {
 
 typedef struct NnrtPanel {
   const char *x_label, *y_label;
-  NnrtPoints first, second; // of count 0: neither drawn nor in the legend
+  NnrtPoints first, second;
 } NnrtPanel;
 
 void nnrt_plot_begin(FILE *out, const NnrtPlot *plot);

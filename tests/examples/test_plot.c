@@ -45,9 +45,33 @@ static void expect_at(const Line *line, int i, double x, double y, const double 
   cr_expect_float_eq(line->y[i], top + height * (high - y) / (high - low), 0.11, "point %d", i);
 }
 
+// Well-formed XML without attributes of one quote, comments and the like, which charts have none of: tags close in the
+// order they opened, and an ampersand begins an entity.
+static void must_be_well_formed(const char *page) {
+  const char *open[16];
+  int depth = 0;
+  for (const char *at = page; *at; at++) {
+    if (*at == '&')
+      cr_assert(!strncmp(at, "&amp;", 5) || !strncmp(at, "&lt;", 4) || !strncmp(at, "&gt;", 4) ||
+                    !strncmp(at, "&quot;", 6),
+                "%.40s", at);
+    if (*at != '<')
+      continue;
+    size_t name = strcspn(at + 1 + (at[1] == '/'), " />"), length = strcspn(at, ">");
+    cr_assert(at[length] == '>' && !memchr(at + 1, '<', length), "%.40s", at);
+    if (at[1] == '/')
+      cr_assert(depth > 0 && !strncmp(open[--depth], at + 2, name) && strchr(" >", open[depth][name]), "%.40s", at);
+    else if (at[length - 1] != '/')
+      open[depth++] = at + 1;
+    at += length;
+  }
+  cr_assert_eq(depth, 0, "%s", page);
+}
+
 static void must_draw(Shell *shell, const char *command) {
   shell_must_run(shell, command);
   shell_must_run(shell, "cat c.svg");
+  must_be_well_formed(shell->output);
 }
 
 static void must_have(const Shell *shell, const char *text) {
@@ -195,7 +219,7 @@ Test(plot, a_long_series_makes_a_small_file) {
       "awk 'BEGIN { print \"a&<b>\"; for (i = 0; i < 100000; i++) print i == 70001 ? 500 : i == 70002 ? -300 : i % 7 }'"
       " > long.csv && $NNC predict naive.nn long.csv --plot c.svg > /dev/null && wc -c < c.svg");
   cr_expect(atoi(shell->output) < 50000, "%s", shell->output);
-  shell_must_run(shell, "cat c.svg");
+  must_draw(shell, ":");
   const double x = left + width * 70001 / 100000;
   char peak[64], valley[64]; // 40 above and below, a twentieth of 800
   snprintf(peak, sizeof peak, " %.1f,%.1f %.1f,%.1f ", x, top + height * 40 / 880, x, top + height * 840 / 880);
@@ -309,5 +333,22 @@ Test(plot, names_of_any_bytes) {
   Shell *shell = naive(rows, 0);
   must_draw(shell, "$NNC predict naive.nn rows.csv --plot c.svg");
   must_have(shell, shown);
+  shell_close(shell);
+}
+
+Test(plot, the_model_of_a_train_block) {
+  Shell *shell = naive(eight_rows, 3);
+  shell_must_run(shell, "printf 'model last(x: f32[2, 1]) -> f32[1] { param v: f32[1] = 0\\n v + x[:, 0] }\\ntrain "
+                        "second { model: last; data: d\\n"
+                        " loss: mse; optimizer: sgd(lr: 0.0); save: every(1, to: \"s.safetensors\") }\\n' >> naive.nn");
+  refuses(shell, "$NNC predict naive.nn rows.csv second --plot c.svg",
+          "there is no checkpoint s.safetensors: train first");
+  refuses(shell, "$NNC predict naive.nn rows.csv third --plot c.svg",
+          "naive has no train block `third`; its first is `train`");
+  must_draw(
+      shell,
+      "$NNC run naive.nn second --quiet; $NNC predict naive.nn rows.csv second --plot c.svg; $NNC build naive.nn -o n;"
+      " ./n predict rows.csv second --plot d.svg; cmp c.svg d.svg");
+  must_have(shell, ">last on rows.csv<");
   shell_close(shell);
 }
