@@ -114,7 +114,7 @@ Test(plot, a_series_and_its_forecasts) {
   must_have(shell, ">step</text>");
   must_have(shell, ">truth</text>");
   must_have(shell, ">forecast</text>");
-  for (int tick = 10; tick <= 40; tick += 10) {
+  for (int tick = 10; tick <= 40; tick += 5) {
     char text[64];
     snprintf(text, sizeof text, "y=\"%.1f\" text-anchor=\"end\">%d</text>", top + height * (41.5 - tick) / 33 + 4,
              tick);
