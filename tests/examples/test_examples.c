@@ -33,6 +33,17 @@ Test(examples, linear_regression_finds_the_line) {
   shell_close(shell);
 }
 
+Test(examples, an_autoregression_finds_the_coefficients_of_its_series) {
+  Shell *shell = shell_open();
+  cr_assert(shell_run(shell, "$NNC test autoregression.nn") == 0, "%s", shell->output);
+  must_run(shell, "autoregression.nn");
+  cr_expect_float_eq(shell_number(shell, " c"), 0.5, 0.01, "%s", shell->output);
+  cr_expect_float_eq(shell_number(shell, " phi1"), 0.6, 0.01, "%s", shell->output);
+  cr_expect_float_eq(shell_number(shell, " phi2"), -0.3, 0.01, "%s", shell->output);
+  cr_expect_float_eq(shell_number(shell, " loss"), 0.25, 0.01, "%s", shell->output); // the noise's variance is left
+  shell_close(shell);
+}
+
 Test(examples, logistic_regression_tells_benign_from_malignant) {
   Shell *shell = shell_open();
   must_run(shell, "logistic_regression.nn");
