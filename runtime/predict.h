@@ -1,4 +1,4 @@
-// Prediction, between the tables of predict.c and the images of predict_image.c.
+// Prediction, between the tables of predict.c, the images of predict_image.c and the charts of predict_plot.c.
 #pragma once
 #include "run.h"
 
@@ -54,5 +54,6 @@ double nnrt_predicted(const Prediction *run, int output, int64_t elements, int64
 bool nnrt_chart_begin(Prediction *run, NnrtError *error);
 // Takes down the result of sample `row`, which is at `index` of the call.
 void nnrt_chart_take(Prediction *run, int64_t row, int64_t index);
-// Draws, if all went well so far (`whole`), and frees the chart, however far it was begun. False if not all is well; no file is left then.
+// Draws, if all went well so far (`whole`), and frees the chart, however far it was begun. False if not all is well; no
+// file is left then.
 bool nnrt_chart_end(Prediction *run, bool whole, NnrtError *error);

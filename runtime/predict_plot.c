@@ -84,7 +84,7 @@ static int64_t truth_points(const NnrtTruth *truth, int column, NnrtPoint *point
   return truth->values ? truth->rows : 0;
 }
 
-// How often the first `length` characters of the dates change.
+// Whether the first `length` characters of the date are others than those of the one before.
 static bool changes(const NnrtTruth *truth, int64_t row, size_t length) {
   return strncmp(truth->dates[row], truth->dates[row - 1], length) != 0;
 }

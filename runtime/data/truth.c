@@ -37,10 +37,12 @@ static bool find_columns(Reading *r, const NnrtCsv *own) {
 
 // 1949-01, 1949/01/31 …
 static bool is_date(const NnrtCell *cell) {
-  for (int i = 0; i < 4; i++)
-    if (cell->length < 6 || !isdigit((unsigned char)cell->text[i]))
+  if (cell->length < 7 || (cell->text[4] != '-' && cell->text[4] != '/'))
+    return false;
+  for (int i = 0; i < 7; i++)
+    if (i != 4 && !isdigit((unsigned char)cell->text[i]))
       return false;
-  return (cell->text[4] == '-' || cell->text[4] == '/') && isdigit((unsigned char)cell->text[5]);
+  return true;
 }
 
 // Counts the rows, and sees whether they begin with dates; goes back to the first.

@@ -182,6 +182,34 @@ Test(plot, forecasts_of_several_steps_lie_side_by_side) {
   shell_close(shell);
 }
 
+// The axis of a file whose first column is made by `format` of i / divisor, i % divisor.
+static void expect_dates(Shell *shell, const char *format, int divisor, int count, const char *label,
+                         const char *axis) {
+  char rows[4096] = "when,a&<b>\n";
+  for (int i = 0; i < count; i++) {
+    size_t used = strlen(rows);
+    snprintf(rows + used, sizeof rows - used, format, i / divisor, i % divisor + 1);
+    strcat(rows, ",7\n");
+  }
+  shell_write(shell, "dated.csv", rows);
+  must_draw(shell, "$NNC predict naive.nn dated.csv --plot c.svg");
+  must_have(shell, label);
+  must_have(shell, axis);
+}
+
+Test(plot, dates_along_the_axis) {
+  Shell *shell = naive(eight_rows, 3);
+  expect_dates(shell, "19%02d-%02d", 12, 48, "x=\"256.0\" y=\"342.0\" text-anchor=\"middle\">1901<",
+               ">date<");                                           // step 13 of 49
+  expect_dates(shell, "200%d/%02d", 12, 14, ">2000/04<", ">date<"); // one new year is too few: every second month
+  expect_dates(shell, "2024-0%d-%02d", 30, 30, ">2024-00-02<", ">date<");
+  expect_dates(shell, "2024-01-31 0%d:%02d", 10, 20, ">2024-01-31 00:02<", ">date<");
+  expect_dates(shell, "2024-01-31 %02d:0%d", 2, 30, ">2024-01-31 03<", ">date<");
+  expect_dates(shell, "2024-01%.0d%.0d", 1, 20, ">5<", ">step<"); // the same day all along
+  expect_dates(shell, "%d.%d.2024", 12, 20, ">5<", ">step<");
+  shell_close(shell);
+}
+
 Test(plot, what_is_missing_or_not_finite_is_a_gap) {
   Shell *shell = shell_open();
   shell_write(shell, "rows.csv", "a,b\n1,2\n2,3\n3,4\n");
