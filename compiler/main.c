@@ -342,8 +342,7 @@ static void choose_entries(CommandLine *line) {
                       : command == COMMAND_PLAN || command == COMMAND_BUILD ? line->arguments[1]
                                                                             : NULL;
   if (named) {
-    compile->model = named;
-    compile->block = command == COMMAND_PREDICT ? NULL : named;
+    *(command == COMMAND_PREDICT ? &compile->model : &compile->block) = named;
     compile->prediction = compile->no_init = true;
     compile->training = compile->training && shows;
   }
