@@ -125,13 +125,14 @@ Compilation *compile_source(Arena *arena, Diag *diag, const Source *source, cons
   if (options->syntax_only)
     return diag_errors(diag) ? NULL : result;
   const File *prelude = parse_file(arena, diag, embedded_prelude(arena));
+  const char *alone = options->model ? options->model : options->prediction ? options->block : NULL;
   ElaborateOptions elaborate_options = {.override_count = options->override_count,
                                         .overrides = options->overrides,
                                         .tests = options->tests,
                                         .data = (options->training || options->prediction || options->generation) &&
                                                 !options->models_only,
                                         .every_model = options->models_only,
-                                        .model = options->prediction ? options->block : NULL};
+                                        .model = alone};
   result->program = elaborate(arena, diag, prelude, result->file, &elaborate_options);
   if (!result->program || diag_errors(diag))
     return NULL;

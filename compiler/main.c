@@ -65,7 +65,8 @@ enum Key {
   KEY_BATCH,
   KEY_THREADS,
   KEY_CHECK_NAN,
-  KEY_NO_SAVE
+  KEY_NO_SAVE,
+  KEY_PLOT
 };
 
 static const struct argp_option options[] = {
@@ -89,6 +90,8 @@ static const struct argp_option options[] = {
     {"checkpoint", KEY_CHECKPOINT, "FILE", 0,
      "the checkpoint to save to, resume from, evaluate, predict or generate with", 0},
     {"no-save", KEY_NO_SAVE, 0, 0, "write no checkpoint", 0},
+    {"plot", KEY_PLOT, "FILE", 0,
+     "of `predict`: draw a series and its forecasts, or results against targets, in FILE, as SVG", 0},
     {"seed", KEY_SEED, "N", 0, "another seed", 0},
     {"epochs", KEY_EPOCHS, "N", 0, "another number of epochs", 0},
     {"steps", KEY_STEPS, "N", 0, "stop after so many steps", 0},
@@ -206,6 +209,9 @@ static error_t parse_option(int key, char *text, struct argp_state *state) {
   case KEY_NO_SAVE:
     line->run.no_save = true;
     break;
+  case KEY_PLOT:
+    line->run.plot = text;
+    break;
   case KEY_SEED:
     line->run.seed = parse_number(state, "seed", text, 0, most_count);
     break;
@@ -260,7 +266,8 @@ static const struct argp parser = {
     "plan     the map of the arena, parameters and multiply-adds of a step\n"
     "models   parameters, states and multiply-adds of each model\n"
     "NAME is a train block or a model of the file; without it emit and plan show all that is compiled. "
-    "predict and build take a model by its name as if nothing trained it: its results are as they come",
+    "predict takes the model of a train block; it and build take a model by its own name as if nothing trained it: its "
+    "results are as they come",
     children,
     0,
     0};
@@ -276,6 +283,12 @@ static double seconds(void) {
   return monotonic() - begun;
 }
 
+// The train block of that name, or NULL: it was a model's, which then is alone in the program.
+static const char *trained_by(const Program *program, const char *name) {
+  const PredictBlock *first = program->predicts.count ? program->predicts.data[0] : NULL;
+  return name && !program->trains.count && first && strcmp(first->model, name) == 0 ? NULL : name;
+}
+
 static int execute(CommandLine *line, const Compilation *compilation) {
   switch (line->command) {
   case COMMAND_RUN:
@@ -283,6 +296,7 @@ static int execute(CommandLine *line, const Compilation *compilation) {
   case COMMAND_EVAL:
     return session_run(line->arena, compilation, SESSION_EVAL, &line->run);
   case COMMAND_PREDICT:
+    line->run.block = trained_by(compilation->program, line->arguments[2]);
     return session_run(line->arena, compilation, SESSION_PREDICT, &line->run);
   case COMMAND_GENERATE:
     return session_run(line->arena, compilation, SESSION_GENERATE, &line->run);
@@ -328,7 +342,7 @@ static void choose_entries(CommandLine *line) {
                       : command == COMMAND_PLAN || command == COMMAND_BUILD ? line->arguments[1]
                                                                             : NULL;
   if (named) {
-    compile->block = named;
+    *(command == COMMAND_PREDICT ? &compile->model : &compile->block) = named;
     compile->prediction = compile->no_init = true;
     compile->training = compile->training && shows;
   }

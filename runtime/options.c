@@ -16,6 +16,7 @@ enum Key {
   KEY_SEED,
   KEY_CHECK_NAN,
   KEY_NO_SAVE,
+  KEY_PLOT,
   KEY_PROMPT,
   KEY_LENGTH,
   KEY_TEMPERATURE,
@@ -42,7 +43,10 @@ static const struct argp_option train_options[] = {
 static const struct argp_option eval_options[] = {
     COMMON, {"check-nan", KEY_CHECK_NAN, 0, 0, "name the first tensor that is not a number", 3}, {0}};
 static const struct argp_option predict_options[] = {
-    COMMON, {"output", 'o', "FILE", 0, "write to FILE instead of standard output", 1}, {0}};
+    COMMON,
+    {"output", 'o', "FILE", 0, "write to FILE instead of standard output", 1},
+    {"plot", KEY_PLOT, "FILE", 0, "draw a series and its forecasts, or results against targets, in FILE, as SVG", 1},
+    {0}};
 static const struct argp_option generate_options[] = {
     {"checkpoint", KEY_CHECKPOINT, "FILE", 0, "generate with FILE", 1},
     {"seed", KEY_SEED, "N", 0, "another text (default: 0)", 1},
@@ -138,6 +142,9 @@ static error_t parse(int key, char *text, struct argp_state *state) {
     break;
   case 'o':
     options->output = text;
+    break;
+  case KEY_PLOT:
+    options->plot = text;
     break;
   default:
     return ARGP_ERR_UNKNOWN;

@@ -1,11 +1,13 @@
 // Standard output that cannot take what was printed (a full device, a closed descriptor) ends the program with a
-// message and status 1, whoever printed and however it ends: by return, by exit() or in argp's --help.
+// message and status 1, whoever printed and however it ends: by return, by exit() or in argp's --help. Files that cannot
+// are removed.
 #include "output.h"
 
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 static void finish(void) {
@@ -22,4 +24,18 @@ void nnrt_watch_output(void) {
   static bool watched;
   if (!watched)
     watched = atexit(finish) == 0;
+}
+
+bool nnrt_output_end(FILE *out, const char *path, bool whole, NnrtError *error) {
+  struct stat there;
+  bool regular = fstat(fileno(out), &there) == 0 && S_ISREG(there.st_mode);
+  bool written = fflush(out) == 0 && !ferror(out);
+  int reason = errno;
+  if (fclose(out) != 0 && written)
+    written = false, reason = errno;
+  if (whole && written)
+    return true;
+  if (regular)
+    unlink(path);
+  return whole && nnrt_fail(error, "cannot write %s: %s", path, strerror(reason));
 }

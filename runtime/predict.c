@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "output.h"
 #include "predict.h"
 
 static const NnrtSampleInfo *trained_on(const Prediction *run) {
@@ -41,17 +42,6 @@ void nnrt_write_class(const Prediction *run, int64_t number) {
     nnrt_write_text(run->out, info->class_names[number]);
   else
     fprintf(run->out, "%" PRId64, number);
-}
-
-static void write_value(FILE *out, NnrtType type, const void *data, int64_t index) {
-  if (type == NNRT_F32)
-    fprintf(out, "%.9g", (double)((const float *)data)[index]);
-  else if (type == NNRT_F64)
-    fprintf(out, "%.17g", ((const double *)data)[index]);
-  else if (type == NNRT_I64)
-    fprintf(out, "%" PRId64, ((const int64_t *)data)[index]);
-  else
-    fprintf(out, "%.0f", nnrt_element(type, data, index));
 }
 
 // ---- classes: one row for each position of a sample (mostly one)
@@ -96,17 +86,24 @@ static void write_binary(const Prediction *run, int64_t row, int64_t index) {
   }
 }
 
-// A result that is like a target goes the way back to the file's terms.
-static void write_element(const Prediction *run, int output, int64_t elements, int64_t row, int64_t element) {
-  const NnrtValue *value = &run->model->function.outputs[output];
-  const void *data = run->call.outputs[output];
-  int64_t at = row * elements + element;
-  if (value->type == NNRT_F32 && run->data) {
-    float restored = (float)nnrt_data_unscale(run->data, elements, element, (double)((const float *)data)[at]);
-    write_value(run->out, NNRT_F32, &restored, 0);
-  } else {
-    write_value(run->out, value->type, data, at);
-  }
+double nnrt_predicted(const Prediction *run, int output, int64_t elements, int64_t index, int64_t element) {
+  NnrtType type = run->model->function.outputs[output].type;
+  double value = nnrt_element(type, run->call.outputs[output], index * elements + element);
+  bool real = type == NNRT_F32 || type == NNRT_F64;
+  return real && run->data ? nnrt_data_unscale(run->data, elements, element, value) : value;
+}
+
+static void write_element(const Prediction *run, int output, int64_t elements, int64_t index, int64_t element) {
+  NnrtType type = run->model->function.outputs[output].type;
+  double value = nnrt_predicted(run, output, elements, index, element);
+  if (type == NNRT_F32)
+    fprintf(run->out, "%.9g", (double)(float)value);
+  else if (type == NNRT_F64)
+    fprintf(run->out, "%.17g", value);
+  else if (type == NNRT_I64)
+    fprintf(run->out, "%" PRId64, ((const int64_t *)run->call.outputs[output])[index * elements + element]);
+  else
+    fprintf(run->out, "%.0f", value);
 }
 
 static void write_values(const Prediction *run, int64_t row, int64_t index) {
@@ -179,8 +176,11 @@ static bool write_rows(Prediction *run, NnrtError *error) {
       break;
     nnrt_call_key(&run->call, seed, step);
     run->call.function->run(&run->call.frame);
-    for (int64_t i = 0; fine && i < run->call.frame.clock[4]; i++)
+    for (int64_t i = 0; fine && i < run->call.frame.clock[4]; i++) {
       fine = write(run, step * batch + i, i, error);
+      if (run->chart)
+        nnrt_chart_take(run, step * batch + i, i);
+    }
   }
   nnrt_feed_end(&feed);
   return fine;
@@ -277,28 +277,23 @@ static bool predict(Prediction *run, NnrtError *error) {
       !nnrt_restore(run->module, train, run->options, run->base.state, error) || !open_rows(run, error) ||
       (run->data && !nnrt_restored_fits(run->module, train, run->options, run->data, error)) ||
       !nnrt_call_new(&run->call, &run->model->function, &run->base, run->model->batch, run->rows, run->options->input,
-                     error))
+                     error) ||
+      (run->options->plot && !nnrt_chart_begin(run, error)))
     return false;
   const char *path = choose_form(run) == nnrt_write_image ? NULL : run->options->output;
   run->out = path ? fopen(path, "w") : stdout;
   if (!run->out)
     return nnrt_fail(error, "cannot write %s: %s", path, strerror(errno));
-  bool filled = write_rows(run, error);
-  if (!path) // whoever owns standard output looks after it
-    return filled;
-  bool written = fflush(run->out) == 0 && !ferror(run->out);
-  int reason = errno;
-  if (fclose(run->out) != 0 && written)
-    written = false, reason = errno;
-  if (!filled)
-    return false;
-  return written || nnrt_fail(error, "cannot write %s: %s", path, strerror(reason));
+  bool whole = write_rows(run, error);
+  return path ? nnrt_output_end(run->out, path, whole, error) : whole; // of standard output others take care
 }
 
 int nnrt_predict(const NnrtModule *module, const NnrtOptions *options) {
   NnrtError error = {0};
   Prediction run = {.module = module, .options = options};
   bool predicted = predict(&run, &error);
+  if (run.chart)
+    predicted = nnrt_chart_end(&run, predicted, &error);
   if (!predicted)
     nnrt_report(&error);
   if (run.call.function)

@@ -1,4 +1,4 @@
-// Prediction, between the tables of predict.c and the images of predict_image.c.
+// Prediction, between the tables of predict.c, the images of predict_image.c and the charts of predict_plot.c.
 #pragma once
 #include "run.h"
 
@@ -11,6 +11,7 @@ typedef struct Prediction {
   NnrtPart part;
   NnrtCall call;
   FILE *out;
+  struct NnrtChart *chart; // of --plot, or NULL
 } Prediction;
 
 // The model that --block or nothing names, in `model` (NULL with a message: there is none), and the block that trains it, or
@@ -44,3 +45,15 @@ bool nnrt_write_boxes(const Prediction *run, int64_t row, int64_t index, NnrtErr
 void nnrt_write_row_name(const Prediction *run, int64_t row);
 // Quoted as a CSV needs it.
 void nnrt_write_text(FILE *out, const char *text);
+// Element `element` of a result of so many `elements`, which is at `index` of the call: what is like the targets is in the
+// file's own units.
+double nnrt_predicted(const Prediction *run, int output, int64_t elements, int64_t index, int64_t element);
+
+// The chart of --plot. Before the samples: reads what the file holds of the targets, opens the file to be drawn. False
+// with a message, also if the model's results cannot be drawn.
+bool nnrt_chart_begin(Prediction *run, NnrtError *error);
+// Takes down the result of sample `row`, which is at `index` of the call.
+void nnrt_chart_take(Prediction *run, int64_t row, int64_t index);
+// Draws, if all went well so far (`whole`), and frees the chart, however far it was begun. False if not all is well; no
+// file is left then.
+bool nnrt_chart_end(Prediction *run, bool whole, NnrtError *error);

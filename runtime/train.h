@@ -9,6 +9,7 @@ typedef struct NnrtOptions {
   const char *checkpoint; // --checkpoint: file for save, resume, eval, predict; NULL: what the block says
   const char *input;      // predict: the file
   const char *output;     // predict: where to write, NULL: standard output
+  const char *plot;       // predict: the SVG file to draw results in, NULL: none
   bool resume, quiet, check_nan;
   bool no_save;
   int threads;                        // 0: as many as cores (OMP_NUM_THREADS if set)

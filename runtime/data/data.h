@@ -69,3 +69,21 @@ bool nnrt_is_folder(const char *path);
 // anything), coded and scaled as the training data was. It has no y. Its samples are the part NNRT_PART_TEST. Needs
 // `data` opened at FULL depth.
 NnrtDataset *nnrt_data_open_like(const NnrtDataset *data, const char *path, NnrtError *error);
+
+// For plots: what a CSV file holds of the columns that the targets of a set are, and how the samples of a series lie in
+// it.
+typedef struct NnrtTruth {
+  int columns;
+  const char *const *names; // of the columns; those of `data`
+  int64_t rows;             // of the file
+  const float *values;      // [rows, columns], as in the file, NaN where missing; NULL: the file has not all of them
+  const char (*dates)[17];  // of each row, cut to 2024-01-31 12:00, if the first column begins with one; else NULL
+  int64_t window, horizon;  // of a series; window 0: rows are samples of their own
+  int64_t begin[3];         // the row at which each part begins, if it is the file of the series itself; else -1
+  NnrtDataset *memory;
+} NnrtTruth;
+// How many columns those are; 0: the targets are no columns of numbers, or of no CSV file.
+int nnrt_data_target_columns(const NnrtDataset *data);
+// False with a message: the file cannot be read. `data` outlives the truth, which is freed in either case.
+bool nnrt_data_truth(const NnrtDataset *data, const char *path, NnrtTruth *truth, NnrtError *error);
+void nnrt_truth_free(NnrtTruth *truth);

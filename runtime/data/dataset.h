@@ -55,7 +55,7 @@ struct NnrtDataset {
   float *center, *scale;     // NULL: values as they are
   bool uniform;              // all elements have the same center and scale
   float *y_center, *y_scale; // of targets that are scaled too, for each of their y_step columns; NULL: they are not
-  const NnrtCsv *csv;        // NULL: another source
+  const NnrtCsv *csv;        // of `csv`; of a series the columns of y alone; NULL: another source
   // Reads rows to predict on from another file of the source's format; NULL: a CSV of numbers.
   bool (*like)(const NnrtDataset *model, NnrtDataset *set, const char *path, NnrtError *error);
   const void *source; // what `like` needs to know of the source, or NULL

@@ -10,6 +10,7 @@ struct NnrtSequence {
   bool history;            // windows of val and test may begin in the part before, if they end in their own
   int64_t most;            // training windows, by `take`; 0: all
   const char *unit;        // "steps"
+  const char *path;        // of a series: its file
 };
 
 // The training part has at most `count` windows.

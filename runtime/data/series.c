@@ -215,6 +215,24 @@ static bool fits(const NnrtOpening *opening, const NnrtArg *arg, int64_t steps, 
                       (long long)columns);
 }
 
+// What a plot of another file needs to know: the columns of y, and which file is this one.
+static bool keep_targets(NnrtDataset *set, Series *series, const Reading *r) {
+  NnrtCsv *csv = nnrt_data_alloc(set, 1, sizeof *csv);
+  series->sequence.path = nnrt_data_text(set, r->text.path, strlen(r->text.path));
+  if (!csv || !series->sequence.path)
+    return false;
+  *csv = r->csv;
+  csv->target_width = series->y.count;
+  for (int i = 0; i < csv->column_count; i++)
+    csv->columns[i].role = NNRT_IGNORED;
+  for (int i = 0; i < series->y.count; i++) {
+    csv->columns[series->y.at[i]].role = NNRT_TARGET;
+    csv->columns[series->y.at[i]].offset = i;
+  }
+  set->csv = csv;
+  return true;
+}
+
 static bool describe(NnrtOpening *opening, NnrtDataset *set, Series *series, const NnrtArg *const *args,
                      int64_t steps) {
   NnrtSequence *s = &series->sequence;
@@ -269,7 +287,8 @@ bool nnrt_series_open(NnrtOpening *opening, NnrtDataset *set, const NnrtArg *con
   Reading r = {.set = set};
   bool ok = begin(&r, series, path, opening->error) && choose(opening, &r, args[COLUMNS], &series->x) &&
             choose(opening, &r, args[TARGET] ? args[TARGET] : args[COLUMNS], &series->y) &&
-            read_steps(&r, &series->x, &series->y) && describe(opening, set, series, args, r.steps);
+            read_steps(&r, &series->x, &series->y) && describe(opening, set, series, args, r.steps) &&
+            (keep_targets(set, series, &r) || nnrt_fail_memory(opening));
   if (!ok)
     nnrt_fail_from(opening, args[PATH]);
   end(&r);

@@ -33,6 +33,17 @@ Test(examples, linear_regression_finds_the_line) {
   shell_close(shell);
 }
 
+Test(examples, an_autoregression_finds_the_coefficients_of_its_series) {
+  Shell *shell = shell_open();
+  cr_assert(shell_run(shell, "$NNC test autoregression.nn") == 0, "%s", shell->output);
+  must_run(shell, "autoregression.nn");
+  cr_expect_float_eq(shell_number(shell, " c"), 0.5, 0.01, "%s", shell->output);
+  cr_expect_float_eq(shell_number(shell, " phi1"), 0.6, 0.01, "%s", shell->output);
+  cr_expect_float_eq(shell_number(shell, " phi2"), -0.3, 0.01, "%s", shell->output);
+  cr_expect_float_eq(shell_number(shell, " loss"), 0.25, 0.01, "%s", shell->output); // the noise's variance is left
+  shell_close(shell);
+}
+
 Test(examples, logistic_regression_tells_benign_from_malignant) {
   Shell *shell = shell_open();
   must_run(shell, "logistic_regression.nn");
@@ -252,6 +263,13 @@ Test(examples, an_lstm_foretells_passengers_better_than_a_line, .timeout = 120) 
   double recurrent = shell_number(shell, "mae");
   shell_run(shell, "$NNC run airline_lstm.nn linear");
   cr_assert(recurrent < 0.18 && recurrent < shell_number(shell, "mae"), "%g\n%s", recurrent, shell->output);
+  shell_run(shell, "$NNC predict airline_lstm.nn airline.csv --plot lstm.svg && "
+                   "$NNC predict airline_lstm.nn airline.csv linear --plot linear.svg && cat *.svg");
+  cr_assert_eq(shell->status, 0, "%s", shell->output);
+  static const char *const drawn[] = {">forecaster on airline.csv<", ">autoregression on airline.csv<", ">test<",
+                                      ">1952<"};
+  for (size_t i = 0; i < sizeof drawn / sizeof *drawn; i++)
+    cr_expect(shell_printed(shell, drawn[i]), "%s: %s", drawn[i], shell->output);
   shell_close(shell);
 }
 

@@ -1,6 +1,7 @@
 // What the fuzz targets of the data readers share: the input as files, and a set used as a run uses one.
 #pragma once
 #include <assert.h>
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -64,6 +65,21 @@ static inline void fuzz_use(const NnrtDataset *set) {
   free(y);
 }
 
+// Reads the truth of `path`, as a plot does: every value of its table is a number or missing.
+static inline void fuzz_truth(const NnrtDataset *set, const char *path) {
+  NnrtError error = {0};
+  NnrtTruth truth;
+  if (!nnrt_data_target_columns(set))
+    return;
+  bool told = nnrt_data_truth(set, path, &truth, &error);
+  assert(told || *error.text);
+  for (int64_t i = 0; told && truth.values && i < truth.rows * truth.columns; i++)
+    assert(!isinf(truth.values[i]) && truth.names[i % truth.columns]);
+  for (int64_t row = 0; told && truth.dates && row < truth.rows; row++)
+    assert(strlen(truth.dates[row]) < sizeof *truth.dates);
+  nnrt_truth_free(&truth);
+}
+
 // Opens at both depths, uses the set, and reads `path` again as rows to predict on.
 static inline void fuzz_open(const NnrtData *data, const char *path) {
   NnrtError error = {0};
@@ -77,6 +93,7 @@ static inline void fuzz_open(const NnrtData *data, const char *path) {
     if (like)
       fuzz_use(like);
     nnrt_data_close(like);
+    fuzz_truth(set, path);
   }
   nnrt_data_close(set);
   nnrt_data_close(shapes);

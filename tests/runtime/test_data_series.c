@@ -246,3 +246,33 @@ Test(series, window_too_large) {
   NnrtArg window = NAMED("window", INT(1 << 24));
   FAILS("the training part has 9 steps", CALL("series", STR(counting(9)), columns, window));
 }
+
+// What a plot asks: values as the file has them, where the parts begin.
+static void expect_truth(const NnrtDataset *set, const char *path, const int64_t begin[3]) {
+  NnrtTruth truth;
+  NnrtError error;
+  cr_assert_eq(nnrt_data_target_columns(set), 2);
+  cr_assert(nnrt_data_truth(set, path, &truth, &error), "%s", error.text);
+  cr_assert_eq(truth.rows, 40);
+  cr_assert_str_eq(truth.names[0], "b");
+  cr_assert_str_eq(truth.names[1], "a");
+  for (int64_t row = 0; row < truth.rows; row++) {
+    cr_assert_eq(truth.values[2 * row], 100 - row);
+    cr_assert_eq(truth.values[2 * row + 1], row);
+  }
+  cr_assert(!truth.dates && truth.window == 3 && truth.horizon == 2);
+  cr_assert_arr_eq(truth.begin, begin, 3 * sizeof *begin);
+  nnrt_truth_free(&truth);
+}
+
+Test(series, the_truth_is_in_the_units_of_the_file) {
+  const char *path = counting(40);
+  for (int history = 0; history < 2; history++) {
+    NnrtArg targets = NAMED("target", LIST(STR("b"), STR("a")));
+    NnrtDataset *set = OPEN(SERIES(path, 3, NAMED("horizon", INT(2)), NAMED("history", BOOL(history)), targets),
+                            BARE("standardize"), CALL("split", NAMED("val", INT(10)), NAMED("test", INT(6))));
+    expect_truth(set, path, (int64_t[]){0, 24, 34});
+    expect_truth(set, counting(40), (int64_t[]){-1, -1, -1});
+    nnrt_data_close(set);
+  }
+}
