@@ -24,7 +24,9 @@ if [ $# -eq 0 ] || [ ${#names[@]} -gt 0 ]; then
   echo "== networks"
   /usr/bin/python3 -c 'import torch' 2>/dev/null || echo "PyTorch is left out: python3-torch is not installed"
   /usr/bin/python3 -c 'import torchvision' 2>/dev/null || echo "W3 to W11 are without PyTorch: python3-torchvision is not installed"
-  # freed pages are kept, and the widest instructions used: PyTorch at its best
+  # PyTorch at its best: freed pages are kept, and the widest instructions used, which OpenBLAS does not find by itself on processors
+  # that are younger than it
+  grep -q avx512f /proc/cpuinfo && export OPENBLAS_CORETYPE=SkylakeX
   ATEN_CPU_CAPABILITY=avx512 MALLOC_TRIM_THRESHOLD_=1000000000 MALLOC_MMAP_THRESHOLD_=1000000000 MALLOC_TOP_PAD_=100000000 \
     "$build/tests/bench_nets" --csv "${CSV:-$build/nets.csv}" "${names[@]}"
 fi
