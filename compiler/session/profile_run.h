@@ -17,7 +17,7 @@ typedef struct ProfileTimes {
   int threads;
   int64_t batch, steps;    // steps: so many were timed
   double step, plain;      // seconds of a step, by the entry that looks at the clock and by the one that does not
-  double *calls, *seconds; // of each call of the entry, a step
+  double *calls, *seconds; // of each call of the entry, a step, the look at the clock taken off
 } ProfileTimes;
 
 // `profiled`: the entry that looks at the clock, `call_count` calls long. The data as the block has them, or samples made

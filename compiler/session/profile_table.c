@@ -66,7 +66,8 @@ static void add_sum(Text *out, const Profile *profile) {
   add_rate(out, sum.operations, sum.seconds);
   text_printf(out, " %10.3f %8s  sum of %d kernel%s\n", 1e-6 * sum.bytes, "", profile->row_count,
               profile->row_count == 1 ? "" : "s");
-  add_line(out, profile->step, profile->step - sum.seconds, "beside them: the team's beginning and end");
+  add_line(out, profile->step, profile->step - sum.seconds,
+           "beside them: looking at the clock, the team's beginning and end");
   add_line(out, profile->step, profile->step, "the step, with a barrier and a look at the clock after each kernel");
   text_printf(out, "%8s %11.2f %7s", "", 1e6 * profile->plain, "");
   add_rate(out, sum.operations, profile->plain);
