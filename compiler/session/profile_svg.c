@@ -18,6 +18,7 @@ typedef struct Chart {
   Text *out;
   const Profile *profile;
   Axis x, y;
+  double peak; // of the type that most is computed in
   int box_count;
   double boxes[2 * LABELS][4]; // of labels and the dots that have one: left, top, right, bottom
 } Chart;
@@ -49,16 +50,20 @@ static void widen(Axis *axis, double value) {
   axis->to = above > axis->to ? above : axis->to;
 }
 
-static double higher_peak(const Machine *machine) {
-  return machine->peak[0] > machine->peak[1] ? machine->peak[0] : machine->peak[1];
+static double roof_peak(const Profile *profile) {
+  double sums[2] = {0};
+  for (int i = 0; i < profile->row_count; i++)
+    for (int k = 0; k < 2; k++)
+      sums[k] += profile->rows[i].calls * profile->rows[i].work.operations[k];
+  return profile->machine.peak[sums[1] > sums[0]];
 }
 
 static void choose_axes(Chart *chart) {
   const Profile *profile = chart->profile;
   chart->x = (Axis){-1, 2};
   chart->y = (Axis){9, 9};
-  widen(&chart->x, 2 * profile->machine.peak[0] / profile->machine.bandwidth);
-  widen(&chart->y, 1.2 * higher_peak(&profile->machine));
+  widen(&chart->x, 2 * chart->peak / profile->machine.bandwidth);
+  widen(&chart->y, 1.2 * chart->peak);
   for (int i = 0; i < profile->row_count; i++) {
     if (!is_drawn(&profile->rows[i]))
       continue;
@@ -125,14 +130,13 @@ static void add_grid(Chart *chart) {
 static void add_roof(Chart *chart) {
   const Machine *machine = &chart->profile->machine;
   Arena *arena = chart->out->arena;
-  double ridge = machine->peak[0] / machine->bandwidth, left = pow(10, chart->x.from);
+  double ridge = chart->peak / machine->bandwidth, left = pow(10, chart->x.from);
   double lowest = pow(10, chart->y.from);
   left = left * machine->bandwidth < lowest ? lowest / machine->bandwidth : left;
-  double top = at_y(chart, machine->peak[0]);
+  double top = at_y(chart, chart->peak);
   add_line(chart->out, "roof", at_x(chart, left), at_y(chart, left * machine->bandwidth), at_x(chart, ridge), top);
   add_line(chart->out, "roof", at_x(chart, ridge), top, WIDTH - RIGHT, top);
-  add_text(chart->out, WIDTH - RIGHT, top - 8, "end",
-           arena_printf(arena, "peak %.1f GFLOP/s", 1e-9 * machine->peak[0]));
+  add_text(chart->out, WIDTH - RIGHT, top - 8, "end", arena_printf(arena, "peak %.1f GFLOP/s", 1e-9 * chart->peak));
   double dx = at_x(chart, ridge) - at_x(chart, left), dy = top - at_y(chart, left * machine->bandwidth);
   text_printf(chart->out, "<text transform=\"translate(%.1f %.1f) rotate(%.1f)\">memory %.2f GB/s</text>\n",
               at_x(chart, left) + dx / 12 - 4, at_y(chart, left * machine->bandwidth) + dy / 12 - 8,
@@ -236,7 +240,7 @@ static void add_head(Chart *chart) {
 }
 
 void profile_svg(Text *out, const Profile *profile) {
-  Chart chart = {.out = out, .profile = profile};
+  Chart chart = {.out = out, .profile = profile, .peak = roof_peak(profile)};
   choose_axes(&chart);
   add_head(&chart);
   add_grid(&chart);

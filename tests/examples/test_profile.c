@@ -173,6 +173,17 @@ Test(profile, dots_lie_where_they_should) {
   arena_free(arena);
 }
 
+// The peak of the type that most is computed in.
+Test(profile, drawing_on_f64) {
+  Arena *arena = arena_new();
+  Profile profile = made_up();
+  profile.rows = rows + 1;
+  profile.row_count = 1;
+  Xml xml;
+  cr_expect(strstr(drawn(arena, &profile, &xml), "peak 50.0 GFLOP/s"));
+  arena_free(arena);
+}
+
 // Names of files may hold anything.
 Test(profile, drawing_of_strange_names) {
   Arena *arena = arena_new();
