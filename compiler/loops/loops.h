@@ -195,11 +195,10 @@ typedef struct LPlace {
 
 typedef struct LCall {
   LKernel *kernel;
-  LLoop *loop;    // instead of a kernel: calls again and again
-  LPlace *places; // one for each of the kernel's buffers
-  bool barrier;   // all threads wait before this call
-  const struct Kernel
-      *origin; // whose work it does, of those that share the kernel; NULL: of a loop, or ahead of others
+  LLoop *loop;                 // instead of a kernel: calls again and again
+  LPlace *places;              // one for each of the kernel's buffers
+  bool barrier;                // all threads wait before this call
+  const struct Kernel *origin; // of the graph, whose work it does; NULL: of a loop, or ahead of others
 } LCall;
 
 typedef VEC(LCall) LCalls;
