@@ -91,9 +91,11 @@ static void compile_program(Compilation *result, const CompileOptions *options) 
     compile_graph(result, program->init, "init", ONCE, &target, options);
   for (int i = 0; i < program->trains.count && options->training; i++) {
     TrainBlock *train = program->trains.data[i];
-    if (options->block && strcmp(options->block, train->name) != 0)
+    if (options->block ? strcmp(options->block, train->name) != 0 : options->profile && i > 0)
       continue;
     compile_graph(result, train->train, manifest_entry_name(arena, train->name, "step"), TRAIN, &target, options);
+    if (options->profile)
+      continue;
     for (int k = 0; k < train->phases.count; k++)
       compile_graph(result, train->phases.data[k].train, manifest_phase_name(arena, train->name, k), TRAIN, &target,
                     options);

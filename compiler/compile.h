@@ -17,6 +17,7 @@ typedef struct CompileOptions {
   // What to compile; the rest is checked all the same.
   bool training, prediction, tests, no_init;
   bool generation;   // of text: a function for a token, or, where there is none, prediction
+  bool profile;      // of train blocks the step alone, and where no block is named the first's
   const char *block; // only this train block, or this model; NULL: all
   const char *model; // only this model, as if nothing trained it; but all if the file has none of the name
   bool models_only;  // stop after elaboration, with a predict block for each model

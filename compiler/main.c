@@ -21,6 +21,7 @@ typedef enum Command {
   COMMAND_BUILD,
   COMMAND_EMIT,
   COMMAND_PLAN,
+  COMMAND_PROFILE,
   COMMAND_MODELS,
   COMMAND_COUNT
 } Command;
@@ -36,6 +37,7 @@ static const struct {
                              [COMMAND_BUILD] = {"build", "FILE [NAME] -o EXE", 1, 2},
                              [COMMAND_EMIT] = {"emit", "STAGE FILE [NAME]", 2, 3},
                              [COMMAND_PLAN] = {"plan", "FILE [NAME]", 1, 2},
+                             [COMMAND_PROFILE] = {"profile", "FILE [NAME]", 1, 2},
                              [COMMAND_MODELS] = {"models", "FILE", 1, 1}};
 
 typedef struct CommandLine {
@@ -47,6 +49,7 @@ typedef struct CommandLine {
   CompileOptions compile;
   BuildOptions build;
   NnrtOptions run;
+  const char *svg;
 } CommandLine;
 
 enum Key {
@@ -66,7 +69,8 @@ enum Key {
   KEY_THREADS,
   KEY_CHECK_NAN,
   KEY_NO_SAVE,
-  KEY_PLOT
+  KEY_PLOT,
+  KEY_SVG
 };
 
 static const struct argp_option options[] = {
@@ -94,11 +98,12 @@ static const struct argp_option options[] = {
      "of `predict`: draw a series and its forecasts, or results against targets, in FILE, as SVG", 0},
     {"seed", KEY_SEED, "N", 0, "another seed", 0},
     {"epochs", KEY_EPOCHS, "N", 0, "another number of epochs", 0},
-    {"steps", KEY_STEPS, "N", 0, "stop after so many steps", 0},
+    {"steps", KEY_STEPS, "N", 0, "stop after so many steps; of `profile`: time so many", 0},
     {"batch", KEY_BATCH, "N", 0, "a smaller batch than the one compiled for", 0},
     {"threads", KEY_THREADS, "N", 0, "threads (default: one a core)", 0},
     {"check-nan", KEY_CHECK_NAN, 0, 0, "name the first tensor that is not finite", 0},
     {"quiet", 'q', 0, 0, "say nothing but errors", 0},
+    {"svg", KEY_SVG, "FILE", 0, "where `profile` draws the roofline", 0},
     {0}};
 
 enum { MOST_THREADS = 4096 };
@@ -145,10 +150,10 @@ static void parse_command(struct argp_state *state, CommandLine *line, const cha
   const char *near = diag_nearest(name, names, COMMAND_COUNT);
   if (near)
     argp_error(state, "there is no command `%s`; did you mean `%s`?", name, near);
-  argp_error(
-      state,
-      "there is no command `%s`; the commands are run, eval, predict, generate, test, build, emit, plan and models",
-      name);
+  argp_error(state,
+             "there is no command `%s`; the commands are run, eval, predict, generate, test, build, emit, plan, "
+             "profile and models",
+             name);
 }
 
 static void parse_argument(struct argp_state *state, CommandLine *line, const char *text) {
@@ -227,6 +232,9 @@ static error_t parse_option(int key, char *text, struct argp_state *state) {
   case KEY_THREADS:
     line->run.threads = (int)parse_number(state, "threads", text, 1, MOST_THREADS);
     break;
+  case KEY_SVG:
+    line->svg = text;
+    break;
   case KEY_CHECK_NAN:
     line->run.check_nan = line->compile.check = true;
     break;
@@ -238,7 +246,7 @@ static error_t parse_option(int key, char *text, struct argp_state *state) {
     break;
   case ARGP_KEY_END:
     if (line->argument_count < 0)
-      argp_error(state, "which command? run, eval, predict, generate, test, build, emit, plan or models");
+      argp_error(state, "which command? run, eval, predict, generate, test, build, emit, plan, profile or models");
     else if (line->argument_count < commands[line->command].least)
       argp_error(state, "nnc %s %s", commands[line->command].name, commands[line->command].arguments);
     break;
@@ -254,7 +262,7 @@ static const struct argp parser = {
     options,
     parse_option,
     "run FILE [BLOCK]\neval FILE [BLOCK]\npredict FILE INPUT [NAME]\ngenerate FILE [BLOCK]\ntest FILE\nbuild FILE "
-    "[NAME] -o EXE\nemit STAGE FILE [NAME]\nplan FILE [NAME]\nmodels FILE",
+    "[NAME] -o EXE\nemit STAGE FILE [NAME]\nplan FILE [NAME]\nprofile FILE [NAME]\nmodels FILE",
     "A compiler for neural networks.\v"
     "run      train at once\n"
     "eval     losses and metrics of the checkpoint on validation and test samples\n"
@@ -264,10 +272,12 @@ static const struct argp parser = {
     "build    make an executable that has train, eval, predict and generate\n"
     "emit     print a stage: ast, graph, kernels, loops, c, llvm or asm\n"
     "plan     the map of the arena, parameters and multiply-adds of a step\n"
+    "profile  time, operations, bytes and fraction of the roofline of each kernel of a step\n"
     "models   parameters, states and multiply-adds of each model\n"
-    "NAME is a train block or a model of the file; without it emit and plan show all that is compiled. "
-    "predict takes the model of a train block; it and build take a model by its own name as if nothing trained it: its "
-    "results are as they come",
+    "NAME is a train block or a model of the file; without it emit and plan show all that is compiled, and profile "
+    "takes "
+    "the first train block. predict takes the model of a train block; it and build take a model by its own name as if "
+    "nothing trained it: its results are as they come",
     children,
     0,
     0};
@@ -310,6 +320,8 @@ static int execute(CommandLine *line, const Compilation *compilation) {
   case COMMAND_PLAN:
     show_plan(line->arena, compilation);
     return 0;
+  case COMMAND_PROFILE:
+    return session_profile(line->arena, compilation, &line->run, line->svg);
   case COMMAND_MODELS:
     show_models(line->arena, compilation->program);
     return 0;
@@ -346,15 +358,21 @@ static void choose_entries(CommandLine *line) {
     compile->prediction = compile->no_init = true;
     compile->training = compile->training && shows;
   }
+  if (command == COMMAND_PROFILE) {
+    compile->profile = true;
+    compile->block = line->run.block = line->arguments[1];
+    compile->prediction = line->arguments[1] != NULL;
+  }
   if (command == COMMAND_PREDICT)
     line->run.input = line->arguments[1];
   if (command == COMMAND_GENERATE)
     line->run.block = line->arguments[1];
 }
 
-// What is named beside the file; for run and eval that is seen to when they start.
+// What is named beside the file; for run, eval and profile that is seen to when they start.
 static bool is_there(const CommandLine *line, const Compilation *compilation) {
-  bool names = line->compile.block && line->command != COMMAND_RUN && line->command != COMMAND_EVAL;
+  bool names = line->compile.block && line->command != COMMAND_RUN && line->command != COMMAND_EVAL &&
+               line->command != COMMAND_PROFILE;
   if (!names || line->compile.syntax_only || compilation->functions.count)
     return true;
   fprintf(stderr, "nnc: %s has no %smodel with inputs named `%s`\n", compilation->program->file,

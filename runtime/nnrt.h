@@ -33,6 +33,10 @@ void nnrt_barrier(void);
 // before a barrier lets a reader go on. `kernel` is an index in NnrtModule.kernels. Remembers the first value not finite.
 void nnrt_check(const NnrtFrame *frame, int kernel, const void *data, NnrtType type, int64_t count);
 
+// ---- profiles (`nnc profile`): each thread of the team says when call number `call` of its function is over for all, -1
+// before the first. The time since the last such word of thread 0 is the call's.
+void nnrt_profile(int thread, int call);
+
 // METRIC: what a metric counts along a part of the data.
 typedef enum NnrtTensorKind { NNRT_PARAM, NNRT_STATE, NNRT_OPTIMIZER, NNRT_METRIC } NnrtTensorKind;
 

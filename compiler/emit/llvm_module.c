@@ -149,7 +149,7 @@ typedef struct Entry {
   LlvmUnit *unit;
   LLVMBuilderRef builder;
   LLVMValueRef function, frame, thread, threads;
-  int depth;
+  int depth, calls;              // calls: made so far
   const LLoop *loops[MAX_LOOPS]; // around the call being made
   LLVMValueRef rounds[MAX_LOOPS];
 } Entry;
@@ -253,6 +253,20 @@ static void check_call(Entry *entry, const LCall *call) {
   }
 }
 
+static void await_all(Entry *entry, const LEntry *source) {
+  LLVMValueRef barrier = entry->unit->barrier;
+  if (source->parallel)
+    LLVMBuildCall2(entry->builder, LLVMGlobalGetValueType(barrier), barrier, NULL, 0, "");
+}
+
+// All threads are done with the call, -1: with what came before the first.
+static void profile_call(Entry *entry, const LEntry *source, int call) {
+  LlvmUnit *unit = entry->unit;
+  LLVMValueRef args[] = {entry->thread, LLVMConstInt(unit->i32, (unsigned long long)call, true)};
+  await_all(entry, source);
+  LLVMBuildCall2(entry->builder, LLVMGlobalGetValueType(unit->profile), unit->profile, args, 2, "");
+}
+
 static void call_list(Entry *entry, const LEntry *source, const LCalls *calls, LLVMValueRef *kernels);
 
 static void call_loop(Entry *entry, const LEntry *source, const LLoop *loop, LLVMValueRef *kernels) {
@@ -278,11 +292,10 @@ static void call_loop(Entry *entry, const LEntry *source, const LLoop *loop, LLV
 }
 
 static void call_list(Entry *entry, const LEntry *source, const LCalls *calls, LLVMValueRef *kernels) {
-  LLVMValueRef barrier = entry->unit->barrier;
   for (int i = 0; i < calls->count; i++) {
     const LCall *call = &calls->data[i];
-    if (call->barrier && source->parallel)
-      LLVMBuildCall2(entry->builder, LLVMGlobalGetValueType(barrier), barrier, NULL, 0, "");
+    if (call->barrier && !source->profile)
+      await_all(entry, source);
     if (call->loop) {
       call_loop(entry, source, call->loop, kernels);
       continue;
@@ -290,7 +303,15 @@ static void call_list(Entry *entry, const LEntry *source, const LCalls *calls, L
     call_kernel(entry, call, kernels[kernel_index(entry->unit->loops, call->kernel)]);
     if (source->check)
       check_call(entry, call);
+    if (source->profile)
+      profile_call(entry, source, entry->calls++);
   }
+}
+
+static void call_all(Entry *entry, const LEntry *source, LLVMValueRef *kernels) {
+  if (source->profile)
+    profile_call(entry, source, -1);
+  call_list(entry, source, &source->calls, kernels);
 }
 
 static LLVMTypeRef run_type(const LlvmUnit *unit) {
@@ -322,7 +343,7 @@ static void make_entry(LlvmUnit *unit, const LEntry *source, LLVMValueRef functi
   if (!source->parallel) {
     entry.thread = LLVMConstInt(unit->i32, 0, false);
     entry.threads = LLVMConstInt(unit->i32, 1, false);
-    call_list(&entry, source, &source->calls, kernels);
+    call_all(&entry, source, kernels);
     entry_end(&entry);
     return;
   }
@@ -331,7 +352,7 @@ static void make_entry(LlvmUnit *unit, const LEntry *source, LLVMValueRef functi
   Entry inside = entry_begin(unit, task);
   inside.thread = LLVMGetParam(task, 1);
   inside.threads = LLVMGetParam(task, 2);
-  call_list(&inside, source, &source->calls, kernels);
+  call_all(&inside, source, kernels);
   entry_end(&inside);
   LLVMValueRef threads = LLVMBuildLoad2(entry.builder, unit->i32, field(&entry, 5), "threads");
   LLVMValueRef args[] = {threads, task, entry.frame};
@@ -358,6 +379,9 @@ static void make_externals(LlvmUnit *unit) {
   LLVMTypeRef team[] = {unit->i32, unit->pointer, unit->pointer};
   LLVMTypeRef check[] = {unit->pointer, unit->i32, unit->pointer, unit->i32, unit->i64};
   unit->check = add_function(unit, "nnrt_check", LLVMFunctionType(unit->nothing, check, 5, false), LLVMExternalLinkage);
+  LLVMTypeRef profile[] = {unit->i32, unit->i32};
+  unit->profile =
+      add_function(unit, "nnrt_profile", LLVMFunctionType(unit->nothing, profile, 2, false), LLVMExternalLinkage);
   unit->barrier =
       add_function(unit, "nnrt_barrier", LLVMFunctionType(unit->nothing, NULL, 0, false), LLVMExternalLinkage);
   unit->team =

@@ -201,6 +201,7 @@ Graph *graph_extract(Graph *graph, Extract *what);
 
 // Multiply-adds of its products (matrix products and convolutions, depthwise ones too) for a batch of that size.
 int64_t graph_multiply_adds(const Graph *graph, int64_t batch);
+int64_t node_multiply_adds(const Node *node, int64_t batch); // of one; a scan's are those of all its steps
 
 // The shape both broadcast to, in *shape (element type of a). False if they do not.
 bool type_broadcast(const Type *a, const Type *b, Type *shape);

@@ -37,32 +37,28 @@ static int64_t of_sum(const Node *node, int64_t batch) {
   return windows ? type_count(&product->type, batch) : 0;
 }
 
+int64_t node_multiply_adds(const Node *node, int64_t batch) {
+  switch (node->op) {
+  case OP_scan:
+    return node->attr.scan->length * graph_multiply_adds(node->attr.scan->body, batch);
+  case OP_matmul:
+    return type_count(&node->type, batch) * matmul_depth(node, batch);
+  case OP_conv:
+    return of_conv(node, batch);
+  case OP_conv_weight:
+    return of_conv_weight(node, batch);
+  case OP_attention:
+    return of_attention(node, batch);
+  case OP_reduce_sum:
+    return of_sum(node, batch);
+  default:
+    return 0;
+  }
+}
+
 int64_t graph_multiply_adds(const Graph *graph, int64_t batch) {
   int64_t sum = 0;
-  for (int i = 0; i < graph->nodes.count; i++) {
-    const Node *node = graph->nodes.data[i];
-    switch (node->op) {
-    case OP_scan:
-      sum += node->attr.scan->length * graph_multiply_adds(node->attr.scan->body, batch);
-      break;
-    case OP_matmul:
-      sum += type_count(&node->type, batch) * matmul_depth(node, batch);
-      break;
-    case OP_conv:
-      sum += of_conv(node, batch);
-      break;
-    case OP_conv_weight:
-      sum += of_conv_weight(node, batch);
-      break;
-    case OP_attention:
-      sum += of_attention(node, batch);
-      break;
-    case OP_reduce_sum:
-      sum += of_sum(node, batch);
-      break;
-    default:
-      break;
-    }
-  }
+  for (int i = 0; i < graph->nodes.count; i++)
+    sum += node_multiply_adds(graph->nodes.data[i], batch);
   return sum;
 }

@@ -195,9 +195,10 @@ typedef struct LPlace {
 
 typedef struct LCall {
   LKernel *kernel;
-  LLoop *loop;    // instead of a kernel: calls again and again
-  LPlace *places; // one for each of the kernel's buffers
-  bool barrier;   // all threads wait before this call
+  LLoop *loop;                 // instead of a kernel: calls again and again
+  LPlace *places;              // one for each of the kernel's buffers
+  bool barrier;                // all threads wait before this call
+  const struct Kernel *origin; // of the graph, whose work it does; NULL: of a loop, or ahead of others
 } LCall;
 
 typedef VEC(LCall) LCalls;
@@ -217,6 +218,7 @@ struct LEntry {
   int64_t arena_bytes, prepared_bytes; // what calls use, and above it what `prepare` leaves
   bool parallel; // false: too little work for a team; runs on the calling thread alone, barriers mean nothing
   bool check;    // nnrt_check of every real buffer a call has written; only where parallel is false
+  bool profile;  // nnrt_profile after each call of a kernel, in the order of loops_visit; by the LLVM backend alone
   LCalls calls;
 };
 

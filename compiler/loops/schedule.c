@@ -191,10 +191,11 @@ typedef struct Calls {
   int64_t work; // that can be shared
 } Calls;
 
-static void add_call(Schedule *schedule, int before, Calls *calls, LKernel *kernel, LPlace *places) {
+static void add_call(Schedule *schedule, int before, Calls *calls, const Kernel *origin, LKernel *kernel,
+                     LPlace *places) {
   kernel = add_kernel(schedule, before, kernel);
   calls->work += kernel_on_one_thread(kernel) ? 0 : kernel->work;
-  vec_push(schedule->module->arena, &calls->list, ((LCall){.kernel = kernel, .places = places}));
+  vec_push(schedule->module->arena, &calls->list, ((LCall){.kernel = kernel, .places = places, .origin = origin}));
 }
 
 // ---- the entry
@@ -331,7 +332,7 @@ static void lower_kernels(Schedule *schedule, int before, Calls *calls, Calls *a
   const KernelGraph *graph = schedule->graph;
   for (int i = 0; i < graph->prepared.count; i++) {
     Lower lower = lower_kernel(schedule, graph->prepared.data[i], false);
-    add_call(schedule, before, ahead, lower.out, lower.places.data);
+    add_call(schedule, before, ahead, graph->prepared.data[i], lower.out, lower.places.data);
   }
   const int64_t *scratch = scratch_places(schedule->module->arena, graph);
   for (int i = 0; i < graph->kernels.count; i++) {
@@ -343,8 +344,8 @@ static void lower_kernels(Schedule *schedule, int before, Calls *calls, Calls *a
     }
     Lower lower = lower_kernel(schedule, kernel, true);
     for (int k = 0; k < lower.ahead.count; k++)
-      add_call(schedule, before, ahead, lower.ahead.data[k].kernel, lower.ahead.data[k].places);
-    add_call(schedule, before, calls, lower.out, lower.places.data);
+      add_call(schedule, before, ahead, NULL, lower.ahead.data[k].kernel, lower.ahead.data[k].places);
+    add_call(schedule, before, calls, kernel, lower.out, lower.places.data);
   }
 }
 

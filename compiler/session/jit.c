@@ -84,11 +84,20 @@ typedef struct Symbol {
   { #function, (uint64_t)(uintptr_t)(function) }
 
 static LLVMErrorRef define_symbols(Jit *jit) {
-  const Symbol symbols[] = {
-      SYMBOL(nnrt_parallel), SYMBOL(nnrt_barrier), SYMBOL(nnrt_check), {"nnrt_constants", (uintptr_t)jit->constants},
-      SYMBOL(memcpy),        SYMBOL(memset),       SYMBOL(memmove),    SYMBOL(fma),
-      SYMBOL(fmaf),          SYMBOL(floor),        SYMBOL(floorf),     SYMBOL(sqrt),
-      SYMBOL(sqrtf)};
+  const Symbol symbols[] = {SYMBOL(nnrt_parallel),
+                            SYMBOL(nnrt_barrier),
+                            SYMBOL(nnrt_check),
+                            SYMBOL(nnrt_profile),
+                            {"nnrt_constants", (uintptr_t)jit->constants},
+                            SYMBOL(memcpy),
+                            SYMBOL(memset),
+                            SYMBOL(memmove),
+                            SYMBOL(fma),
+                            SYMBOL(fmaf),
+                            SYMBOL(floor),
+                            SYMBOL(floorf),
+                            SYMBOL(sqrt),
+                            SYMBOL(sqrtf)};
   enum { COUNT = sizeof symbols / sizeof *symbols };
   LLVMOrcCSymbolMapPair pairs[COUNT];
   for (size_t i = 0; i < COUNT; i++) {
