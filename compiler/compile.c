@@ -138,7 +138,7 @@ Compilation *compile_source(Arena *arena, Diag *diag, const Source *source, cons
   result->program = elaborate(arena, diag, prelude, result->file, &elaborate_options);
   if (!result->program || diag_errors(diag))
     return NULL;
-  if (options->models_only)
+  if (options->check_only || options->models_only)
     return result;
   compile_program(result, options);
   return result;

@@ -20,7 +20,8 @@ typedef struct CompileOptions {
   bool profile;      // of train blocks the step alone, and where no block is named the first's
   const char *block; // only this train block, or this model; NULL: all
   const char *model; // only this model, as if nothing trained it; but all if the file has none of the name
-  bool models_only;  // stop after elaboration, with a predict block for each model
+  bool check_only;   // stop after elaboration
+  bool models_only;  // the same, with a predict block for each model, whatever the data
   bool syntax_only;  // stop after parsing
 } CompileOptions;
 

@@ -17,6 +17,7 @@ typedef enum Command {
   COMMAND_EVAL,
   COMMAND_PREDICT,
   COMMAND_GENERATE,
+  COMMAND_CHECK,
   COMMAND_TEST,
   COMMAND_BUILD,
   COMMAND_EMIT,
@@ -33,6 +34,7 @@ static const struct {
                              [COMMAND_EVAL] = {"eval", "FILE [BLOCK]", 1, 2},
                              [COMMAND_PREDICT] = {"predict", "FILE INPUT [NAME]", 2, 3},
                              [COMMAND_GENERATE] = {"generate", "FILE [BLOCK]", 1, 2},
+                             [COMMAND_CHECK] = {"check", "FILE", 1, 1},
                              [COMMAND_TEST] = {"test", "FILE", 1, 1},
                              [COMMAND_BUILD] = {"build", "FILE [NAME] -o EXE", 1, 2},
                              [COMMAND_EMIT] = {"emit", "STAGE FILE [NAME]", 2, 3},
@@ -261,13 +263,15 @@ static const struct argp_child children[] = {{&nnrt_sampling_argp, 0, "Generatin
 static const struct argp parser = {
     options,
     parse_option,
-    "run FILE [BLOCK]\neval FILE [BLOCK]\npredict FILE INPUT [NAME]\ngenerate FILE [BLOCK]\ntest FILE\nbuild FILE "
-    "[NAME] -o EXE\nemit STAGE FILE [NAME]\nplan FILE [NAME]\nprofile FILE [NAME]\nmodels FILE",
+    "run FILE [BLOCK]\neval FILE [BLOCK]\npredict FILE INPUT [NAME]\ngenerate FILE [BLOCK]\ncheck FILE\ntest "
+    "FILE\nbuild "
+    "FILE [NAME] -o EXE\nemit STAGE FILE [NAME]\nplan FILE [NAME]\nprofile FILE [NAME]\nmodels FILE",
     "A compiler for neural networks.\v"
     "run      train at once\n"
     "eval     losses and metrics of the checkpoint on validation and test samples\n"
     "predict  results of the checkpoint for the samples of a file\n"
     "generate text from the checkpoint of a model trained on text\n"
+    "check    find what is wrong with the file, and compile nothing\n"
     "test     run the `test` blocks on both backends\n"
     "build    make an executable that has train, eval, predict and generate\n"
     "emit     print a stage: ast, graph, kernels, loops, c, llvm or asm\n"
@@ -322,6 +326,8 @@ static int execute(CommandLine *line, const Compilation *compilation) {
     return 0;
   case COMMAND_PROFILE:
     return session_profile(line->arena, compilation, &line->run, line->svg);
+  case COMMAND_CHECK: // what is wrong has been said
+    return 0;
   case COMMAND_MODELS:
     show_models(line->arena, compilation->program);
     return 0;
@@ -341,7 +347,8 @@ static void choose_entries(CommandLine *line) {
   compile->training = command != COMMAND_PREDICT && !generates && command != COMMAND_TEST && !line->build.embed;
   compile->prediction = command == COMMAND_PREDICT || exports;
   compile->generation = generates || (exports && !line->build.embed);
-  compile->tests = command == COMMAND_TEST;
+  compile->check_only = command == COMMAND_CHECK;
+  compile->tests = command == COMMAND_TEST || command == COMMAND_CHECK;
   compile->no_init = compile->tests; // a test computes initial values itself
   compile->models_only = command == COMMAND_MODELS;
   compile->single = line->build.embed != NULL;

@@ -1,5 +1,4 @@
-// Arena memory: blocks taken from calloc, cut into aligned pieces in order, and freed together. Each block is twice as large as
-// the one before; the large ones ask for large pages, since touching small ones is a third of the time of a large program.
+// Arena memory: blocks taken from calloc, cut into aligned pieces in order, and freed together.
 // Takes sizes in bytes; gives zeroed memory that stays where it is until arena_free. A request larger than a
 // block gets a block of its own, so the open block goes on serving small ones.
 #include "base/arena.h"
@@ -9,9 +8,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
 
-enum { LEAST_BLOCK = 256 << 10, LARGEST_BLOCK = 32 << 20, LARGE_PAGE = 2 << 20, PAGE = 4096 };
+enum { BLOCK_BYTES = 256 * 1024 };
 
 typedef struct ArenaBlock {
   struct ArenaBlock *next;
@@ -21,7 +19,6 @@ typedef struct ArenaBlock {
 
 struct Arena {
   ArenaBlock *open; // the block that serves small requests; full and large ones follow it
-  size_t next;      // bytes of the block after it
 };
 
 static void *must_calloc(size_t bytes) {
@@ -39,20 +36,13 @@ static ArenaBlock *block_new(size_t room) {
     exit(1);
   }
   ArenaBlock *block = must_calloc(sizeof *block + room);
-#ifdef MADV_HUGEPAGE
-  if (room >= LARGE_PAGE) {
-    uintptr_t from = ((uintptr_t)block + PAGE - 1) / PAGE * PAGE;
-    madvise((void *)from, (uintptr_t)block + room - from, MADV_HUGEPAGE);
-  }
-#endif
   block->room = room;
   return block;
 }
 
 Arena *arena_new(void) {
   Arena *arena = must_calloc(sizeof *arena);
-  arena->open = block_new(LEAST_BLOCK);
-  arena->next = 2 * LEAST_BLOCK;
+  arena->open = block_new(BLOCK_BYTES);
   return arena;
 }
 
@@ -78,15 +68,14 @@ void *arena_alloc(Arena *arena, size_t bytes) {
     open->used += size;
     return piece;
   }
-  if (size > LEAST_BLOCK / 4) {
+  if (size > BLOCK_BYTES / 4) {
     ArenaBlock *own = block_new(size);
     own->used = size;
     own->next = open->next;
     open->next = own;
     return own->bytes;
   }
-  ArenaBlock *fresh = block_new(arena->next);
-  arena->next = arena->next < LARGEST_BLOCK ? 2 * arena->next : LARGEST_BLOCK;
+  ArenaBlock *fresh = block_new(BLOCK_BYTES);
   fresh->used = size;
   fresh->next = open;
   arena->open = fresh;
