@@ -323,7 +323,7 @@ Test(command_line, a_file_is_checked) {
   must_say("$NNC check digits.nn && echo fine $(ls | grep -c safetensors)", 0, "fine 0");
   must_say("sed 's/dense(128)/dens(128)/' digits.nn > a.nn; $NNC check a.nn", 1, "hint: did you mean `dense`?");
   must_say("sed 's/digits.csv/none.csv/' digits.nn > a.nn; $NNC check a.nn", 1, "cannot open");
-  must_say("printf 'test \"t\" { expect [1, 2] + [1, 2, 3] == 0 }\\n' > a.nn; $NNC check a.nn", 1, "a.nn:1:19: error:");
+  must_say("printf 'test \"t\" { expect zeros([2]) + zeros([3]) == 0 }\\n' > a.nn; $NNC check a.nn", 1, "a.nn:1:19: error:");
   must_say("$NNC check", 64, "nnc check FILE");
 }
 
