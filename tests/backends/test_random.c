@@ -26,20 +26,20 @@ static void check(int64_t first, int count, int size, bool wide, int from_way, i
 }
 
 Test(random, small, .timeout = 600) {
-  check(1, 40, 14, false, 1, 4);
+  check(1, 24, 14, false, 1, 4);
 }
 Test(random, small_too, .timeout = 600) {
-  check(1001, 40, 14, false, 5, 4);
+  check(1001, 24, 14, false, 5, 4);
 }
 Test(random, middle, .timeout = 600) {
-  check(5000, 20, 30, false, 9, EVERY_WAY - 9);
+  check(5000, 12, 30, false, 9, EVERY_WAY - 9);
 }
 Test(random, middle_too, .timeout = 600) {
-  check(6000, 20, 30, false, 3, 3);
+  check(6000, 12, 30, false, 3, 3);
 }
 Test(random, large, .timeout = 600) {
-  check(9000, 10, 60, false, 5, 3);
+  check(9000, 8, 60, false, 5, 3);
 }
 Test(random, wide, .timeout = 600) {
-  check(14000, 20, 20, true, EVERY_WAY - WAYS_FOR_OTHERS, WAYS_FOR_OTHERS);
+  check(14000, 14, 20, true, EVERY_WAY - WAYS_FOR_OTHERS, WAYS_FOR_OTHERS);
 }
