@@ -1,6 +1,7 @@
 // One training run, many ways to run it: the checkpoints must hold the same bytes.
 #include <criterion/criterion.h>
 #include <criterion/new/assert.h>
+#include <stdlib.h>
 
 #include "shell.h"
 
@@ -140,6 +141,39 @@ Test(same_bits, of_recurrences, .timeout = 300) {
   for (int i = 0; i < 4; i++) {
     cr_assert(shell_run(shell, "rm -f other.*; %s", ways[i]) == 0, "%s", shell->output);
     cr_assert(shell_same_files(shell, "whole.last.safetensors", "other.last.safetensors"), "%s: other bits", ways[i]);
+  }
+  shell_close(shell);
+}
+
+// Convolutions, normalisation, draws, an integer or two; the other files have recurrence and attention.
+static const char convolutions[] =
+    "model net(x: f32[8, 8, 2]) -> f32[3] {\n"
+    "  x |> conv2d(5, padding: 1) |> batch_norm |> relu |> max_pool |> conv2d(7, stride: 2) |> flatten |> "
+    "dropout(0.3)\n"
+    "    |> dense(3)\n"
+    "}\n"
+    "train { batch: 6;  steps: 10;  step () {\n"
+    "  minimize cross_entropy(net(uniform([6, 8, 8, 2])), [0, 1, 2, 0, 1, 2]) over net using adam(lr: 1e-2)\n"
+    "} }\n";
+
+// Generated C is of no machine: trained on an emulated ARM it gives the bits of this one.
+Test(same_bits, on_another_kind_of_processor, .timeout = 300) {
+  static const char *const files[] = {"net.nn", "digits.nn", "digits_lstm.nn", "transformer.nn"};
+  shell_skip_with_sanitizers();
+  if (system("command -v aarch64-linux-gnu-gcc >/dev/null && command -v qemu-aarch64 >/dev/null"))
+    cr_skip("skipped: gcc-aarch64-linux-gnu, libc6-dev-arm64-cross or qemu-user is not installed");
+  Shell *shell = shell_open();
+  shell_write(shell, "net.nn", convolutions);
+  for (int i = 0; i < 4; i++) {
+    static const char flags[] =
+        "-std=c11 -O2 -ffp-contract=off -fno-math-errno -fno-trapping-math -fwrapv -fopenmp -I" NNC_SOURCE_DIR
+        "/runtime -I. " NNC_SOURCE_DIR "/tests/examples/portable/ten_steps.c " NNC_SOURCE_DIR
+        "/runtime/threads.c -lm -o";
+    shell_run(shell,
+              "$NNC emit c %s > net.c && gcc %s here && aarch64-linux-gnu-gcc %s there && ./here > a && "
+              "qemu-aarch64 -L /usr/aarch64-linux-gnu ./there > b && cmp a b && test $(sort -u a | wc -l) -gt 100",
+              files[i], flags, flags);
+    cr_assert(shell->status == 0, "%s: %s", files[i], shell->output);
   }
   shell_close(shell);
 }
