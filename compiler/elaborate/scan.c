@@ -82,6 +82,7 @@ static bool read_option(Elab *e, Recurrence *r, const Arg *option) {
       elab_error(e, span, "lengths are whole numbers, not %s", type_text(e->arena, &r->lengths->type));
       return false;
     }
+    r->lengths = r->lengths ? tensor_cast(e, span, r->lengths, I64) : NULL;
     return r->lengths != NULL;
   }
   static const char *const known[] = {"reverse", "steps", "lengths"};
@@ -229,7 +230,7 @@ static bool read_next(Elab *e, Recurrence *r, Nodes *next) {
 // Behind a sample's end what is carried stays as it is, and what is yielded is zero.
 static Node *within(Elab *e, Recurrence *r, Node *value, Node *otherwise) {
   Span span = r->expr->span;
-  Node *mask = tensor_binary(e, span, OP_lt, tensor_cast(e, span, r->index, r->lengths->type.elem), r->lengths);
+  Node *mask = tensor_binary(e, span, OP_lt, r->index, r->lengths);
   if (!mask || !value)
     return NULL;
   Type shape = mask->type, leading = value->type;
@@ -342,10 +343,13 @@ Value *eval_scan(Elab *e, const Expr *expr, bool all) {
   if (!read_head(e, &r))
     return value_poison(e);
   Graph *graph = e->builder->graph;
+  Node *count = NULL;
   if (r.lengths) {
     Attr attr = {.axis_count = 1};
     Type type = {.elem = I64, .rank = 1, .dim = {r.length}};
     vec_push(e->arena, &r.sequences, tensor_op(e, expr->span, OP_iota, 0, NULL, &attr, &type));
+    tensor_stamp(e, expr->span);
+    count = tensor_here(e, r.lengths) ? graph_scan_count(graph, r.lengths, r.length) : NULL;
   }
   int first = graph->nodes.count;
   if (!run_scan_body(e, &r, &outputs))
@@ -359,7 +363,7 @@ Value *eval_scan(Elab *e, const Expr *expr, bool all) {
                   .output_count = outputs.count,
                   .outputs = outputs.data,
                   .output_names = output_names(e, &r, outputs.count)};
-  const Graph *body = graph_extract(graph, &what);
+  Graph *body = graph_extract(graph, &what);
   Nodes inputs = {0};
   for (int i = 0; i < r.inits.count; i++)
     vec_push(e->arena, &inputs, r.inits.data[i]);
@@ -369,11 +373,16 @@ Value *eval_scan(Elab *e, const Expr *expr, bool all) {
     vec_push(e->arena, &inputs, what.draws.data[i]);
   for (int i = 0; i < what.captured.count; i++)
     vec_push(e->arena, &inputs, what.captured.data[i]);
+  if (count) {
+    vec_push(e->arena, &inputs, count);
+    vec_push(e->arena, &body->inputs, ((GraphInput){"count", count->type}));
+  }
   GraphScan scan = {.body = body,
                     .carried = r.inits.count,
                     .sequences = r.sequences.count + what.draws.count,
                     .length = r.length,
-                    .reverse = r.reverse};
+                    .reverse = r.reverse,
+                    .counted = count != NULL};
   Attr attr = {.scan = arena_copy(e->arena, &scan, sizeof scan)};
   Node *node = tensor_op(e, expr->span, OP_scan, inputs.count, inputs.data, &attr, NULL);
   return node ? results(e, &r, node, outputs.count, all) : value_poison(e);
