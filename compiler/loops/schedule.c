@@ -325,11 +325,31 @@ static Lower lower_rest(Schedule *schedule, const Kernel *kernel, const Node *co
   return lower;
 }
 
+static bool goes_as_far(const Node *node, const Node *sequence, const Node *count) {
+  const GraphScan *scan = node->attr.scan;
+  bool same = scan->counted && node->inputs[node->input_count - 1] == count;
+  for (int i = 0; i < node->input_count && same; i++)
+    same = node->inputs[i] != sequence || scan_is_sequence(scan, i);
+  return same;
+}
+
+// What only scans that go just as far read, a gradient's for the most part, has no rest that is seen.
+static bool rest_is_seen(const KernelGraph *graph, const Node *yielded, const Node *count) {
+  bool seen = graph->buffers[yielded->id].place.space != SPACE_ARENA;
+  for (int i = 0; i < graph->nodes.count && !seen; i++) {
+    const Node *node = graph->nodes.data[i];
+    for (int k = 0; k < node->input_count && !seen; k++)
+      seen = node->inputs[k] == yielded && !(node->op == OP_scan && goes_as_far(node, yielded, count));
+  }
+  return seen;
+}
+
 static void add_rests(Schedule *schedule, int before, Calls *calls, const Kernel *kernel, const Node *count) {
   for (int i = 0; i < kernel->nodes.count; i++) {
     const Node *node = kernel->nodes.data[i];
     if (node->op != OP_scan_result || node->attr.index < kernel->root->attr.scan->carried ||
-        !schedule->graph->buffers[node->id].bytes || !type_count(&node->type, schedule->graph->graph->batch))
+        !schedule->graph->buffers[node->id].bytes || !type_count(&node->type, schedule->graph->graph->batch) ||
+        !rest_is_seen(schedule->graph, node, count))
       continue;
     Lower lower = lower_rest(schedule, kernel, count, node);
     add_call(schedule, before, calls, lower.out, lower.places.data);

@@ -125,17 +125,19 @@ static bool is_memory(const Node *node) {
   return node->op == OP_input || node->op == OP_slot || (node->op == OP_constant && node->attr.data);
 }
 
-static Node *own_memory(Graph *graph, Node *value, bool copied) {
+static Node *own_memory(Graph *graph, Node *value, bool overwritten) {
   bool leaf = value->input_count == 0 && !is_memory(value);
-  return copied || leaf ? graph_unary(graph, OP_stop_gradient, value) : value;
+  return overwritten || leaf ? graph_unary(graph, OP_stop_gradient, value) : value;
 }
 
 static Node *rewrite_scan(Rewrite *rewrite, const Node *node, const Prune *prune) {
   Shrunk shrunk = shrink(prune, rewrite_inputs(rewrite, node));
   rewrite_place(rewrite, node);
   int counted = scan_count_input(&shrunk.scan, shrunk.count);
-  for (int i = 0; i < shrunk.count; i++) // a count is no constant, whose place is known to kernels alone
-    shrunk.inputs[i] = own_memory(rewrite->to, shrunk.inputs[i], i < shrunk.scan.carried || i == counted);
+  for (int i = 0; i < shrunk.count; i++) {
+    bool constant = i == counted && shrunk.inputs[i]->input_count == 0; // whose place is known to kernels alone
+    shrunk.inputs[i] = own_memory(rewrite->to, shrunk.inputs[i], i < shrunk.scan.carried || constant);
+  }
   return graph_scan(rewrite->to, &shrunk.scan, shrunk.inputs, shrunk.count);
 }
 
