@@ -118,7 +118,7 @@ bool nnrt_part_new(NnrtPart *part, const NnrtDataset *data, NnrtPartKind kind, N
   part->order = malloc((size_t)part->count * sizeof *part->order + 1);
   if (!part->order)
     return nnrt_fail(error, "out of memory for the order of %lld samples", (long long)part->count);
-  nnrt_data_order(data, kind, 0, 0, part->order);
+  nnrt_data_order(data, kind, 0, 0, 1, part->order);
   return true;
 }
 

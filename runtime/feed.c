@@ -50,7 +50,7 @@ static void fill_slot(Worker *worker, Slot *slot, int64_t number) {
   int64_t epoch = number / crew->epoch_steps, step = number % crew->epoch_steps;
   worker->fill.epoch = epoch;
   if (worker->order_epoch != epoch) {
-    nnrt_data_order(crew->part->data, crew->part->kind, worker->fill.seed, epoch, worker->order);
+    nnrt_data_order(crew->part->data, crew->part->kind, worker->fill.seed, epoch, crew->batch, worker->order);
     worker->order_epoch = epoch;
   }
   slot->rows = rows_at(crew->part, crew->batch, step);
@@ -193,7 +193,7 @@ bool nnrt_feed_begin(NnrtFeed *feed, NnrtCall *call, NnrtPart *part, const NnrtF
   if (feed->crew)
     return true;
   if (feed->fill.training && feed->epoch_step)
-    nnrt_data_order(part->data, part->kind, feed->fill.seed, feed->epoch, part->order);
+    nnrt_data_order(part->data, part->kind, feed->fill.seed, feed->epoch, feed->batch, part->order);
   int64_t scratch = nnrt_data_scratch(part->data);
   feed->fill.scratch = scratch ? nnrt_allocate(scratch) : NULL;
   return !scratch || feed->fill.scratch || nnrt_fail(error, "out of memory for the samples of a batch");
@@ -215,7 +215,7 @@ bool nnrt_feed_next(NnrtFeed *feed, NnrtError *error) {
     NnrtCall *call = feed->call;
     int64_t step = feed->epoch_step, rows = rows_at(part, feed->batch, step);
     if (!step && feed->fill.training)
-      nnrt_data_order(part->data, part->kind, feed->fill.seed, feed->epoch, part->order);
+      nnrt_data_order(part->data, part->kind, feed->fill.seed, feed->epoch, feed->batch, part->order);
     feed->fill.epoch = feed->epoch;
     call->frame.clock[4] = rows;
     fine = nnrt_data_fill(part->data, &feed->fill, part->order + step * feed->batch, rows, call->x, call->y, error);

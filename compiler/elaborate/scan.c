@@ -20,6 +20,7 @@ typedef struct Recurrence {
   int64_t length; // 0: not known yet
   bool reverse;
   Node *lengths; // of each sample, or NULL
+  Node *count;   // of the steps that the longest has
   Nodes inits, sequences, placeholders;
   Labels names;       // of the placeholders
   Node *item, *index; // placeholders of an element and of its number, or NULL
@@ -82,6 +83,7 @@ static bool read_option(Elab *e, Recurrence *r, const Arg *option) {
       elab_error(e, span, "lengths are whole numbers, not %s", type_text(e->arena, &r->lengths->type));
       return false;
     }
+    r->lengths = r->lengths ? tensor_cast(e, span, r->lengths, I64) : NULL;
     return r->lengths != NULL;
   }
   static const char *const known[] = {"reverse", "steps", "lengths"};
@@ -229,7 +231,7 @@ static bool read_next(Elab *e, Recurrence *r, Nodes *next) {
 // Behind a sample's end what is carried stays as it is, and what is yielded is zero.
 static Node *within(Elab *e, Recurrence *r, Node *value, Node *otherwise) {
   Span span = r->expr->span;
-  Node *mask = tensor_binary(e, span, OP_lt, tensor_cast(e, span, r->index, r->lengths->type.elem), r->lengths);
+  Node *mask = tensor_binary(e, span, OP_lt, r->index, r->lengths);
   if (!mask || !value)
     return NULL;
   Type shape = mask->type, leading = value->type;
@@ -336,17 +338,49 @@ static const char *const *output_names(Elab *e, const Recurrence *r, int count) 
   return names;
 }
 
+// Which step it is, for the masks, and how many the longest sample has.
+static void count_steps(Elab *e, Recurrence *r) {
+  Span span = r->expr->span;
+  Attr attr = {.axis_count = 1};
+  Type type = {.elem = I64, .rank = 1, .dim = {r->length}};
+  vec_push(e->arena, &r->sequences, tensor_op(e, span, OP_iota, 0, NULL, &attr, &type));
+  tensor_stamp(e, span);
+  if (tensor_here(e, r->lengths))
+    r->count = graph_scan_count(e->builder->graph, r->lengths, r->length);
+}
+
+static void add_inputs(Elab *e, Nodes *inputs, int count, Node *const *nodes) {
+  for (int i = 0; i < count; i++)
+    vec_push(e->arena, inputs, nodes[i]);
+}
+
+static Node *make_scan(Elab *e, const Recurrence *r, const Extract *what, Graph *body) {
+  Nodes inputs = {0};
+  add_inputs(e, &inputs, r->inits.count, r->inits.data);
+  add_inputs(e, &inputs, r->sequences.count, r->sequences.data);
+  add_inputs(e, &inputs, what->draws.count, what->draws.data);
+  add_inputs(e, &inputs, what->captured.count, what->captured.data);
+  add_inputs(e, &inputs, r->count != NULL, &r->count);
+  if (r->count)
+    vec_push(e->arena, &body->inputs, ((GraphInput){"count", r->count->type}));
+  GraphScan scan = {.body = body,
+                    .carried = r->inits.count,
+                    .sequences = r->sequences.count + what->draws.count,
+                    .length = r->length,
+                    .reverse = r->reverse,
+                    .counted = r->count != NULL};
+  Attr attr = {.scan = arena_copy(e->arena, &scan, sizeof scan)};
+  return tensor_op(e, r->expr->span, OP_scan, inputs.count, inputs.data, &attr, NULL);
+}
+
 Value *eval_scan(Elab *e, const Expr *expr, bool all) {
   Recurrence r = {.expr = expr, .scan = expr->scan};
   Nodes outputs = {0};
   if (!read_head(e, &r))
     return value_poison(e);
+  if (r.lengths)
+    count_steps(e, &r);
   Graph *graph = e->builder->graph;
-  if (r.lengths) {
-    Attr attr = {.axis_count = 1};
-    Type type = {.elem = I64, .rank = 1, .dim = {r.length}};
-    vec_push(e->arena, &r.sequences, tensor_op(e, expr->span, OP_iota, 0, NULL, &attr, &type));
-  }
   int first = graph->nodes.count;
   if (!run_scan_body(e, &r, &outputs))
     return value_poison(e);
@@ -359,22 +393,7 @@ Value *eval_scan(Elab *e, const Expr *expr, bool all) {
                   .output_count = outputs.count,
                   .outputs = outputs.data,
                   .output_names = output_names(e, &r, outputs.count)};
-  const Graph *body = graph_extract(graph, &what);
-  Nodes inputs = {0};
-  for (int i = 0; i < r.inits.count; i++)
-    vec_push(e->arena, &inputs, r.inits.data[i]);
-  for (int i = 0; i < r.sequences.count; i++)
-    vec_push(e->arena, &inputs, r.sequences.data[i]);
-  for (int i = 0; i < what.draws.count; i++)
-    vec_push(e->arena, &inputs, what.draws.data[i]);
-  for (int i = 0; i < what.captured.count; i++)
-    vec_push(e->arena, &inputs, what.captured.data[i]);
-  GraphScan scan = {.body = body,
-                    .carried = r.inits.count,
-                    .sequences = r.sequences.count + what.draws.count,
-                    .length = r.length,
-                    .reverse = r.reverse};
-  Attr attr = {.scan = arena_copy(e->arena, &scan, sizeof scan)};
-  Node *node = tensor_op(e, expr->span, OP_scan, inputs.count, inputs.data, &attr, NULL);
+  Graph *body = graph_extract(graph, &what);
+  Node *node = make_scan(e, &r, &what, body);
   return node ? results(e, &r, node, outputs.count, all) : value_poison(e);
 }

@@ -5,7 +5,8 @@
 #include "emit/c.h"
 #include "emit/embed.h"
 
-static const char frame_type[] = "typedef struct NnrtFrame {\n"
+static const char frame_type[] = "#define nnrt_barrier() ((void)0) // a call is one thread's\n\n"
+                                 "typedef struct NnrtFrame {\n"
                                  "  uint8_t *state, *arena;\n"
                                  "  const void *const *inputs;\n"
                                  "  void *const *outputs;\n"
@@ -153,7 +154,8 @@ void embed_source(Text *out, const Embed *embed) {
   memset(&loops.entries, 0, sizeof loops.entries);
   for (int i = 0; i < embed->function_count; i++)
     vec_push(out->arena, &loops.entries, (LEntry *)(uintptr_t)embed->functions[i].entry);
-  const char *contract = arena_printf(out->arena, "#include \"%s.h\"\n\n%s\n", embed->name, frame_type);
+  const char *contract =
+      arena_printf(out->arena, "#include <stdbool.h>\n\n#include \"%s.h\"\n\n%s\n", embed->name, frame_type);
   c_file(out, &loops, NULL, contract, true, NULL);
   print_weights(out, embed);
   for (int i = 0; i < embed->function_count; i++)

@@ -106,7 +106,7 @@ typedef struct Constant {
 typedef VEC(Constant) Constants;
 
 static void add_constant(CEmit *emit, Constants *constants, LPlace place, const LBuffer *buffer) {
-  int64_t bytes = lplace_extent(&place, buffer), length = bytes / ltype_bytes(buffer->type);
+  int64_t size = ltype_bytes(buffer->type), bytes = lplace_extent(&place, buffer->length * size), length = bytes / size;
   for (int i = 0; i < constants->count; i++) {
     Constant *constant = &constants->data[i];
     if (constant->offset == place.offset) {
@@ -180,6 +180,8 @@ static void print_strides(CEmit *emit, const LPlace *place) {
     const char *round = arena_printf(emit->arena, "step_%d", depth);
     if (stride->turns)
       round = arena_printf(emit->arena, stride->next ? "(%s + 1) %% 2" : "%s %% 2", round);
+    else if (stride->loop->reverse && stride->loop->count)
+      round = arena_printf(emit->arena, "(steps_%d - 1 - %s)", depth, round);
     else if (stride->loop->reverse)
       round = arena_printf(emit->arena, "(%" PRId64 " - %s)", stride->loop->length - 1, round);
     text_printf(emit->out, " + %s * %" PRId64, round, stride->bytes);
@@ -261,21 +263,34 @@ const char *c_entry_name(CEmit *emit, const LEntry *entry) {
   return arena_printf(emit->arena, "%s_run", c_name(emit, entry->name));
 }
 
+static void print_calls(CEmit *emit, const LEntry *entry, const LCalls *calls);
+
+static void print_loop(CEmit *emit, const LEntry *entry, const LLoop *loop) {
+  int depth = emit->loops.count;
+  c_line(emit, "for (int64_t step_%d = 0", depth);
+  if (loop->count) {
+    text_printf(emit->out, ", steps_%d = *", depth);
+    print_place(emit, *loop->count, &(LBuffer){.type = L_I64, .read = true});
+    text_printf(emit->out, "; step_%d < steps_%d; ", depth, depth);
+  } else {
+    text_printf(emit->out, "; step_%d < %" PRId64 "; ", depth, loop->length);
+  }
+  text_printf(emit->out, "step_%d++) {\n", depth);
+  vec_push(emit->arena, &emit->loops, loop);
+  emit->depth++;
+  print_calls(emit, entry, &loop->calls);
+  emit->depth--;
+  emit->loops.count--;
+  c_line(emit, "}\n");
+}
+
 static void print_calls(CEmit *emit, const LEntry *entry, const LCalls *calls) {
   for (int c = 0; c < calls->count; c++) {
     const LCall *call = &calls->data[c];
     if (entry->parallel && call->barrier)
       c_line(emit, "nnrt_barrier();\n");
     if (call->loop) {
-      int depth = emit->loops.count;
-      c_line(emit, "for (int64_t step_%d = 0; step_%d < %" PRId64 "; step_%d++) {\n", depth, depth, call->loop->length,
-             depth);
-      vec_push(emit->arena, &emit->loops, call->loop);
-      emit->depth++;
-      print_calls(emit, entry, &call->loop->calls);
-      emit->depth--;
-      emit->loops.count--;
-      c_line(emit, "}\n");
+      print_loop(emit, entry, call->loop);
       continue;
     }
     print_call(emit, call);

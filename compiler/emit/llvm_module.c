@@ -151,7 +151,7 @@ typedef struct Entry {
   LLVMValueRef function, frame, thread, threads;
   int depth, calls;              // calls: made so far
   const LLoop *loops[MAX_LOOPS]; // around the call being made
-  LLVMValueRef rounds[MAX_LOOPS];
+  LLVMValueRef rounds[MAX_LOOPS], lengths[MAX_LOOPS];
 } Entry;
 
 static LLVMValueRef field(Entry *entry, unsigned index) {
@@ -178,7 +178,7 @@ static LLVMValueRef round_of(Entry *entry, const LStride *stride) {
     round = LLVMBuildAdd(builder, round, one, "");
   if (stride->turns)
     return LLVMBuildAnd(builder, round, one, "");
-  return stride->loop->reverse ? LLVMBuildSub(builder, llvm_i64(entry->unit, stride->loop->length - 1), round, "")
+  return stride->loop->reverse ? LLVMBuildSub(builder, LLVMBuildSub(builder, entry->lengths[depth], one, ""), round, "")
                                : round;
 }
 
@@ -272,22 +272,27 @@ static void call_list(Entry *entry, const LEntry *source, const LCalls *calls, L
 static void call_loop(Entry *entry, const LEntry *source, const LLoop *loop, LLVMValueRef *kernels) {
   LlvmUnit *unit = entry->unit;
   LLVMBuilderRef builder = entry->builder;
+  LLVMValueRef length = loop->count ? LLVMBuildLoad2(builder, unit->i64, place(entry, loop->count), "steps")
+                                    : llvm_i64(unit, loop->length);
   LLVMBasicBlockRef before = LLVMGetInsertBlock(builder);
   LLVMBasicBlockRef head = LLVMAppendBasicBlockInContext(unit->context, entry->function, "step");
+  LLVMBasicBlockRef inside = LLVMAppendBasicBlockInContext(unit->context, entry->function, "");
+  LLVMBasicBlockRef after = LLVMAppendBasicBlockInContext(unit->context, entry->function, "");
   LLVMBuildBr(builder, head);
   LLVMPositionBuilderAtEnd(builder, head);
   LLVMValueRef round = LLVMBuildPhi(builder, unit->i64, "step"), zero = llvm_i64(unit, 0);
   LLVMAddIncoming(round, &zero, &before, 1);
+  LLVMBuildCondBr(builder, LLVMBuildICmp(builder, LLVMIntSLT, round, length, ""), inside, after);
+  LLVMPositionBuilderAtEnd(builder, inside);
   entry->loops[entry->depth] = loop;
+  entry->lengths[entry->depth] = length;
   entry->rounds[entry->depth++] = round;
   call_list(entry, source, &loop->calls, kernels);
   entry->depth--;
   LLVMValueRef next = LLVMBuildAdd(builder, round, llvm_i64(unit, 1), "");
   LLVMBasicBlockRef end = LLVMGetInsertBlock(builder);
   LLVMAddIncoming(round, &next, &end, 1);
-  LLVMBasicBlockRef after = LLVMAppendBasicBlockInContext(unit->context, entry->function, "");
-  LLVMValueRef more = LLVMBuildICmp(builder, LLVMIntSLT, next, llvm_i64(unit, loop->length), "");
-  LLVMBuildCondBr(builder, more, head, after);
+  LLVMBuildBr(builder, head);
   LLVMPositionBuilderAtEnd(builder, after);
 }
 

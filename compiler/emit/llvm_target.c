@@ -3,6 +3,7 @@
 #include <llvm-c/Error.h>
 #include <llvm-c/Target.h>
 #include <llvm-c/Transforms/PassBuilder.h>
+#include <pthread.h>
 #include <string.h>
 
 #include "emit/llvm.h"
@@ -47,9 +48,16 @@ static bool wide_vectors(const char *cpu, const char *features) {
   return false;
 }
 
-LLVMTargetMachineRef llvm_machine(Arena *arena, const char *cpu, const char **vector_width, char **error) {
+// LLVM keeps targets in a list without a lock: registered by two threads at once, one follows itself, and who looks for
+// another never ends.
+static void register_target(void) {
   LLVMInitializeNativeTarget();
   LLVMInitializeNativeAsmPrinter();
+}
+
+LLVMTargetMachineRef llvm_machine(Arena *arena, const char *cpu, const char **vector_width, char **error) {
+  static pthread_once_t registered = PTHREAD_ONCE_INIT;
+  pthread_once(&registered, register_target);
   bool native = !cpu || strcmp(cpu, "native") == 0;
   char *host = LLVMGetHostCPUName(), *host_features = LLVMGetHostCPUFeatures(), *triple = LLVMGetDefaultTargetTriple();
   const char *features = native ? host_features : "";

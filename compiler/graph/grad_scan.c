@@ -206,7 +206,7 @@ static Node *make_scan(Reverse *reverse) {
   Arena *arena = reverse->outer->arena;
   Inputs *const lists[] = {&reverse->carried, &reverse->sequences, &reverse->captured};
   int count = reverse->carried.inside.count + reverse->sequences.inside.count + reverse->captured.inside.count, at = 0;
-  Node **inputs = arena_array(arena, Node *, count + 1);
+  Node **inputs = arena_array(arena, Node *, count + 2);
   for (int i = 0; i < 3; i++)
     for (int k = 0; k < lists[i]->inside.count; k++) {
       Node *inside = lists[i]->inside.data[k];
@@ -214,12 +214,18 @@ static Node *make_scan(Reverse *reverse) {
       inside->attr.index = at++;
       vec_push(arena, &reverse->made->inputs, ((GraphInput){i == 0 ? "gradient" : "x", inside->type}));
     }
+  int counted = scan_count_input(reverse->shape, reverse->scan->input_count);
+  if (counted >= 0) {
+    inputs[at++] = reverse->scan->inputs[counted];
+    vec_push(arena, &reverse->made->inputs, reverse->body->inputs.data[counted]);
+  }
   GraphScan scan = {.body = reverse->made,
                     .carried = reverse->carried.inside.count,
                     .sequences = reverse->sequences.inside.count,
                     .length = reverse->shape->length,
-                    .reverse = !reverse->shape->reverse};
-  return graph_scan(reverse->outer, &scan, inputs, count);
+                    .reverse = !reverse->shape->reverse,
+                    .counted = reverse->shape->counted};
+  return graph_scan(reverse->outer, &scan, inputs, at);
 }
 
 void grad_through_scan(Graph *graph, Node *scan, Node *const *upstream, Node *const *before, Node **out) {

@@ -71,12 +71,19 @@ typedef struct Graph Graph;
 
 // A body that is run `length` times. Its inputs stand for the scan's: what is carried, an element of each sequence along
 // the first dimension, what is the same in every step. Its outputs are what is carried next, then what the step yields.
+// A counted scan's last input is how many elements are gone through, i64[], known only at run time: those from there on are
+// left out, what they would have yielded is 0. It is in 0 … length, and as even or odd as the length is: graph_scan_count.
 typedef struct GraphScan {
   const Graph *body;
   int carried, sequences;
   int64_t length;
   bool reverse; // from the last element to the first; yields stay where their elements are
+  bool counted;
 } GraphScan;
+
+static inline int scan_count_input(const GraphScan *scan, int inputs) { // -1: it is not counted
+  return scan->counted ? inputs - 1 : -1;
+}
 
 // What input number `input` of the scan, or of its body, is.
 static inline bool scan_is_sequence(const GraphScan *scan, int input) {
@@ -183,6 +190,9 @@ Node *graph_random(Graph *graph, Type type, int64_t stream);
 // The body's outputs may be more than what is carried: what the steps yield.
 Node *graph_scan(Graph *graph, const GraphScan *scan, Node *const *inputs, int count);
 Node *graph_scan_result(Graph *graph, Node *scan, int index);
+// The count of a scan that needs to go through the first `lengths` elements of each sample, i64 of any shape: the greatest,
+// and one more where that is what makes it as even or odd as the length.
+Node *graph_scan_count(Graph *graph, Node *lengths, int64_t length);
 Type scan_step_type(const Type *stacked);                 // of one element along the first dimension
 Type scan_stacked_type(const Type *step, int64_t length); // and back
 

@@ -164,8 +164,9 @@ static void print_attr(Text *out, const Graph *graph, const Node *node) {
     print_number(out, node->type.elem, attr);
     break;
   case OP_scan:
-    text_printf(out, ", carried: %d, sequences: %d, length: %lld%s", attr->scan->carried, attr->scan->sequences,
-                (long long)attr->scan->length, attr->scan->reverse ? ", reverse" : "");
+    text_printf(out, ", carried: %d, sequences: %d, length: %lld%s%s", attr->scan->carried, attr->scan->sequences,
+                (long long)attr->scan->length, attr->scan->counted ? ", counted" : "",
+                attr->scan->reverse ? ", reverse" : "");
     break;
   case OP_scan_result:
     text_printf(out, ", %d", attr->index);

@@ -37,6 +37,10 @@ const char *shape_scan(Arena *arena, int input_count, Node *const *inputs, const
       return arena_printf(arena, "%s is %s in the body", type_text(arena, &seen),
                           type_text(arena, &body->inputs.data[i].type));
   }
+  Type count = type_scalar(I64);
+  if (scan->counted &&
+      (input_count <= scan->carried + scan->sequences || !type_equal(&inputs[input_count - 1]->type, &count)))
+    return "a counted scan has no count";
   for (int i = 0; i < scan->carried; i++)
     if (!type_equal(&inputs[i]->type, &body->outputs.data[i].value->type))
       return arena_printf(arena, "what is carried is %s at first and %s after a step",
@@ -69,4 +73,17 @@ Node *graph_scan(Graph *graph, const GraphScan *scan, Node *const *inputs, int c
 
 Node *graph_scan_result(Graph *graph, Node *scan, int index) {
   return graph_node(graph, OP_scan_result, 1, &scan, &(Attr){.index = index}, NULL);
+}
+
+Node *graph_scan_count(Graph *graph, Node *lengths, int64_t length) {
+  Type scalar = type_scalar(I64);
+  int axes[MAX_RANK];
+  for (int i = 0; i < lengths->type.rank; i++)
+    axes[i] = i;
+  Node *count =
+      lengths->type.rank ? graph_reduce(graph, OP_reduce_max, lengths, lengths->type.rank, axes, false) : lengths;
+  Node *most = graph_constant(graph, scalar, (double)length), *two = graph_constant(graph, scalar, 2);
+  count = graph_binary(graph, OP_max, count, graph_constant(graph, scalar, 0));
+  Node *left = graph_binary(graph, OP_sub, most, graph_binary(graph, OP_min, count, most));
+  return graph_binary(graph, OP_sub, most, graph_binary(graph, OP_mul, graph_binary(graph, OP_div, left, two), two));
 }

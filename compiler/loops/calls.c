@@ -12,35 +12,49 @@ void loops_visit(const LCalls *calls, LVisit *visit, void *context) {
   }
 }
 
+void loops_visit_places(const LCalls *calls, LVisitPlace *visit, void *context) {
+  for (int i = 0; i < calls->count; i++) {
+    const LCall *call = &calls->data[i];
+    if (call->loop) {
+      if (call->loop->count)
+        visit(context, call->loop->count);
+      loops_visit_places(&call->loop->calls, visit, context);
+      continue;
+    }
+    for (int b = 0; b < call->kernel->buffers.count; b++)
+      visit(context, &call->places[b]);
+  }
+}
+
 typedef struct Use {
   const LKernel *kernel;
   LSpace space;
   bool found;
 } Use;
 
-static void find_use(void *context, const LCall *call) {
+static void find_call(void *context, const LCall *call) {
   Use *use = context;
-  if (use->kernel && call->kernel != use->kernel)
-    return;
-  use->found = use->found || use->kernel;
-  for (int b = 0; b < call->kernel->buffers.count; b++)
-    use->found = use->found || call->places[b].space == use->space;
+  use->found = use->found || call->kernel == use->kernel;
+}
+
+static void find_space(void *context, LPlace *place) {
+  Use *use = context;
+  use->found = use->found || place->space == use->space;
 }
 
 bool loops_use(const LEntry *entry, const LKernel *kernel) {
   Use use = {.kernel = kernel};
-  loops_visit(&entry->calls, find_use, &use);
+  loops_visit(&entry->calls, find_call, &use);
   return use.found;
 }
 
 bool loops_touch(const LEntry *entry, LSpace space) {
   Use use = {.space = space};
-  loops_visit(&entry->calls, find_use, &use);
+  loops_visit_places(&entry->calls, find_space, &use);
   return use.found;
 }
 
-int64_t lplace_extent(const LPlace *place, const LBuffer *buffer) {
-  int64_t bytes = buffer->length * ltype_bytes(buffer->type);
+int64_t lplace_extent(const LPlace *place, int64_t bytes) {
   for (int i = 0; i < MAX_LOOPS && place->strides[i].loop; i++) {
     const LStride *stride = &place->strides[i];
     bytes += stride->bytes * (stride->turns ? 1 : stride->loop->length - 1);
@@ -81,12 +95,16 @@ static bool needs_barrier(const Touches *before, const Touches *now) {
 }
 
 static void add_touches(Arena *arena, Touches *touches, const LCall *call) {
+  if (call->loop && call->loop->count) { // every thread reads it
+    Touch touch = {*call->loop->count, lplace_extent(call->loop->count, ltype_bytes(L_I64)), false, false};
+    vec_push(arena, touches, touch);
+  }
   for (int i = 0; call->loop && i < call->loop->calls.count; i++)
     add_touches(arena, touches, &call->loop->calls.data[i]);
   for (int i = 0; !call->loop && i < call->kernel->buffers.count; i++) {
     const LBuffer *buffer = call->kernel->buffers.data[i];
-    Touch touch = {call->places[i], lplace_extent(&call->places[i], buffer), buffer->written,
-                   kernel_on_one_thread(call->kernel)};
+    Touch touch = {call->places[i], lplace_extent(&call->places[i], buffer->length * ltype_bytes(buffer->type)),
+                   buffer->written, kernel_on_one_thread(call->kernel)};
     vec_push(arena, touches, touch);
   }
 }

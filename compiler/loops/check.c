@@ -347,7 +347,7 @@ static void check_function(Check *check, const LFunction *function) {
 }
 
 static void check_place(Check *check, const LBuffer *buffer, LPlace place) {
-  int64_t bytes = lplace_extent(&place, buffer), room = INT64_MAX;
+  int64_t bytes = lplace_extent(&place, buffer->length * ltype_bytes(buffer->type)), room = INT64_MAX;
   if (place.space == SPACE_ARENA)
     room = check->module->arena_bytes;
   else if (place.space == SPACE_STATE)
@@ -377,9 +377,24 @@ static void check_kernel_call(void *context, const LCall *call) {
     check_place(check, call->kernel->buffers.data[b], call->places[b]);
 }
 
+static void check_counts(Check *check, const LCalls *calls) {
+  const LBuffer count = {.name = "count", .type = L_I64, .length = 1, .read = true};
+  for (int i = 0; i < calls->count; i++) {
+    const LLoop *loop = calls->data[i].loop;
+    if (!loop)
+      continue;
+    if (loop->count)
+      check_place(check, &count, *loop->count);
+    if (loop->count && (loop->count->space == SPACE_CLOCK || loop->count->space == SPACE_CONSTANT))
+      fail(check, "a count that is none of a call's values", NULL);
+    check_counts(check, &loop->calls);
+  }
+}
+
 static void check_entry(Check *check, const LEntry *entry) {
   check->where = entry->name;
   loops_visit(&entry->calls, check_kernel_call, check);
+  check_counts(check, &entry->calls);
 }
 
 const char *loops_check(const LoopModule *module) {

@@ -179,7 +179,7 @@ enum { MAX_LOOPS = 4 };
 typedef struct LLoop LLoop;
 
 // How a place moves with the rounds of a loop around the call: by `bytes` for each, counted from 0; of a reversed loop from
-// length - 1 down. `turns`: between two places, first in even rounds; `next`: as it will be in the next round.
+// the last round's number down. `turns`: between two places, first in even rounds; `next`: as it will be in the next round.
 typedef struct LStride {
   const LLoop *loop;
   int64_t bytes;
@@ -205,7 +205,8 @@ typedef VEC(LCall) LCalls;
 
 // The steps of a scan. Barriers inside hold from round to round.
 struct LLoop {
-  int64_t length;
+  int64_t length; // rounds
+  LPlace *count;  // of an i64 from 0 to length: so many rounds, read once before the first; NULL: all
   bool reverse;
   LCalls calls;
 };
@@ -249,13 +250,15 @@ LExpr *lx_bitcast(Arena *arena, LExpr *a, LType type);
 LExpr *lx_call(Arena *arena, LFunction *function, int count, LExpr *const *args);
 LVar *lvar_new(Arena *arena, const char *name, LType type);
 
-// Calls `visit` for each call of a kernel, those in loops as well.
+// Calls `visit` for each call of a kernel, those in loops as well; or for each place, those of counts as well.
 typedef void LVisit(void *context, const LCall *call);
 void loops_visit(const LCalls *calls, LVisit *visit, void *context);
+typedef void LVisitPlace(void *context, LPlace *place);
+void loops_visit_places(const LCalls *calls, LVisitPlace *visit, void *context);
 bool loops_use(const LEntry *entry, const LKernel *kernel); // is it called?
 bool loops_touch(const LEntry *entry, LSpace space);        // does a buffer lie there?
-// Bytes from where a buffer begins to where it ends in the last round of the loops around it.
-int64_t lplace_extent(const LPlace *place, const LBuffer *buffer);
+// Bytes from where a buffer of so many begins to where it ends in the last round of the loops around it.
+int64_t lplace_extent(const LPlace *place, int64_t bytes);
 
 // Does the expression read the variable?
 bool lx_mentions(const LExpr *expr, const LVar *var);

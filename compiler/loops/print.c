@@ -252,8 +252,12 @@ static void print_calls(Text *out, const LCalls *calls, int depth) {
     if (call->barrier)
       text_printf(out, "%*sbarrier\n", 2 * depth, "");
     if (call->loop) {
-      text_printf(out, "%*sloop %" PRId64 "%s {\n", 2 * depth, "", call->loop->length,
-                  call->loop->reverse ? " reverse" : "");
+      text_printf(out, "%*sloop ", 2 * depth, "");
+      if (call->loop->count) {
+        print_place(out, *call->loop->count);
+        text_add(out, " of ");
+      }
+      text_printf(out, "%" PRId64 "%s {\n", call->loop->length, call->loop->reverse ? " reverse" : "");
       print_calls(out, &call->loop->calls, depth + 1);
       text_printf(out, "%*s}\n", 2 * depth, "");
       continue;

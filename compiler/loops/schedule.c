@@ -102,8 +102,7 @@ static int64_t lower_body(Lower *lower, int64_t scratch) {
   }
 }
 
-// `prepared`: what is made of steady values is, too.
-static Lower lower_kernel(Schedule *schedule, const Kernel *kernel, bool prepared) {
+static Lower lower_begin(Schedule *schedule, const Kernel *kernel) {
   Arena *arena = schedule->module->arena;
   LKernel *out = arena_new_of(arena, LKernel);
   out->name = kernel->name;
@@ -117,10 +116,16 @@ static Lower lower_kernel(Schedule *schedule, const Kernel *kernel, bool prepare
                  .target = schedule->target,
                  .readers = schedule->readers,
                  .out = out,
-                 .flat = -1,
-                 .prepared_bytes = prepared ? &schedule->prepared_bytes : NULL};
+                 .flat = -1};
   nest_name(&lower, "n");
   nest_begin_top(&lower);
+  return lower;
+}
+
+// `prepared`: what is made of steady values is, too.
+static Lower lower_kernel(Schedule *schedule, const Kernel *kernel, bool prepared) {
+  Lower lower = lower_begin(schedule, kernel);
+  lower.prepared_bytes = prepared ? &schedule->prepared_bytes : NULL;
   int64_t bytes = is_empty(schedule->graph, kernel) ? 0 : lower_body(&lower, schedule->scratch);
   if (lower.ahead.count)
     nest_drop_unused(&lower);
@@ -292,10 +297,64 @@ static LPlace place_in_scan(ScanPlaces *scan, LPlace place) {
   return from;
 }
 
-static void move_call(void *context, const LCall *call) {
-  ScanPlaces *scan = context;
-  for (int b = 0; b < call->kernel->buffers.count; b++)
-    call->places[b] = place_in_scan(scan, call->places[b]);
+static void move_place(void *context, LPlace *place) {
+  *place = place_in_scan(context, *place);
+}
+
+// The steps that are left out yield zeros.
+static Lower lower_rest(Schedule *schedule, const Kernel *kernel, const Node *count, const Node *yielded) {
+  Lower lower = lower_begin(schedule, kernel);
+  LKernel *out = lower.out;
+  Type step = scan_step_type(&yielded->type);
+  int64_t length = yielded->type.dim[0], width = type_count(&step, schedule->graph->graph->batch);
+  out->name = arena_printf(lower.arena, "%s_rest", kernel->name);
+  out->work = length * width;
+  LBuffer *from = nest_buffer(&lower, count, false), *to = nest_buffer(&lower, yielded, true);
+  to->sample = -1; // it is looked at where it is computed
+  LExpr *zero = nest_i64(&lower, 0);
+  LExpr *at =
+      nest_loop(&lower, out->work >= SHARED_WORK ? LS_PARALLEL : LS_FOR, "step", zero, nest_i64(&lower, length), 1);
+  nest_if(&lower, lx_binary(lower.arena, LX_GE, at, lx_load(lower.arena, from, zero)));
+  LExpr *element = nest_loop(&lower, LS_SIMD, "element", zero, nest_i64(&lower, width), 1);
+  LStmt *stmt = nest_stmt(&lower, LS_STORE);
+  stmt->buffer = to;
+  stmt->index[0] = nest_add(&lower, nest_mul(&lower, at, nest_i64(&lower, width)), element);
+  stmt->value = elem_is_real(step.elem) ? lx_real(lower.arena, to->type, 0) : lx_int(lower.arena, to->type, 0);
+  nest_push(&lower, stmt);
+  for (int i = 0; i < 3; i++)
+    nest_close(&lower);
+  return lower;
+}
+
+static bool goes_as_far(const Node *node, const Node *sequence, const Node *count) {
+  const GraphScan *scan = node->attr.scan;
+  bool same = scan->counted && node->inputs[node->input_count - 1] == count;
+  for (int i = 0; i < node->input_count && same; i++)
+    same = node->inputs[i] != sequence || scan_is_sequence(scan, i);
+  return same;
+}
+
+// What only scans that go just as far read, a gradient's for the most part, has no rest that is seen.
+static bool rest_is_seen(const KernelGraph *graph, const Node *yielded, const Node *count) {
+  bool seen = graph->buffers[yielded->id].place.space != SPACE_ARENA;
+  for (int i = 0; i < graph->nodes.count && !seen; i++) {
+    const Node *node = graph->nodes.data[i];
+    for (int k = 0; k < node->input_count && !seen; k++)
+      seen = node->inputs[k] == yielded && !(node->op == OP_scan && goes_as_far(node, yielded, count));
+  }
+  return seen;
+}
+
+static void add_rests(Schedule *schedule, int before, Calls *calls, const Kernel *kernel, const Node *count) {
+  for (int i = 0; i < kernel->nodes.count; i++) {
+    const Node *node = kernel->nodes.data[i];
+    if (node->op != OP_scan_result || node->attr.index < kernel->root->attr.scan->carried ||
+        !schedule->graph->buffers[node->id].bytes || !type_count(&node->type, schedule->graph->graph->batch) ||
+        !rest_is_seen(schedule->graph, node, count))
+      continue;
+    Lower lower = lower_rest(schedule, kernel, count, node);
+    add_call(schedule, before, calls, lower.out, lower.places.data);
+  }
 }
 
 // The body's calls in a loop; what they touch is found in the graph around, their temporaries in its scratch memory.
@@ -317,14 +376,20 @@ static void add_scan(Schedule *schedule, int before, Calls *calls, const Kernel 
   ScanPlaces places = {.around = schedule, .kernel = kernel, .loop = loop};
   places.lower = (Lower){.arena = arena, .module = schedule->module, .graph = schedule->graph};
   places.prepared = schedule->scratch + whole_lines(inner.arena_bytes);
-  loops_visit(&loop->calls, move_call, &places);
-  loops_visit(&ahead.list, move_call, &places);
+  loops_visit_places(&loop->calls, move_place, &places);
+  loops_visit_places(&ahead.list, move_place, &places);
   for (int i = 0; i < ahead.list.count; i++)
     vec_push(arena, &calls->list, ahead.list.data[i]);
   int64_t end = places.prepared + inner.prepared_bytes;
   schedule->arena_bytes = end > schedule->arena_bytes ? end : schedule->arena_bytes;
   calls->work += ahead.work + loop->length * body.work;
   vec_push(arena, &calls->list, ((LCall){.loop = loop}));
+  if (!shape->counted)
+    return;
+  const Node *count = kernel->root->inputs[kernel->root->input_count - 1];
+  LPlace place = nest_place(&places.lower, count);
+  loop->count = arena_copy(arena, &place, sizeof place);
+  add_rests(schedule, before, calls, kernel, count);
 }
 
 // `ahead`: what is prepared.
@@ -351,18 +416,17 @@ static void lower_kernels(Schedule *schedule, int before, Calls *calls, Calls *a
 
 // ---- entries
 // What is prepared lies above all that calls use.
-static void place_prepared(void *context, const LCall *call) {
+static void place_prepared(void *context, LPlace *place) {
   const int64_t *base = context;
-  for (int b = 0; b < call->kernel->buffers.count; b++)
-    if (call->places[b].space == SPACE_PREPARED) {
-      call->places[b].space = SPACE_ARENA;
-      call->places[b].offset += *base;
-    }
+  if (place->space != SPACE_PREPARED)
+    return;
+  place->space = SPACE_ARENA;
+  place->offset += *base;
 }
 
 static LEntry *add_entry(LoopModule *module, const char *name, Calls *calls, int64_t base) {
   LEntry *entry = arena_new_of(module->arena, LEntry);
-  loops_visit(&calls->list, place_prepared, &base);
+  loops_visit_places(&calls->list, place_prepared, &base);
   calls_set_barriers(module->arena, &calls->list);
   *entry = (LEntry){.name = name, .calls = calls->list, .parallel = calls->work >= TEAM_WORK};
   vec_push(module->arena, &module->entries, entry);

@@ -42,6 +42,8 @@ static void find_needed(Prune *prune) {
   }
   for (int i = 0; i < prune->scan->carried; i++)
     prune->input[i] = prune->output[i];
+  if (prune->scan->counted)
+    prune->input[body->inputs.count - 1] = true;
 }
 
 static Prune prune_new(const Graph *graph, const Node *node) {
@@ -73,7 +75,8 @@ typedef struct Shrunk {
 
 // A number that every step sees is one inside.
 static bool goes_inside(const Prune *prune, int input, const Node *value) {
-  return input >= prune->scan->carried && node_is_splat(value);
+  return input >= prune->scan->carried && input != scan_count_input(prune->scan, prune->body->inputs.count) &&
+         node_is_splat(value);
 }
 
 static Node *body_input(Rewrite *rewrite, Shrunk *shrunk, const Prune *prune, int input, Node *value) {
@@ -94,8 +97,9 @@ static Shrunk shrink(const Prune *prune, Node *const *inputs) {
   Rewrite rewrite = {.from = from,
                      .to = graph_new(arena, from->name, from->batch),
                      .map = arena_array(arena, Node *, from->nodes.count + 1)};
-  Shrunk shrunk = {.scan = {.length = prune->scan->length, .reverse = prune->scan->reverse},
-                   .inputs = arena_array(arena, Node *, from->inputs.count + 1)};
+  Shrunk shrunk = {
+      .scan = {.length = prune->scan->length, .reverse = prune->scan->reverse, .counted = prune->scan->counted},
+      .inputs = arena_array(arena, Node *, from->inputs.count + 1)};
   Node **made = arena_array(arena, Node *, from->inputs.count + 1);
   for (int i = 0; i < from->inputs.count; i++)
     if (prune->input[i])
@@ -129,8 +133,11 @@ static Node *own_memory(Graph *graph, Node *value, bool overwritten) {
 static Node *rewrite_scan(Rewrite *rewrite, const Node *node, const Prune *prune) {
   Shrunk shrunk = shrink(prune, rewrite_inputs(rewrite, node));
   rewrite_place(rewrite, node);
-  for (int i = 0; i < shrunk.count; i++)
-    shrunk.inputs[i] = own_memory(rewrite->to, shrunk.inputs[i], i < shrunk.scan.carried);
+  int counted = scan_count_input(&shrunk.scan, shrunk.count);
+  for (int i = 0; i < shrunk.count; i++) {
+    bool constant = i == counted && shrunk.inputs[i]->input_count == 0; // whose place is known to kernels alone
+    shrunk.inputs[i] = own_memory(rewrite->to, shrunk.inputs[i], i < shrunk.scan.carried || constant);
+  }
   return graph_scan(rewrite->to, &shrunk.scan, shrunk.inputs, shrunk.count);
 }
 

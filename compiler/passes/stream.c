@@ -71,7 +71,7 @@ static int through_attention(const Stream *stream, const Node *node, int axis, i
 }
 
 static int through_scan(const Stream *stream, const GraphScan *scan, int input) {
-  if (scan->reverse || scan->length != stream->length)
+  if (scan->reverse || scan->counted || scan->length != stream->length)
     return NONE;
   return scan_is_sequence(scan, input) ? 0 : WHOLE;
 }

@@ -29,8 +29,9 @@ typedef struct NnrtSampleInfo {
 const NnrtSampleInfo *nnrt_data_info(const NnrtDataset *data);
 
 // The order of a part's samples in one epoch: a permutation of 0 … count-1 that depends on seed and epoch only
-// (Fisher-Yates with Philox). Identity for val and test, and after `shuffle(false)`.
-void nnrt_data_order(const NnrtDataset *data, NnrtPartKind part, int64_t seed, int64_t epoch, int64_t *order);
+// (Fisher-Yates with Philox), after `bucket` on the batch's size too. Identity for val and test, and after `shuffle(false)`.
+void nnrt_data_order(const NnrtDataset *data, NnrtPartKind part, int64_t seed, int64_t epoch, int64_t batch,
+                     int64_t *order);
 
 // How a part's samples come into batches. Training samples are augmented, each by draws that depend on seed, epoch and
 // the sample alone. `scratch` has nnrt_data_scratch bytes, for one fill at a time.

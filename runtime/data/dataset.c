@@ -1,4 +1,4 @@
-// The life of a data set: open (source, transforms, finish), what is known of it, order of an epoch, batches, close.
+// The life of a data set: open (source, transforms, finish), what is known of it, close.
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -6,7 +6,6 @@
 #include "data/augment.h"
 #include "data/dataset.h"
 #include "data/token_set.h"
-#include "random.h"
 
 typedef struct NnrtBlock {
   struct NnrtBlock *next;
@@ -187,20 +186,4 @@ NnrtDataset *nnrt_data_open(const NnrtData *data, NnrtDepth depth, NnrtError *er
     return set;
   nnrt_data_close(set);
   return NULL;
-}
-
-// "Algorithm 235: random permutation" (Durstenfeld, CACM 7, 1964). Streams of orders are told from other streams by
-// their top byte.
-void nnrt_data_order(const NnrtDataset *set, NnrtPartKind part, int64_t seed, int64_t epoch, int64_t *order) {
-  int64_t count = set->info.count[part];
-  for (int64_t i = 0; i < count; i++)
-    order[i] = i;
-  if (part != NNRT_PART_TRAIN || set->in_order)
-    return;
-  uint64_t stream = (uint64_t)0xDA << 56 | ((uint64_t)epoch & (UINT64_MAX >> 8)), element = 0;
-  for (int64_t i = count - 1; i > 0; i--) {
-    int64_t j = (int64_t)nnrt_below((uint64_t)seed, stream, &element, (uint64_t)i + 1), kept = order[i];
-    order[i] = order[j];
-    order[j] = kept;
-  }
 }

@@ -37,6 +37,8 @@ struct NnrtDataset {
   float *targets;                     // y of each row, target_width elements, or NULL
   int32_t *ids, *target_ids;          // x, and y of target_width, where they are tokens; or NULL
   NnrtTokens *tokens, *target_tokens; // what they stand for
+  bool has_lengths;                   // of texts, which have ids of their own and then padding
+  int64_t *lengths;                   // ids of each training sample, x and y together, once they are bucketed; or NULL
   char *raw;                          // a file's text until `finish`
   uint8_t *maps;                      // y of each row: the class of each of map_width places, or NULL
   int64_t map_width;
@@ -44,6 +46,7 @@ struct NnrtDataset {
   int box_classes; // of a source whose targets are grids of boxes, though it has no files; else 0
   const char *const *box_names;
   bool one_hot, in_order;
+  int64_t pool; // batches that are sorted by length together; 0: none are
   int64_t *part[3];
   NnrtValueStep *steps;
   int step_count;

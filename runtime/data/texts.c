@@ -78,6 +78,25 @@ static int32_t *encode(NnrtDataset *set, const NnrtTexts *texts, int column, con
   return ok ? to : NULL;
 }
 
+// How many ids come before the padding.
+static int64_t length_of(const int32_t *ids, int64_t width) {
+  while (width > 0 && !ids[width - 1])
+    width--;
+  return width;
+}
+
+static bool measure(NnrtDataset *set) {
+  int64_t count = set->info.count[NNRT_PART_TRAIN];
+  set->lengths = nnrt_data_alloc(set, count, sizeof *set->lengths);
+  for (int64_t i = 0; set->lengths && i < count; i++) {
+    int64_t row = set->part[NNRT_PART_TRAIN][i];
+    set->lengths[i] = length_of(set->ids + row * set->width, set->width);
+    if (set->target_ids)
+      set->lengths[i] += length_of(set->target_ids + row * set->target_width, set->target_width);
+  }
+  return set->lengths;
+}
+
 static bool texts_finish(NnrtOpening *opening, NnrtDataset *set) {
   const NnrtTexts *texts = set->source;
   opening->call = opening->data->calls;
@@ -94,7 +113,9 @@ static bool texts_finish(NnrtOpening *opening, NnrtDataset *set) {
   }
   free(set->raw);
   set->raw = NULL;
-  return (set->ids && (set->target_ids || texts->count == 1)) || nnrt_fail_from(opening, NULL);
+  if (!set->ids || (!set->target_ids && texts->count > 1))
+    return nnrt_fail_from(opening, NULL);
+  return !set->pool || measure(set) || nnrt_fail_memory(opening);
 }
 
 // ---- to predict on: a CSV with the column of x; a file NAME.txt, or a folder of them
@@ -161,6 +182,7 @@ static bool read_rows(NnrtOpening *opening, NnrtDataset *set, NnrtTexts *texts, 
 }
 
 static bool open_texts(NnrtOpening *opening, NnrtDataset *set, NnrtTexts *texts, const NnrtArg *const *args) {
+  set->has_lengths = true;
   if (!read_options(opening, texts, args))
     return false;
   if (opening->depth == NNRT_DATA_CHECK)
@@ -178,7 +200,7 @@ static bool open_texts(NnrtOpening *opening, NnrtDataset *set, NnrtTexts *texts,
 }
 
 bool nnrt_texts_open(NnrtOpening *opening, NnrtDataset *set, const NnrtArg *const *args) {
-  static const char *const transforms[] = {"split", "take", "shuffle", "one_hot", NULL};
+  static const char *const transforms[] = {"split", "take", "shuffle", "bucket", "one_hot", NULL};
   NnrtTexts *texts = nnrt_data_alloc(set, 1, sizeof *texts);
   if (!texts)
     return nnrt_fail_memory(opening);
@@ -189,7 +211,7 @@ bool nnrt_texts_open(NnrtOpening *opening, NnrtDataset *set, const NnrtArg *cons
 }
 
 bool nnrt_pairs_open(NnrtOpening *opening, NnrtDataset *set, const NnrtArg *const *args) {
-  static const char *const transforms[] = {"split", "take", "shuffle", NULL};
+  static const char *const transforms[] = {"split", "take", "shuffle", "bucket", NULL};
   NnrtTexts *texts = nnrt_data_alloc(set, 1, sizeof *texts);
   if (!texts)
     return nnrt_fail_memory(opening);

@@ -1,4 +1,4 @@
-// The tables of sources and transforms, and the transforms: parts (split, take), order (shuffle), targets (one_hot),
+// The tables of sources and transforms, and the transforms: parts (split, take), order (shuffle, bucket), targets (one_hot),
 // shapes (flatten, reshape), values (scale, standardize; applied by affine.c). At NNRT_DATA_CHECK only arguments are
 // checked.
 #include <math.h>
@@ -86,9 +86,20 @@ static bool take(NnrtOpening *opening, NnrtDataset *set, const NnrtArg *const *a
 }
 
 static bool shuffle(NnrtOpening *opening, NnrtDataset *set, const NnrtArg *const *args) {
-  (void)opening;
   set->in_order = args[0] && !args[0]->integer;
-  return true;
+  return !set->in_order || !set->pool || nnrt_fail_at(opening, args[0], "what is bucketed is shuffled too");
+}
+
+static bool bucket(NnrtOpening *opening, NnrtDataset *set, const NnrtArg *const *args) {
+  enum { POOL = 32 };
+  if (!set->has_lengths)
+    return nnrt_fail_at(opening, NULL, "`bucket` takes `texts` or `pairs`: samples of `%s` are all of one length",
+                        opening->data->calls->name);
+  if (set->in_order)
+    return nnrt_fail_at(opening, NULL, "`bucket` takes a shuffled order, and `shuffle(false)` stands before it");
+  set->pool = args[0] ? args[0]->integer : POOL;
+  return set->pool > 1 ||
+         nnrt_fail_at(opening, args[0], "`pool` of `bucket` is at least 2 batches, not %lld", (long long)set->pool);
 }
 
 static bool scale(NnrtOpening *opening, NnrtDataset *set, const NnrtArg *const *args) {
@@ -166,6 +177,7 @@ static const NnrtParam split_params[] = {{"val", NNRT_TAKES_REAL, true, false},
                                          {0}};
 static const NnrtParam take_params[] = {{"n", NNRT_TAKES_INT, false, true}, {0}};
 static const NnrtParam shuffle_params[] = {{"on", NNRT_TAKES_BOOL, false, false}, {0}};
+static const NnrtParam bucket_params[] = {{"pool", NNRT_TAKES_INT, true, false}, {0}};
 static const NnrtParam scale_params[] = {{"by", NNRT_TAKES_REAL, false, true}, {0}};
 static const NnrtParam no_params[] = {{0}};
 
@@ -195,6 +207,7 @@ const NnrtStage nnrt_source_stages[] = {{"csv", nnrt_csv_params, nnrt_csv_open},
 const NnrtStage nnrt_transform_stages[] = {{"split", split_params, split},
                                            {"take", take_params, take},
                                            {"shuffle", shuffle_params, shuffle},
+                                           {"bucket", bucket_params, bucket},
                                            {"scale", scale_params, scale},
                                            {"standardize", no_params, standardize},
                                            {"one_hot", no_params, one_hot},

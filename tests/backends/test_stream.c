@@ -137,6 +137,7 @@ Test(stream, what_needs_what_comes_after) {
   expect_none("e = embedding(x, 7, 4)\nscan u in e along -2 with h = e[:, 9] { h = h + u; yield h }");
   expect_none("(h, last) = scan u in embedding(x, 7, 4) along -2 with h = zeros([..., 4]) { h = h + u; yield h }\n"
               "h + reshape(last, [..., 1, 4])");
+  expect_none("embedding(x, 7, 4) |> lstm(6, lengths: full(shape(x)[:1], 3, i64))");
   expect_none("e = embedding(x, 7, 4)\nconcat([e[:, 1:], e[:, :1]], axis: 1)");
   expect_none("e = embedding(x, 7, 4)\nparam w: f32[t, t] = normal\nw @ e");
   expect_none("e = embedding(x, 7, 4)\ne + normal([t, 4])");

@@ -69,6 +69,21 @@ Test(embed, class_names_stay_in_their_comment) {
   shell_close(shell);
 }
 
+// Kernels with a barrier inside, truth values, a scan that ends behind the longest sample: no runtime is asked for.
+Test(embed, recurrent_models_stand_alone) {
+  Shell *shell = shell_open();
+  shell_write(shell, "words.nn",
+              "data d = texts(\"dates.csv\", text: \"written\", label: \"iso\", length: 24) |> take(250)\n"
+              "model m(x: i64[24]) -> f32[1200] {\n  n = reduce_sum(cast(x != 0, i64), axis: -1)\n"
+              "  one_hot(x, 48) |> dense(64) |> lstm(64, lengths: n) |> flatten |> dense(1200)\n}\n"
+              "train { model: m; data: d; loss: cross_entropy; optimizer: adam; batch: 50; epochs: 1\n"
+              "  save: every(1, to: \"m.safetensors\") }\n");
+  shell_must_run(shell, "$NNC run words.nn --quiet && $NNC build words.nn --embed=words && cd words &&\n"
+                        "gcc -std=c11 -O1 -Wall -Wextra -Werror -c words.c && ! nm -u words.o | grep nnrt_ &&\n"
+                        "grep -c 'nnrt_barrier();' words.c && grep -c 'step_0 < steps_0' words.c");
+  shell_close(shell);
+}
+
 Test(embed, wants_weights) {
   Shell *shell = shell_open();
   cr_assert(shell_run(shell, "$NNC build digits.nn --embed made") == 1);

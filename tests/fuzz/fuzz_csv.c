@@ -21,7 +21,7 @@ static void use(const NnrtDataset *set) {
     if (count < 1)
       continue;
     int64_t *order = malloc((size_t)count * sizeof *order);
-    nnrt_data_order(set, (NnrtPartKind)part, 1, 1, order);
+    nnrt_data_order(set, (NnrtPartKind)part, 1, 1, 1, order);
     float *x = malloc((size_t)x_size * sizeof *x);
     int64_t *y = malloc((size_t)y_size * sizeof *y);
     for (int64_t i = 0; i < count; i++)

@@ -2,6 +2,7 @@
 #include "graph/interpret.h"
 
 #include <math.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "graph/ops.h"
@@ -253,8 +254,15 @@ static void run_scan(Interpreter *in, const Node *node) {
   Tensor *seen = arena_array(in->arena, Tensor, inputs + 1), *made = arena_array(in->arena, Tensor, outputs + 1);
   for (int i = 0; i < inputs; i++)
     seen[i] = in->values[node->inputs[i]->id];
-  for (int64_t round = 0; round < scan->length; round++) {
-    int64_t step = scan->reverse ? scan->length - 1 - round : round;
+  int64_t rounds = scan->counted ? seen[inputs - 1].whole[0] : scan->length;
+  if (rounds < 0 || rounds > scan->length || (scan->length - rounds) % 2)
+    abort(); // graph.h
+  for (int i = 0; i < outputs; i++) {
+    Type step = body->outputs.data[i].value->type, stacked = scan_stacked_type(&step, scan->length);
+    made[i] = i < scan->carried ? seen[i] : tensor_new(in->arena, &stacked, in->batch);
+  }
+  for (int64_t round = 0; round < rounds; round++) {
+    int64_t step = scan->reverse ? rounds - 1 - round : round;
     for (int i = scan->carried; i < scan->carried + scan->sequences; i++) {
       seen[i] = tensor_new(in->arena, &body->inputs.data[i].type, in->batch);
       move_step(&in->values[node->inputs[i]->id], &seen[i], step, false);
@@ -262,12 +270,9 @@ static void run_scan(Interpreter *in, const Node *node) {
     Tensor *values = interpret((Graph *)body, in->batch, seen);
     for (int i = 0; i < outputs; i++) {
       Tensor *value = &values[body->outputs.data[i].value->id];
-      Type stacked = scan_stacked_type(&value->type, scan->length);
       if (i < scan->carried)
         made[i] = seen[i] = *value;
-      else if (round == 0)
-        made[i] = tensor_new(in->arena, &stacked, in->batch);
-      if (i >= scan->carried)
+      else
         move_step(&made[i], value, step, true);
     }
   }

@@ -22,7 +22,7 @@ typedef struct Interpreter {
   const LCall *call;
   int depth;
   const LLoop *loops[MAX_LOOPS]; // around the call
-  int64_t rounds[MAX_LOOPS];
+  int64_t rounds[MAX_LOOPS], lengths[MAX_LOOPS];
   Bound bound[4096];
 } Interpreter;
 
@@ -44,7 +44,19 @@ static int64_t interpret_turn(const Interpreter *in, const LStride *stride) {
   while (in->loops[depth] != stride->loop)
     depth++;
   int64_t round = in->rounds[depth];
-  return stride->turns ? (round + stride->next) % 2 : stride->loop->reverse ? stride->loop->length - 1 - round : round;
+  return stride->turns ? (round + stride->next) % 2 : stride->loop->reverse ? in->lengths[depth] - 1 - round : round;
+}
+
+static unsigned char *interpret_place(Interpreter *in, LPlace place) {
+  unsigned char *base = place.space == SPACE_ARENA    ? in->frame.arena
+                        : place.space == SPACE_STATE  ? in->frame.state
+                        : place.space == SPACE_INPUT  ? (unsigned char *)in->frame.inputs[place.index]
+                        : place.space == SPACE_OUTPUT ? (unsigned char *)in->frame.outputs[place.index]
+                        : place.space == SPACE_CLOCK  ? (unsigned char *)in->frame.clock
+                                                      : (unsigned char *)in->module->constants;
+  for (int s = 0; s < MAX_LOOPS && place.strides[s].loop; s++)
+    base += place.strides[s].bytes * interpret_turn(in, &place.strides[s]);
+  return base + place.offset;
 }
 
 static unsigned char *interpret_address(Interpreter *in, const LBuffer *buffer, int64_t index) {
@@ -57,16 +69,7 @@ static unsigned char *interpret_address(Interpreter *in, const LBuffer *buffer, 
   for (int i = 0; i < kernel->buffers.count; i++) {
     if (kernel->buffers.data[i] != buffer)
       continue;
-    LPlace place = in->call->places[i];
-    unsigned char *base = place.space == SPACE_ARENA    ? in->frame.arena
-                          : place.space == SPACE_STATE  ? in->frame.state
-                          : place.space == SPACE_INPUT  ? (unsigned char *)in->frame.inputs[place.index]
-                          : place.space == SPACE_OUTPUT ? (unsigned char *)in->frame.outputs[place.index]
-                          : place.space == SPACE_CLOCK  ? (unsigned char *)in->frame.clock
-                                                        : (unsigned char *)in->module->constants;
-    for (int s = 0; s < MAX_LOOPS && place.strides[s].loop; s++)
-      base += place.strides[s].bytes * interpret_turn(in, &place.strides[s]);
-    return base + place.offset + index * ltype_bytes(buffer->type);
+    return interpret_place(in, in->call->places[i]) + index * ltype_bytes(buffer->type);
   }
   interpret_fail(in, "no buffer", buffer->name);
   return nowhere;
@@ -263,7 +266,10 @@ static void interpret_calls(Interpreter *in, const LCalls *calls) {
     if (call->loop) {
       int depth = in->depth++;
       in->loops[depth] = call->loop;
-      for (in->rounds[depth] = 0; in->rounds[depth] < call->loop->length; in->rounds[depth]++)
+      in->lengths[depth] = call->loop->length;
+      if (call->loop->count)
+        memcpy(&in->lengths[depth], interpret_place(in, *call->loop->count), sizeof in->lengths[depth]);
+      for (in->rounds[depth] = 0; in->rounds[depth] < in->lengths[depth]; in->rounds[depth]++)
         interpret_calls(in, &call->loop->calls);
       in->depth--;
       continue;

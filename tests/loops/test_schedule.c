@@ -280,6 +280,48 @@ Test(schedule, barriers_between_conflicts) {
   arena_free(arena);
 }
 
+// A scan of x as far as the longest of n, which carries nothing.
+static Node *scan_as_far(Graph *graph, Node *x, Node *n) {
+  Type step = scan_step_type(&x->type);
+  Graph *body = graph_new(graph->arena, "body", graph->batch);
+  Node *xt = graph_input(body, "x", step);
+  graph_input(body, "count", type_scalar(I64));
+  vec_push(graph->arena, &body->outputs, ((GraphOutput){"y", graph_matmul(body, xt, xt)}));
+  int64_t length = x->type.dim[0];
+  GraphScan scan = {.body = body, .sequences = 1, .length = length, .counted = true};
+  return graph_scan(graph, &scan, (Node *[]){x, graph_scan_count(graph, n, length)}, 2);
+}
+
+// All threads read the count: it is written before a barrier.
+Test(schedule, a_count_is_known_to_all_threads) {
+  Arena *arena = arena_new();
+  Graph *graph = new_graph(arena, 0);
+  Node *x = graph_input(graph, "x", (Type){F32, 3, {6, 128, 128}});
+  Node *n = graph_cast(graph, graph_input(graph, "n", (Type){F32, 1, {1}}), I64);
+  output(graph, graph_scan_result(graph, scan_as_far(graph, x, n), 0));
+  KernelGraph *kernels = fuse(arena, pass_scan(graph), &all_passes);
+  plan(kernels, &all_passes);
+  LoopModule module = {.arena = arena, .name = "count"};
+  schedule(&module, kernels, "count", &wide_target);
+  cr_assert(!loops_check(&module), "%s", loops_check(&module));
+  const LEntry *entry = module.entries.data[0];
+  cr_assert(entry->parallel);
+  int at = 0, written = -1, barriers = 0;
+  for (; !entry->calls.data[at].loop; at++)
+    for (int b = 0; b < entry->calls.data[at].kernel->buffers.count; b++)
+      if (entry->calls.data[at].kernel->buffers.data[b]->type == L_I64 &&
+          entry->calls.data[at].kernel->buffers.data[b]->written)
+        written = at;
+  const LCall *loop = &entry->calls.data[at];
+  cr_assert(loop->loop->count && written >= 0);
+  for (int i = written + 1; i <= at; i++)
+    barriers += entry->calls.data[i].barrier;
+  cr_expect_gt(barriers, 0);
+  cr_assert_lt(at + 1, entry->calls.count); // what gives the rest
+  cr_expect(entry->calls.data[at + 1].barrier);
+  arena_free(arena);
+}
+
 Test(schedule, equal_kernels_are_shared) {
   Arena *arena = arena_new();
   LoopModule *module = arena_new_of(arena, LoopModule);

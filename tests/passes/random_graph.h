@@ -243,13 +243,13 @@ static Node *value_within(RandomGraph *g, const Type *type) {
   return NULL;
 }
 
-// A scan that carries a value like some other: sequences are stacked from a value, or a value's first dimension is gone along.
+// A scan that carries a value like some other, over steps stacked from a value, perhaps as far as the batch is large.
 static Node *scan_value(RandomGraph *g) {
   Node *h = any_value(g), *w = value_within(g, &h->type), *x = value_within(g, &h->type);
   if (!w || !x || h->type.rank > 3)
     return NULL;
   GraphScan scan = {
-      .carried = 1, .sequences = 1, .length = 1 + random_below(&g->random, 4), .reverse = random_below(&g->random, 2)};
+      .carried = 1, .sequences = 1, .length = 1 + random_below(&g->random, 6), .reverse = random_below(&g->random, 2)};
   Type stacked = scan_stacked_type(&x->type, scan.length), places = stacked;
   places.elem = I64;
   Node *number = graph_cast(g->graph, graph_iota(g->graph, places, 0), F32);
@@ -264,7 +264,13 @@ static Node *scan_value(RandomGraph *g) {
   vec_push(g->arena, &body->outputs, ((GraphOutput){"h", graph_binary(body, OP_max, next, seen)}));
   vec_push(g->arena, &body->outputs, ((GraphOutput){"y", yielded}));
   scan.body = body;
-  Node *made = graph_scan(g->graph, &scan, (Node *[]){h, sequence, w}, 3);
+  Node *inputs[4] = {h, sequence, w};
+  scan.counted = random_below(&g->random, 2);
+  if (scan.counted) {
+    graph_input(body, "count", type_scalar(I64));
+    inputs[3] = graph_scan_count(g->graph, graph_clock(g->graph, 4), scan.length);
+  }
+  Node *made = graph_scan(g->graph, &scan, inputs, 3 + scan.counted);
   if (random_below(&g->random, 2))
     add_value(g, graph_scan_result(g->graph, made, 1));
   return graph_scan_result(g->graph, made, random_below(&g->random, 2));

@@ -121,7 +121,7 @@ Test(series, scale_is_of_x_and_y) {
 Test(series, training_windows_come_in_random_order) {
   NnrtDataset *set = OPEN(PLAIN(counting(30), 3));
   int64_t order[27], seen = 0, moved = 0;
-  nnrt_data_order(set, NNRT_PART_TRAIN, 1, 0, order);
+  nnrt_data_order(set, NNRT_PART_TRAIN, 1, 0, 1, order);
   for (int i = 0; i < 27; i++) {
     seen |= (int64_t)1 << order[i];
     moved += order[i] != i;

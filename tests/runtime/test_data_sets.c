@@ -355,11 +355,11 @@ Test(transforms, unknown_names) {
 Test(order, is_a_permutation_of_seed_and_epoch) {
   NnrtDataset *set = OPEN(CALL("xor", INT(200)), CALL("split", NAMED("val", INT(50))));
   int64_t a[150], b[150], c[150], d[150], val[50];
-  nnrt_data_order(set, NNRT_PART_TRAIN, 1, 1, a);
-  nnrt_data_order(set, NNRT_PART_TRAIN, 1, 1, b);
-  nnrt_data_order(set, NNRT_PART_TRAIN, 1, 2, c);
-  nnrt_data_order(set, NNRT_PART_TRAIN, 2, 1, d);
-  nnrt_data_order(set, NNRT_PART_VAL, 1, 1, val);
+  nnrt_data_order(set, NNRT_PART_TRAIN, 1, 1, 1, a);
+  nnrt_data_order(set, NNRT_PART_TRAIN, 1, 1, 1, b);
+  nnrt_data_order(set, NNRT_PART_TRAIN, 1, 2, 1, c);
+  nnrt_data_order(set, NNRT_PART_TRAIN, 2, 1, 1, d);
+  nnrt_data_order(set, NNRT_PART_VAL, 1, 1, 1, val);
   cr_assert_arr_eq(a, b, sizeof a);
   char seen[150] = {0};
   int next = 0, kept = 0;
@@ -375,7 +375,7 @@ Test(order, is_a_permutation_of_seed_and_epoch) {
   nnrt_data_close(set);
   set = OPEN(CALL("xor", INT(200)), CALL("shuffle", BOOL(false)));
   int64_t whole[200];
-  nnrt_data_order(set, NNRT_PART_TRAIN, 1, 1, whole);
+  nnrt_data_order(set, NNRT_PART_TRAIN, 1, 1, 1, whole);
   for (int i = 0; i < 200; i++)
     cr_assert_eq(whole[i], i);
   nnrt_data_close(set);

@@ -156,7 +156,7 @@ Test(texts, vocabulary_too_small) {
 }
 
 Test(texts, are_no_images) {
-  FAILS_CHECK("`texts` cannot be taken through `scale`, only through split, take, shuffle, one_hot",
+  FAILS_CHECK("`texts` cannot be taken through `scale`, only through split, take, shuffle, bucket, one_hot",
               TEXTS("x.csv", WORDS), CALL("scale", INT(2)));
 }
 

@@ -131,11 +131,9 @@ static void follow_text(const NnrtDataset *set, int first, Tokens *seen) {
   nnrt_call_free(&call);
 }
 
-// A run taken up in the middle of an epoch sees the windows it would have seen.
-Test(feed, text_goes_on_within_an_epoch) {
+// A run taken up in the middle of an epoch sees the samples it would have seen.
+static void must_go_on(NnrtDataset *set) {
   static Tokens whole, later;
-  NnrtDataset *set = OPEN(CALL("text", STR(file_text("it was the best of times, it was the worst of times, it w")),
-                               NAMED("window", INT(WINDOW))));
   cr_assert_eq(nnrt_data_info(set)->count[0], 11);
   follow_text(set, 0, &whole);
   cr_assert_arr_eq(whole.rows, ((int64_t[]){4, 4, 3, 4, 4, 3, 4, 4, 3}), sizeof whole.rows);
@@ -146,4 +144,17 @@ Test(feed, text_goes_on_within_an_epoch) {
     cr_assert_arr_eq(later.y[first], whole.y[first], (TEXT_STEPS - first) * sizeof whole.y[0], "from %d on", first);
   }
   nnrt_data_close(set);
+}
+
+Test(feed, text_goes_on_within_an_epoch) {
+  must_go_on(OPEN(CALL("text", STR(file_text("it was the best of times, it was the worst of times, it w")),
+                       NAMED("window", INT(WINDOW)))));
+}
+
+Test(feed, buckets_go_on_within_an_epoch) {
+  const char *csv =
+      file_text("a,b\nit,x\nwas,xx\nthe,x\nbest,xx\nof,x\ntimes,xxx\nit,xx\nw,x\nas,x\nworst,xxx\ntime,x\n");
+  must_go_on(
+      OPEN(CALL("pairs", STR(csv), NAMED("source", STR("a")), NAMED("target", STR("b")), NAMED("length", INT(WINDOW))),
+           CALL("bucket", NAMED("pool", INT(2)))));
 }
