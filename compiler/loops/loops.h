@@ -198,7 +198,7 @@ typedef struct LCall {
   LLoop *loop;                 // instead of a kernel: calls again and again
   LPlace *places;              // one for each of the kernel's buffers
   bool barrier;                // all threads wait before this call
-  const struct Kernel *origin; // of the graph, whose work it does; NULL: of a loop, or ahead of others
+  const struct Kernel *origin; // of the graph, whose work it does; NULL: a loop, packing ahead, zeros behind a scan
 } LCall;
 
 typedef VEC(LCall) LCalls;
