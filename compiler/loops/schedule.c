@@ -410,7 +410,7 @@ static void lower_kernels(Schedule *schedule, int before, Calls *calls, Calls *a
     Lower lower = lower_kernel(schedule, kernel, true);
     for (int k = 0; k < lower.ahead.count; k++)
       add_call(schedule, before, ahead, NULL, lower.ahead.data[k].kernel, lower.ahead.data[k].places);
-    add_call(schedule, before, calls, NULL, lower.out, lower.places.data);
+    add_call(schedule, before, calls, kernel, lower.out, lower.places.data);
   }
 }
 
