@@ -376,14 +376,22 @@ static void choose_entries(CommandLine *line) {
     line->run.block = line->arguments[1];
 }
 
-// What is named beside the file; for run, eval and profile that is seen to when they start.
+// What is named beside the file; for run, eval and profile that is seen to when they start, and so it is for predict where
+// there are train blocks.
 static bool is_there(const CommandLine *line, const Compilation *compilation) {
-  bool names = line->compile.block && line->command != COMMAND_RUN && line->command != COMMAND_EVAL &&
-               line->command != COMMAND_PROFILE;
-  if (!names || line->compile.syntax_only || compilation->functions.count)
+  const Program *program = compilation->program;
+  const char *name = line->compile.block;
+  bool missing = compilation->functions.count == 0;
+  if (line->command == COMMAND_RUN || line->command == COMMAND_EVAL || line->command == COMMAND_PROFILE)
     return true;
-  fprintf(stderr, "nnc: %s has no %smodel with inputs named `%s`\n", compilation->program->file,
-          line->compile.training ? "train block and no " : "", line->compile.block);
+  if (line->command == COMMAND_PREDICT) {
+    name = line->arguments[2];
+    missing = !program->trains.count && trained_by(program, name);
+  }
+  if (!name || line->compile.syntax_only || !missing)
+    return true;
+  fprintf(stderr, "nnc: %s has no %smodel with inputs named `%s`\n", program->file,
+          line->compile.training ? "train block and no " : "", name);
   return false;
 }
 
