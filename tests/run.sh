@@ -2,11 +2,11 @@
 # Installs what is missing, builds, runs every test (plain and under sanitizers) and the fuzz targets, and says how many
 # passed. A test that needs data that is not here is left out.
 #   BUILD=build-tests   the folder for the builds
-#   FUZZ_SECONDS=30     how long each fuzz target runs
+#   FUZZ_SECONDS=20     how long each fuzz target runs
 set -uo pipefail
 root=$(cd "$(dirname "$0")/.." && pwd)
 build=${BUILD:-$root/build-tests}
-fuzz_seconds=${FUZZ_SECONDS:-30}
+fuzz_seconds=${FUZZ_SECONDS:-20}
 passed=0 failed=0 failures=()
 
 . "$root/tests/packages.sh"
@@ -42,7 +42,7 @@ figure() {
 # suites NAME [LEFT-OUT]: every Criterion program of a build but one, two at a time, those that take longest first.
 suites() {
   local program programs=() log status good bad running=0 tests="$build/$1/tests"
-  for program in "$tests"/test_{backends,reference,examples} "$tests"/test_*; do
+  for program in "$tests"/test_{examples,backends,reference} "$tests"/test_*; do
     [ -x "$program" ] && [ -f "$program" ] || continue
     [[ " ${programs[*]} $tests/${2:-} " != *" $program "* ]] || continue
     programs+=("$program")

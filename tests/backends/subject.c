@@ -581,7 +581,7 @@ static void expect_build(const Subjects *subjects, const Outcome *expected, cons
   }
 }
 
-// Sanitizers see nothing of what C compilers make of generated code: that is left to the plain build.
+// Sanitizers see nothing of generated code: most of what makes and runs it is left to the plain build.
 #ifdef NNC_SANITIZE
 static const bool sanitized = true;
 #else
@@ -593,8 +593,11 @@ void expect_same_everywhere(const Subjects *subjects, int count, const Build *bu
   Code *plain = code_new(subjects, &plain_way, BACKEND_JIT);
   Outcome *expected = run_all(subjects, plain, arena);
   code_free(plain);
-  for (int i = 0; i < count; i++)
-    if (builds[i].backend == BACKEND_JIT || !sanitized)
-      expect_build(subjects, expected, &builds[i]);
+  for (int i = 0; i < count; i++) {
+    Build build = builds[i];
+    build.count = sanitized && build.count > 2 ? 2 : build.count;
+    if (build.backend == BACKEND_JIT || !sanitized)
+      expect_build(subjects, expected, &build);
+  }
   arena_free(arena);
 }

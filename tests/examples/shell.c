@@ -77,6 +77,6 @@ void shell_write(Shell *shell, const char *name, const char *content) {
 
 void shell_skip_with_sanitizers(void) {
 #ifdef NNC_SANITIZE
-  cr_skip("skipped: half a minute of arithmetic in code that sanitizers do not see; the plain build runs it");
+  cr_skip("skipped: mostly code that sanitizers do not see; the plain build runs it");
 #endif
 }
