@@ -69,7 +69,7 @@ static int64_t place_slots(Program *program) {
 static void add_streams(Program *program, int64_t *state_bytes) {
   for (int i = 0; i < program->predicts.count; i++) {
     PredictBlock *predict = program->predicts.data[i];
-    const char *name = manifest_entry_name(program->arena, "stream", predict->model);
+    const char *name = manifest_entry_name(program->arena, predict->model, "stream");
     if (predict->data && predict->data->call_count && strcmp(predict->data->calls[0].name, "text") == 0)
       predict->step = pass_stream(predict->graph, name, state_bytes);
   }
@@ -106,9 +106,9 @@ static void compile_program(Compilation *result, const CompileOptions *options) 
     if (options->block && strcmp(options->block, predict->model) != 0)
       continue;
     if (options->prediction || !predict->step)
-      compile_graph(result, predict->graph, manifest_entry_name(arena, "predict", predict->model), EVALUATE, &target,
+      compile_graph(result, predict->graph, manifest_entry_name(arena, predict->model, "predict"), EVALUATE, &target,
                     options);
-    compile_graph(result, predict->step, manifest_entry_name(arena, "stream", predict->model), EVALUATE, &target,
+    compile_graph(result, predict->step, manifest_entry_name(arena, predict->model, "stream"), EVALUATE, &target,
                   options);
   }
   for (int i = 0; i < program->tests.count && options->tests; i++)

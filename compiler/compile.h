@@ -27,7 +27,7 @@ typedef struct CompileOptions {
 
 // One compiled function and what it was at each stage.
 typedef struct CompiledFunction {
-  const char *entry; // init, train_step, train_eval, predict_classifier, test_0
+  const char *entry; // init, train_step, train_eval, classifier_predict, test_0
   Graph *graph;      // after the passes
   KernelGraph *kernels;
 } CompiledFunction;

@@ -214,7 +214,7 @@ static void check_result(Elab *e, const Decl *decl, Value *v) {
 PredictBlock *model_predict(Elab *e, const ModelUse *use, SlotTable *table, BuilderKind kind) {
   const Decl *decl = use->model->decl;
   Builder *outer = e->builder;
-  e->builder = builder_new(e, kind, arena_printf(e->arena, "predict_%s", decl->name.text), use->batch, table);
+  e->builder = builder_new(e, kind, arena_printf(e->arena, "%s_predict", decl->name.text), use->batch, table);
   frame_push(e, use->model->module, NULL, decl->name.span, decl->name.text);
   Value *v = run_alone(e, use->model);
   if (decl->formals.count)

@@ -181,9 +181,9 @@ Manifest *manifest_build(Arena *arena, const Program *program, const LoopModule 
       add_entry(arena, manifest, loops, &trains[i].eval, manifest_entry_name(arena, trains[i].name, "eval"));
   }
   for (int i = 0; i < program->predicts.count; i++) {
-    add_entry(arena, manifest, loops, &predicts[i].function, manifest_entry_name(arena, "predict", predicts[i].model));
+    add_entry(arena, manifest, loops, &predicts[i].function, manifest_entry_name(arena, predicts[i].model, "predict"));
     if (program->predicts.data[i]->step)
-      add_entry(arena, manifest, loops, &predicts[i].step, manifest_entry_name(arena, "stream", predicts[i].model));
+      add_entry(arena, manifest, loops, &predicts[i].step, manifest_entry_name(arena, predicts[i].model, "stream"));
   }
   return manifest;
 }

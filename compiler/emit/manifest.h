@@ -14,7 +14,8 @@ typedef struct Manifest {
   entries;
 } Manifest;
 
-// The name of a function's entry: ("train", "step") is train_step.
+// The name of a function's entry: ("train", "step") is train_step. Parts of blocks are step and eval, of models predict and
+// stream, so that no two have one name, whatever theirs are.
 const char *manifest_entry_name(Arena *arena, const char *block, const char *part);
 
 // train_step_1, after the first `unfreeze` (phase 0).

@@ -15,7 +15,7 @@ static bool find_model(const Program *program, const NnrtModule *module, const c
     if (strcmp(module->predicts[i].model, name) == 0) {
       subject->predict = &module->predicts[i];
       subject->function = &module->predicts[i].function;
-      subject->entry = manifest_entry_name(program->arena, "predict", name);
+      subject->entry = manifest_entry_name(program->arena, name, "predict");
       return true;
     }
   return false;

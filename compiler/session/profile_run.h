@@ -6,7 +6,7 @@
 
 // What is profiled: the step of a train block, or a model's prediction (`train` NULL).
 typedef struct ProfileSubject {
-  const char *entry; // train_step, predict_classifier
+  const char *entry; // train_step, classifier_predict
   const NnrtFunction *function;
   const NnrtTrain *train;
   const NnrtPredict *predict;

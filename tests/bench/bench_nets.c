@@ -147,7 +147,7 @@ static bool prepare_subject(Arena *arena, const Workload *workload, Subject *sub
   int64_t batch = model ? workload->batch : module->trains[0].batch;
   *subject = (Subject){.workload = workload, .compilation = c, .compiled = bench_seconds() - begin};
   subject->entry =
-      model ? manifest_entry_name(arena, "predict", model) : manifest_entry_name(arena, module->trains[0].name, "step");
+      model ? manifest_entry_name(arena, model, "predict") : manifest_entry_name(arena, module->trains[0].name, "step");
   for (int i = 0; i < c->functions.count; i++)
     if (!strcmp(c->functions.data[i].entry, subject->entry))
       subject->multiply_adds = (double)graph_multiply_adds(c->functions.data[i].graph, batch);

@@ -53,7 +53,7 @@ int main(int argc, char **argv) {
   const NnrtModule *module = &compilation->manifest->module;
   const NnrtFunction *function = model ? &module->predicts[0].function : &module->trains[0].train;
   const char *entry =
-      model ? manifest_entry_name(arena, "predict", model) : manifest_entry_name(arena, module->trains[0].name, "step");
+      model ? manifest_entry_name(arena, model, "predict") : manifest_entry_name(arena, module->trains[0].name, "step");
   int64_t batch = model ? atoll(argv[4]) : module->trains[0].batch;
   const void *inputs[8];
   void *outputs[16];

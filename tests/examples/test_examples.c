@@ -309,13 +309,22 @@ Test(command_line, unknown_processor) {
 }
 
 Test(command_line, parts_of_a_file) {
-  must_say("$NNC plan xor.nn gate", 0, "predict_gate (batch 1)");
+  must_say("$NNC plan xor.nn gate", 0, "gate_predict (batch 1)");
   must_say("$NNC plan xor.nn", 0, "train_step (batch 4)");
-  must_say("$NNC emit graph xor.nn gate", 0, "function predict_gate");
+  must_say("$NNC emit graph xor.nn gate", 0, "function gate_predict");
   must_say("$NNC plan xor.nn gat", 1, "xor.nn has no train block and no model with inputs named `gat`");
   must_say("$NNC models xor.nn", 0, "gate                                         33            0                 24");
   must_say("$NNC models", 64, "nnc models FILE");
   must_say(": > a.nn; $NNC models a.nn", 0, "a.nn has no model with inputs");
+}
+
+// Whose functions could have one name.
+Test(command_line, a_block_named_predict_and_a_model_named_step) {
+  must_say(
+      "sed 's/^train/train predict/; s/classifier/step/' digits.nn > a.nn; head -n 2 digits.csv > b.csv; "
+      "$NNC run a.nn --quiet --epochs 1 && $NNC build a.nn -o a && ./a predict b.csv > c && $NNC predict a.nn b.csv "
+      "| cmp - c && wc -l c",
+      0, "2 c");
 }
 
 // Shapes within tests and data count too.

@@ -253,7 +253,7 @@ static void must_say(const char *command, int status, const char *text) {
 
 Test(profile, of_a_block_or_a_model) {
   must_say("$NNC profile airline_lstm.nn linear --steps 1", 0, "linear_step of airline_lstm.nn: batch ");
-  must_say("$NNC profile xor.nn gate --steps 2", 0, "predict_gate of xor.nn: batch 1, 1 thread, 2 steps");
+  must_say("$NNC profile xor.nn gate --steps 2", 0, "gate_predict of xor.nn: batch 1, 1 thread, 2 steps");
   must_say("$NNC profile xor.nn --batch 3 --threads 2 --steps 2", 0,
            "train_step of xor.nn: batch 3, 1 thread, 2 steps");
   must_say("$NNC profile xor.nn --disable fuse --steps 1", 0, "  gate_tanh ");
@@ -263,7 +263,7 @@ Test(profile, of_a_block_or_a_model) {
 Test(profile, of_models_without_data) {
   must_say("echo 'model m(a: f32[3], b: f64[3], c: i64[3]) { cast(a, f64) + b + cast(c, f64) }' > m.nn\n"
            "$NNC profile m.nn m --steps 2",
-           0, "predict_m of m.nn: batch ");
+           0, "m_predict of m.nn: batch ");
   must_say("$NNC profile hopfield.nn --steps 2", 0, "train_step of hopfield.nn: batch 1, ");
 }
 
