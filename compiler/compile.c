@@ -153,6 +153,13 @@ Compilation *compile(Arena *arena, Diag *diag, const char *path, const CompileOp
   return compile_source(arena, diag, source, options);
 }
 
+const CompiledFunction *compile_function(const Compilation *compilation, const char *entry) {
+  for (int i = 0; i < compilation->functions.count; i++)
+    if (strcmp(compilation->functions.data[i].entry, entry) == 0)
+      return &compilation->functions.data[i];
+  return NULL;
+}
+
 bool compile_disable(CompileOptions *options, const char *pass) {
   struct {
     const char *name;

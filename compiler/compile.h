@@ -46,5 +46,8 @@ Compilation *compile(Arena *arena, Diag *diag, const char *path, const CompileOp
 // The same for a text that is not in a file.
 Compilation *compile_source(Arena *arena, Diag *diag, const Source *source, const CompileOptions *options);
 
+// What was compiled as the entry of that name; NULL: nothing.
+const CompiledFunction *compile_function(const Compilation *compilation, const char *entry);
+
 // --disable NAME. False if there is no such pass.
 bool compile_disable(CompileOptions *options, const char *pass);

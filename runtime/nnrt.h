@@ -126,8 +126,8 @@ typedef struct NnrtPhase {
 typedef struct NnrtTrain {
   const char *name;     // "train" if unnamed
   const NnrtData *data; // NULL: the step takes no samples
-  NnrtFunction train,
-      eval; // inputs: the samples' parts in order (x, y); outputs: scalars f32 or f64; output 0 is the loss
+  // Inputs: the samples' parts in order (x, y); outputs: scalars f32 or f64; output 0 is the loss.
+  NnrtFunction train, eval;
   const bool *higher_is_better;       // for each output
   int64_t seed, batch, epochs, steps; // batch -1: all; epochs 0: `steps` counts
   NnrtSave save;

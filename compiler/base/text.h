@@ -13,8 +13,8 @@ typedef struct Text {
 
 Text text_new(Arena *arena);
 void text_add(Text *text, const char *string);
-void text_indented(Text *text, const char *lines,
-                   int columns); // lines, each ended by a newline, so much further to the right
+// Lines, each ended by a newline, so much further to the right.
+void text_indented(Text *text, const char *lines, int columns);
 void text_printf(Text *text, const char *format, ...) __attribute__((format(printf, 2, 3)));
 // "" while nothing was added; owned by the arena.
 const char *text_string(const Text *text);

@@ -491,8 +491,8 @@ void read_early_stop(Elab *e, TrainSetup *setup, const Expr *value);
 void check_watched(Elab *e, const TrainSetup *setup, const TrainBlock *block, const Expr *expr, const char *text);
 void read_load(Elab *e, TrainSetup *setup, const Expr *value);
 bool is_word(const Expr *value, const char *word);
-int64_t setting_number(Elab *e, const Expr *value, const char *name, int64_t least,
-                       int64_t most);                                // `least` after an error
+// `least` after an error.
+int64_t setting_number(Elab *e, const Expr *value, const char *name, int64_t least, int64_t most);
 const char *string_of(Elab *e, const Expr *value, const char *what); // NULL after an error
 bool read_patterns(Elab *e, const char *setting, const Expr *value, Patterns *out);
 void read_unfreeze(Elab *e, TrainSetup *setup, const Expr *value);
@@ -500,8 +500,8 @@ void check_slots_named(Elab *e, const char *setting, const Patterns *patterns); 
 void check_frozen(Elab *e, const TrainSetup *setup);
 bool slot_frozen(Elab *e, const char *name); // in the graph being built
 bool call_frozen(Elab *e);                   // the call whose body is being run
-int slot_thawed(Elab *e,
-                const char *name); // the phase that first trains a slot frozen before; 0: never frozen, or always
+// The phase that first trains a slot frozen before; 0: never frozen, or always.
+int slot_thawed(Elab *e, const char *name);
 bool step_graphs(Elab *e, TrainSetup *setup, TrainBlock *block);
 bool data_declare(Elab *e, Global *global);
 // Are a batch's samples of the type and shape that a model takes? Dimensions of one, as of grey images, do not count.

@@ -83,16 +83,9 @@ static void print_function_values(Text *out, const char *name, const NnrtFunctio
   print_values(out, name, "outputs", function->outputs, function->output_count);
 }
 
-static const LEntry *entry_of(const Manifest *manifest, const NnrtFunction *function) {
-  for (int i = 0; i < manifest->entries.count; i++)
-    if (manifest->entries.data[i].function == function)
-      return manifest->entries.data[i].entry;
-  return NULL;
-}
-
 static void print_function(CEmit *emit, const Manifest *manifest, const char *name, const NnrtFunction *function) {
   Text *out = emit->out;
-  const LEntry *entry = entry_of(manifest, function);
+  const LEntry *entry = manifest_entry_of(manifest, function);
   text_printf(out, "{.run = %s", entry ? c_entry_name(emit, entry) : "NULL");
   if (entry && entry->prepare)
     text_printf(out, ", .prepare = %s", c_entry_name(emit, entry->prepare));

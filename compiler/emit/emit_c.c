@@ -106,7 +106,7 @@ typedef struct Constant {
 typedef VEC(Constant) Constants;
 
 static void add_constant(CEmit *emit, Constants *constants, LPlace place, const LBuffer *buffer) {
-  int64_t size = ltype_bytes(buffer->type), bytes = lplace_extent(&place, buffer->length * size), length = bytes / size;
+  int64_t bytes = lplace_extent(&place, lbuffer_bytes(buffer)), length = bytes / ltype_bytes(buffer->type);
   for (int i = 0; i < constants->count; i++) {
     Constant *constant = &constants->data[i];
     if (constant->offset == place.offset) {

@@ -11,10 +11,10 @@ const char *manifest_phase_name(Arena *arena, const char *block, int phase) {
   return arena_printf(arena, "%s_step_%d", block, phase + 1);
 }
 
-static const LEntry *find_entry(const LoopModule *loops, const char *name) {
-  for (int i = 0; i < loops->entries.count; i++)
-    if (strcmp(loops->entries.data[i]->name, name) == 0)
-      return loops->entries.data[i];
+const LEntry *manifest_entry_of(const Manifest *manifest, const NnrtFunction *function) {
+  for (int i = 0; i < manifest->entries.count; i++)
+    if (manifest->entries.data[i].function == function)
+      return manifest->entries.data[i].entry;
   return NULL;
 }
 
@@ -101,7 +101,7 @@ static NnrtTensor *tensors_of(Arena *arena, const Program *program, uint64_t *fi
 
 static void add_entry(Arena *arena, Manifest *manifest, const LoopModule *loops, NnrtFunction *function,
                       const char *name) {
-  vec_push(arena, &manifest->entries, (struct ManifestEntry){.function = function, .entry = find_entry(loops, name)});
+  vec_push(arena, &manifest->entries, (ManifestEntry){.function = function, .entry = loops_entry(loops, name)});
 }
 
 static NnrtTrain *trains_of(Arena *arena, const Program *program) {

@@ -4,19 +4,23 @@
 #include "elaborate/program.h"
 #include "loops/loops.h"
 
+// The entry behind a function of the module, by its address there: entry NULL means run stays NULL.
+typedef struct ManifestEntry {
+  NnrtFunction *function;
+  const LEntry *entry;
+} ManifestEntry;
+
 typedef struct Manifest {
   NnrtModule module;
-  // The entries behind each NnrtFunction.run, by address of the function in `module`: entry NULL means run stays NULL.
-  VEC(struct ManifestEntry {
-    NnrtFunction *function;
-    const LEntry *entry;
-  })
-  entries;
+  VEC(ManifestEntry) entries;
 } Manifest;
 
 // The name of a function's entry: ("train", "step") is train_step. Parts of blocks are step and eval, of models predict and
 // stream, so that no two have one name, whatever theirs are.
 const char *manifest_entry_name(Arena *arena, const char *block, const char *part);
+
+// What was compiled for a function of manifest->module; NULL: nothing.
+const LEntry *manifest_entry_of(const Manifest *manifest, const NnrtFunction *function);
 
 // train_step_1, after the first `unfreeze` (phase 0).
 const char *manifest_phase_name(Arena *arena, const char *block, int phase);

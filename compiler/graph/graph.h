@@ -99,9 +99,9 @@ typedef struct Attr {
   int axis_count;
   int axis[MAX_RANK]; // axes of a reduction or reverse (ascending), permutation of a transpose, or the one axis
   int64_t start[MAX_RANK], step[MAX_RANK];
-  int64_t
-      integer; // constant of an integer or bool type, fill, stream; of an extreme: the first of equals has the gradient
-  double real; // constant of a real type, fill
+  // Constant of an integer or bool type, fill, stream; of an extreme: the first of equals has the gradient.
+  int64_t integer;
+  double real;      // constant of a real type, fill
   const void *data; // dense constant: type_count elements of the node's type; NULL for a splat
   int index;        // input, clock
   int space;        // dimensions that windows move along

@@ -1,6 +1,7 @@
 // Lists of calls: walking through them, and where barriers must stand. Two calls need one between them if a thread may
 // touch in the second what another has touched in the first, and one of them writes; calls of a loop follow themselves.
 #include "loops/calls.h"
+#include <string.h>
 
 void loops_visit(const LCalls *calls, LVisit *visit, void *context) {
   for (int i = 0; i < calls->count; i++) {
@@ -40,6 +41,13 @@ static void find_call(void *context, const LCall *call) {
 static void find_space(void *context, LPlace *place) {
   Use *use = context;
   use->found = use->found || place->space == use->space;
+}
+
+LEntry *loops_entry(const LoopModule *module, const char *name) {
+  for (int i = 0; i < module->entries.count; i++)
+    if (strcmp(module->entries.data[i]->name, name) == 0)
+      return module->entries.data[i];
+  return NULL;
 }
 
 bool loops_use(const LEntry *entry, const LKernel *kernel) {
@@ -103,8 +111,8 @@ static void add_touches(Arena *arena, Touches *touches, const LCall *call) {
     add_touches(arena, touches, &call->loop->calls.data[i]);
   for (int i = 0; !call->loop && i < call->kernel->buffers.count; i++) {
     const LBuffer *buffer = call->kernel->buffers.data[i];
-    Touch touch = {call->places[i], lplace_extent(&call->places[i], buffer->length * ltype_bytes(buffer->type)),
-                   buffer->written, kernel_on_one_thread(call->kernel)};
+    Touch touch = {call->places[i], lplace_extent(&call->places[i], lbuffer_bytes(buffer)), buffer->written,
+                   kernel_on_one_thread(call->kernel)};
     vec_push(arena, touches, touch);
   }
 }

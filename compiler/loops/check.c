@@ -347,7 +347,7 @@ static void check_function(Check *check, const LFunction *function) {
 }
 
 static void check_place(Check *check, const LBuffer *buffer, LPlace place) {
-  int64_t bytes = lplace_extent(&place, buffer->length * ltype_bytes(buffer->type)), room = INT64_MAX;
+  int64_t bytes = lplace_extent(&place, lbuffer_bytes(buffer)), room = INT64_MAX;
   if (place.space == SPACE_ARENA)
     room = check->module->arena_bytes;
   else if (place.space == SPACE_STATE)

@@ -95,6 +95,9 @@ typedef struct LBuffer {
   bool read, written;
   const char *shape; // for the reader: f32[n, 64]
 } LBuffer;
+static inline int64_t lbuffer_bytes(const LBuffer *buffer) {
+  return buffer->length * ltype_bytes(buffer->type);
+}
 
 // A pure function of scalars: exp_f32 and its kind. The body may use its parameters and calls only; no loads.
 typedef struct LFunction {
@@ -255,8 +258,9 @@ typedef void LVisit(void *context, const LCall *call);
 void loops_visit(const LCalls *calls, LVisit *visit, void *context);
 typedef void LVisitPlace(void *context, LPlace *place);
 void loops_visit_places(const LCalls *calls, LVisitPlace *visit, void *context);
-bool loops_use(const LEntry *entry, const LKernel *kernel); // is it called?
-bool loops_touch(const LEntry *entry, LSpace space);        // does a buffer lie there?
+LEntry *loops_entry(const LoopModule *module, const char *name); // NULL: there is none
+bool loops_use(const LEntry *entry, const LKernel *kernel);      // is it called?
+bool loops_touch(const LEntry *entry, LSpace space);             // does a buffer lie there?
 // Bytes from where a buffer of so many begins to where it ends in the last round of the loops around it.
 int64_t lplace_extent(const LPlace *place, int64_t bytes);
 

@@ -2,7 +2,6 @@
 // computed, from the same part of what it is made of. Two operations look back. A forward scan goes on from what it carried,
 // attention from the keys and values so far; both are kept in the state block between calls. Where a value needs what comes
 // later there is no such function.
-#include <string.h>
 
 #include "graph/ops.h"
 #include "passes/passes.h"
@@ -181,8 +180,8 @@ static Node *keep(Stream *stream, const Node *node, int axis) {
     return stream->part[node->id][WHOLE];
   if (*kept)
     return *kept;
-  Type places = {.elem = I64, .rank = node->type.rank};
-  memcpy(places.dim, node->type.dim, sizeof places.dim);
+  Type places = node->type;
+  places.elem = I64;
   Node *before = new_slot(stream, node, &node->type);
   Node *here = graph_binary(to, OP_eq, graph_iota(to, places, axis), stream->position);
   *kept = graph_select(to, here, stream->part[node->id][axis], before);
@@ -208,10 +207,6 @@ static Node *build_attention(Stream *stream, const Node *node, int axis) {
   Node *inputs[] = {stream->part[node->inputs[Q]->id][axis], keep(stream, node->inputs[K], axis),
                     keep(stream, node->inputs[V], axis), mask};
   return graph_node(to, OP_attention, 4, inputs, &attr, NULL);
-}
-
-static Type body_output_type(const GraphScan *scan, int output) {
-  return scan->body->outputs.data[output].value->type;
 }
 
 // What the body sees: what was kept, from its first value on; the element; what every step sees alike.
@@ -251,7 +246,7 @@ static void build_scan(Stream *stream, const Node *scan) {
   Node **yields = stream->yields[scan->id] = arena_array(to->arena, Node *, body->outputs.count + 1);
   for (int i = 0; i < body->outputs.count; i++) {
     Node *value = inside.map[body->outputs.data[i].value->id];
-    Type step = body_output_type(shape, i), stacked = scan_stacked_type(&step, 1);
+    Type step = shape->body->outputs.data[i].value->type, stacked = scan_stacked_type(&step, 1);
     if (i < shape->carried)
       update(stream, kept[i], value);
     else

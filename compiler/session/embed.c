@@ -43,13 +43,6 @@ static bool read_weights(const NnrtModule *module, const BuildOptions *options, 
   return good;
 }
 
-static const LEntry *entry_of(const Manifest *manifest, const NnrtFunction *function) {
-  for (int i = 0; i < manifest->entries.count; i++)
-    if (manifest->entries.data[i].function == function)
-      return manifest->entries.data[i].entry;
-  return NULL;
-}
-
 static void name_classes(Arena *arena, EmbedFunction *function) {
   NnrtError error = {0};
   NnrtDataset *data =
@@ -73,7 +66,7 @@ int session_embed(Arena *arena, const Compilation *compilation, const BuildOptio
   EmbedFunction *functions = arena_array(arena, EmbedFunction, module->predict_count + 1);
   for (int i = 0; i < module->predict_count; i++) {
     functions[i].predict = &module->predicts[i];
-    functions[i].entry = entry_of(compilation->manifest, &module->predicts[i].function);
+    functions[i].entry = manifest_entry_of(compilation->manifest, &module->predicts[i].function);
     name_classes(arena, &functions[i]);
   }
   uint8_t *state = arena_alloc(arena, (size_t)module->state_bytes + 64);

@@ -99,19 +99,12 @@ static LLVMValueRef value(Tables *tables, const void *item) {
                 dims(tables, v->dim), flag(tables, &v->whole));
 }
 
-static const LEntry *entry_of(const Tables *tables, const NnrtFunction *function) {
-  for (int i = 0; i < tables->manifest->entries.count; i++)
-    if (tables->manifest->entries.data[i].function == function)
-      return tables->manifest->entries.data[i].entry;
-  return NULL;
-}
-
 static LLVMValueRef code_of(Tables *tables, const LEntry *entry) {
   return entry ? llvm_entry(tables->module, entry) : none(tables);
 }
 
 static LLVMValueRef function(Tables *tables, const NnrtFunction *f) {
-  const LEntry *entry = entry_of(tables, f);
+  const LEntry *entry = manifest_entry_of(tables->manifest, f);
   return STRUCT(tables, NnrtFunction, code_of(tables, entry), code_of(tables, entry ? entry->prepare : NULL),
                 small(tables, f->input_count), small(tables, f->output_count),
                 TABLE(tables, "inputs", value, f->inputs, f->input_count),

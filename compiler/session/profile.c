@@ -44,16 +44,14 @@ static bool find_subject(const Program *program, const NnrtModule *module, const
 }
 
 const LEntry *profile_entry(LoopModule *loops, const char *name) {
-  for (int i = 0; i < loops->entries.count; i++) {
-    if (strcmp(loops->entries.data[i]->name, name) != 0)
-      continue;
-    LEntry *copy = arena_copy(loops->arena, loops->entries.data[i], sizeof *copy);
-    copy->name = arena_printf(loops->arena, "%s_profile", name);
-    copy->profile = true;
-    vec_push(loops->arena, &loops->entries, copy);
-    return copy;
-  }
-  return NULL;
+  const LEntry *entry = loops_entry(loops, name);
+  if (!entry)
+    return NULL;
+  LEntry *copy = arena_copy(loops->arena, entry, sizeof *copy);
+  copy->name = arena_printf(loops->arena, "%s_profile", name);
+  copy->profile = true;
+  vec_push(loops->arena, &loops->entries, copy);
+  return copy;
 }
 
 // ---- rows
@@ -111,7 +109,7 @@ static ProfileRow row_of_pack(Arena *arena, const LKernel *kernel) {
   if (span->source)
     row.place = arena_printf(arena, "%s:%d", span->source->path, span->line);
   for (int i = 0; i < kernel->buffers.count; i++)
-    row.work.bytes += kernel->buffers.data[i]->length * ltype_bytes(kernel->buffers.data[i]->type);
+    row.work.bytes += lbuffer_bytes(kernel->buffers.data[i]);
   return row;
 }
 
@@ -139,13 +137,6 @@ static void add_row(void *context, const LCall *call) {
   vec_push(rows->arena, &rows->list, row);
 }
 
-static const KernelGraph *kernels_of(const Compilation *compilation, const char *entry) {
-  int at = 0;
-  while (strcmp(compilation->functions.data[at].entry, entry) != 0)
-    at++;
-  return compilation->functions.data[at].kernels;
-}
-
 static void count_call(void *count, const LCall *call) {
   (void)call;
   ++*(int *)count;
@@ -158,7 +149,7 @@ static int by_seconds(const void *a, const void *b) {
 
 static Profile put_together(Arena *arena, const Compilation *compilation, const char *entry, const LEntry *profiled,
                             const ProfileTimes *times) {
-  Rows rows = {.arena = arena, .graph = kernels_of(compilation, entry), .batch = times->batch};
+  Rows rows = {.arena = arena, .graph = compile_function(compilation, entry)->kernels, .batch = times->batch};
   loops_visit(&profiled->calls, add_row, &rows);
   for (int i = 0; i < rows.list.count; i++) {
     rows.list.data[i].calls = times->calls[i];

@@ -16,7 +16,7 @@ static void begin_data(const Compilation *compilation, const NnrtOptions *option
 
 static void bind(Jit *jit, Manifest *manifest) {
   for (int i = 0; i < manifest->entries.count; i++) {
-    struct ManifestEntry *entry = &manifest->entries.data[i];
+    ManifestEntry *entry = &manifest->entries.data[i];
     const LEntry *prepare = entry->entry ? entry->entry->prepare : NULL;
     entry->function->run = entry->entry ? jit_entry(jit, entry->entry->name) : NULL;
     entry->function->prepare = prepare ? jit_entry(jit, prepare->name) : NULL;

@@ -79,16 +79,13 @@ static const char *grouped(Arena *arena, int64_t value) {
 
 // The kernels' scratch memory lies among the values, what is prepared above them.
 static void show_memory(Arena *arena, Text *out, const LoopModule *loops, const char *name) {
-  for (int i = 0; i < loops->entries.count; i++) {
-    const LEntry *entry = loops->entries.data[i];
-    if (strcmp(entry->name, name) != 0)
-      continue;
-    text_printf(out, "  with scratch memory %s bytes", grouped(arena, entry->arena_bytes));
-    if (entry->prepared_bytes)
-      text_printf(out, "; prepared before a series of calls, above it: %s bytes",
-                  grouped(arena, entry->prepared_bytes));
-    text_add(out, "\n");
-  }
+  const LEntry *entry = loops_entry(loops, name);
+  if (!entry)
+    return;
+  text_printf(out, "  with scratch memory %s bytes", grouped(arena, entry->arena_bytes));
+  if (entry->prepared_bytes)
+    text_printf(out, "; prepared before a series of calls, above it: %s bytes", grouped(arena, entry->prepared_bytes));
+  text_add(out, "\n");
 }
 
 void show_plan(Arena *arena, const Compilation *compilation) {
