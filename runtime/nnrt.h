@@ -26,6 +26,8 @@ typedef void NnrtRun(const NnrtFrame *frame);
 void nnrt_parallel(int threads, void (*body)(const NnrtFrame *, int thread, int threads), const NnrtFrame *frame);
 // How many threads will come to each barrier: C code says so before its team begins, and 1 when it is over.
 void nnrt_team(int threads);
+// Of how many threads is the team that the caller is of?
+int nnrt_threads(void);
 // All threads of the team have come here before any goes on. Alone, it does nothing.
 void nnrt_barrier(void);
 

@@ -55,6 +55,10 @@ void nnrt_team(int threads) {
   barrier.spins = threads > 1 && threads > processors() ? 0 : SPINS;
 }
 
+int nnrt_threads(void) {
+  return barrier.threads;
+}
+
 void nnrt_barrier(void) {
   if (barrier.threads <= 1)
     return;

@@ -232,7 +232,7 @@ static void end_master(CEmit *emit) {
 
 static bool has_parallel(const LKernel *kernel) {
   for (int i = 0; i < kernel->body.count; i++)
-    if (kernel->body.data[i]->kind == LS_PARALLEL)
+    if (ls_for_all(kernel->body.data[i]))
       return true;
   return false;
 }
@@ -246,7 +246,7 @@ static void print_kernel_body(CEmit *emit, const LKernel *kernel) {
   }
   for (int i = 0; i < kernel->body.count; i++) {
     const LStmt *stmt = kernel->body.data[i];
-    bool master = !is_silent(stmt) && stmt->kind != LS_PARALLEL;
+    bool master = !is_silent(stmt) && !ls_for_all(stmt);
     if (master)
       begin_master(emit);
     print_stmt(emit, stmt);
@@ -289,6 +289,8 @@ void c_kernel(CEmit *emit, const LKernel *kernel, bool is_static) {
   for (int i = 0; i < kernel->buffers.count; i++)
     if (!body_uses(emit, &kernel->body, kernel->buffers.data[i]))
       c_line(emit, "(void)%s;\n", c_name(emit, kernel->buffers.data[i]->name));
+  if (kernel->threads)
+    c_line(emit, "const int64_t %s = nnrt_threads();\n", c_name(emit, kernel->threads->name));
   print_kernel_body(emit, kernel);
   emit->depth = 0;
   text_add(emit->out, "}\n\n");

@@ -144,6 +144,18 @@ static void store(LlvmCode *code, const LStmt *stmt) {
       llvm_store(code, LLVMGetParam(code->function, (unsigned)i), stmt->buffer->type, index, value);
 }
 
+// Rounds from + count * thread / threads to from + count * (thread + 1) / threads.
+static void shared_loop(LlvmCode *code, const LStmt *stmt) {
+  LLVMBuilderRef builder = code->builder;
+  code->statement_stamp = code->region_stamp = ++code->clock;
+  LLVMValueRef from = scalar(code, stmt->from), to = scalar(code, stmt->to);
+  LLVMValueRef count = LLVMBuildSub(builder, to, from, "count");
+  LLVMValueRef next = LLVMBuildAdd(builder, code->thread, llvm_i64(code->unit, 1), "");
+  LLVMValueRef low = LLVMBuildSDiv(builder, LLVMBuildMul(builder, count, code->thread, ""), code->threads, "");
+  LLVMValueRef high = LLVMBuildSDiv(builder, LLVMBuildMul(builder, count, next, ""), code->threads, "");
+  for_range(code, stmt, LLVMBuildAdd(builder, from, low, ""), LLVMBuildAdd(builder, from, high, ""), 1);
+}
+
 static void statement(LlvmCode *code, const LStmt *stmt) {
   code->statement_stamp = ++code->clock;
   if (!code->region)
@@ -161,8 +173,11 @@ static void statement(LlvmCode *code, const LStmt *stmt) {
   case LS_STORE:
     store(code, stmt);
     break;
-  case LS_FOR:
   case LS_PARALLEL:
+    shared_loop(code, stmt);
+    break;
+  case LS_FOR:
+  case LS_TOGETHER:
     for_range(code, stmt, scalar(code, stmt->from), scalar(code, stmt->to), stmt->step ? stmt->step : 1);
     break;
   case LS_SIMD:
@@ -234,21 +249,9 @@ static void guarded_let(LlvmCode *code, const LStmt *stmt) {
   llvm_bind(code, stmt->var, (LlvmValue){.value = place, .in_memory = true});
 }
 
-// Rounds from + count * thread / threads to from + count * (thread + 1) / threads.
-static void shared_loop(LlvmCode *code, const LStmt *stmt, LLVMValueRef thread, LLVMValueRef threads) {
-  LLVMBuilderRef builder = code->builder;
-  code->statement_stamp = code->region_stamp = ++code->clock;
-  LLVMValueRef from = scalar(code, stmt->from), to = scalar(code, stmt->to);
-  LLVMValueRef count = LLVMBuildSub(builder, to, from, "count");
-  LLVMValueRef next = LLVMBuildAdd(builder, thread, llvm_i64(code->unit, 1), "");
-  LLVMValueRef low = LLVMBuildSDiv(builder, LLVMBuildMul(builder, count, thread, ""), threads, "");
-  LLVMValueRef high = LLVMBuildSDiv(builder, LLVMBuildMul(builder, count, next, ""), threads, "");
-  for_range(code, stmt, LLVMBuildAdd(builder, from, low, ""), LLVMBuildAdd(builder, from, high, ""), 1);
-}
-
-static void wait(LlvmCode *code, LLVMValueRef threads) {
+static void wait(LlvmCode *code) {
   LLVMBasicBlockRef then = block(code, "wait"), after = block(code, "after");
-  LLVMValueRef team = LLVMBuildICmp(code->builder, LLVMIntSGT, threads, llvm_i64(code->unit, 1), "");
+  LLVMValueRef team = LLVMBuildICmp(code->builder, LLVMIntSGT, code->threads, llvm_i64(code->unit, 1), "");
   LLVMBuildCondBr(code->builder, team, then, after);
   LLVMPositionBuilderAtEnd(code->builder, then);
   LLVMBuildCall2(code->builder, LLVMGlobalGetValueType(code->unit->barrier), code->unit->barrier, NULL, 0, "");
@@ -278,10 +281,10 @@ static bool listed(const LVar *const *vars, int count, const LVar *var) {
   return false;
 }
 
-static void kernel_body(LlvmCode *code, const LKernel *kernel, LLVMValueRef thread, LLVMValueRef threads) {
+static void kernel_body(LlvmCode *code, const LKernel *kernel) {
   int inside_count = 0;
   const LVar *const *inside = early_lets(code, kernel, &inside_count);
-  Guard guard = {.first = LLVMBuildICmp(code->builder, LLVMIntEQ, thread, llvm_i64(code->unit, 0), "")};
+  Guard guard = {.first = LLVMBuildICmp(code->builder, LLVMIntEQ, code->thread, llvm_i64(code->unit, 0), "")};
   for (int i = 0; i < kernel->body.count; i++) {
     const LStmt *stmt = kernel->body.data[i];
     if (stmt->kind == LS_LET) {
@@ -291,16 +294,14 @@ static void kernel_body(LlvmCode *code, const LKernel *kernel, LLVMValueRef thre
       }
       continue;
     }
-    if (stmt->kind == LS_PARALLEL) {
+    if (ls_for_all(stmt))
       guard_close(code, &guard);
-      shared_loop(code, stmt, thread, threads);
-    } else {
+    else
       guard_open(code, &guard);
-      statement(code, stmt);
-    }
+    statement(code, stmt);
     if (kernel->barrier_inside && stmt->kind != LS_LOCAL && i + 1 < kernel->body.count) {
       guard_close(code, &guard);
-      wait(code, threads);
+      wait(code);
     }
   }
   guard_close(code, &guard);
@@ -312,12 +313,14 @@ void llvm_kernel(LlvmUnit *unit, const LKernel *kernel, LLVMValueRef function) {
   code.kernel = kernel;
   LLVMBasicBlockRef start = block(&code, "start");
   LLVMPositionBuilderAtEnd(code.builder, start);
-  LLVMValueRef thread = LLVMBuildSExt(code.builder, LLVMGetParam(function, count + 1), unit->i64, "thread");
-  LLVMValueRef threads = LLVMBuildSExt(code.builder, LLVMGetParam(function, count + 2), unit->i64, "threads");
+  code.thread = LLVMBuildSExt(code.builder, LLVMGetParam(function, count + 1), unit->i64, "thread");
+  code.threads = LLVMBuildSExt(code.builder, LLVMGetParam(function, count + 2), unit->i64, "threads");
   if (kernel->n)
     llvm_bind(&code, kernel->n, llvm_uniform(LLVMGetParam(function, count)));
+  if (kernel->threads)
+    llvm_bind(&code, kernel->threads, llvm_uniform(code.threads));
   llvm_locals(&code, kernel);
-  kernel_body(&code, kernel, thread, threads);
+  kernel_body(&code, kernel);
   LLVMBuildRetVoid(code.builder);
   LLVMPositionBuilderAtEnd(code.builder, code.entry);
   LLVMBuildBr(code.builder, start);

@@ -82,9 +82,10 @@ typedef struct LlvmCode {
   LlvmUnit *unit;
   LLVMBuilderRef builder;
   LLVMValueRef function;
-  LLVMBasicBlockRef entry; // allocas go to its front
-  int lanes;               // 1: scalar code
-  bool unrolled;           // in a tile of several rows
+  LLVMBasicBlockRef entry;      // allocas go to its front
+  LLVMValueRef thread, threads; // of a kernel: this one's number, and how many there are
+  int lanes;                    // 1: scalar code
+  bool unrolled;                // in a tile of several rows
   const LKernel *kernel;
   const LBody *region; // the statements of the vector body being made, else NULL
   VEC(LlvmLocal) locals;

@@ -81,7 +81,7 @@ typedef VEC(Touch) Touches;
 
 bool kernel_on_one_thread(const LKernel *kernel) {
   for (int i = 0; i < kernel->body.count; i++)
-    if (kernel->body.data[i]->kind == LS_PARALLEL)
+    if (ls_for_all(kernel->body.data[i]))
       return false;
   return true;
 }

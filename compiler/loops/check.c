@@ -14,6 +14,7 @@ typedef struct Check {
   const LoopModule *module;
   int functions; // how many of the module's functions may be called
   int vector;    // inside SIMD or TILE
+  bool together; // in the body of TOGETHER itself
 } Check;
 
 static void fail(Check *check, const char *message, const char *name) {
@@ -237,8 +238,10 @@ static void check_store(Check *check, const LStmt *stmt) {
 static void check_body(Check *check, const LBody *body, bool top);
 
 static void check_loop(Check *check, const LStmt *stmt, bool top) {
-  if (stmt->kind == LS_PARALLEL && (!top || stmt->step != 1))
+  if (stmt->kind == LS_PARALLEL && ((!top && !check->together) || stmt->step != 1))
     fail(check, "a parallel loop that is nested or has a step", stmt->var ? stmt->var->name : NULL);
+  if (stmt->kind == LS_TOGETHER && !top)
+    fail(check, "a loop of all threads that is nested", stmt->var ? stmt->var->name : NULL);
   if (check->vector)
     fail(check, "a loop inside a vector body", stmt->var ? stmt->var->name : NULL);
   check_typed(check, stmt->from, L_I64, "a bound that is not i64");
@@ -247,11 +250,17 @@ static void check_loop(Check *check, const LStmt *stmt, bool top) {
     fail(check, "a loop that does not advance", stmt->var ? stmt->var->name : NULL);
   declare_var(check, stmt->var, L_I64);
   check->vector += stmt->kind == LS_SIMD;
+  bool together = check->together;
+  check->together = stmt->kind == LS_TOGETHER;
+  for (int i = 0; check->together && i < stmt->body.count; i++)
+    if (stmt->body.data[i]->kind != LS_LET && stmt->body.data[i]->kind != LS_PARALLEL)
+      fail(check, "something else than lets and parallel loops in a loop of all threads", stmt->var->name);
   for (int i = 0; stmt->kind == LS_SIMD && i < stmt->body.count; i++)
     if (stmt->body.data[i]->kind != LS_LET && stmt->body.data[i]->kind != LS_STORE)
       fail(check, "something else than lets and stores in a simd loop", stmt->var->name);
   check_body(check, &stmt->body, false);
   check->vector -= stmt->kind == LS_SIMD;
+  check->together = together;
 }
 
 static void check_tile(Check *check, const LStmt *stmt) {
@@ -327,6 +336,8 @@ static void check_kernel(Check *check, const LKernel *kernel) {
   }
   if (kernel->n)
     declare_var(check, kernel->n, L_I64);
+  if (kernel->threads)
+    declare_var(check, kernel->threads, L_I64);
   check_body(check, &kernel->body, true);
 }
 

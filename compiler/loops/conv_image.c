@@ -1,6 +1,6 @@
-// The image that a convolution's windows move over. Where they leave x, or find places between its elements, x is copied
-// once into scratch memory with zeros there, so that the tile loops need no conditions. Takes a convolution, gives
-// expressions for the elements under a window.
+// The image that a convolution's windows move over: x, with zeros where they leave it and between its elements. The image
+// is never whole: a thread copies the piece that its next tiles read, which then stays in its caches, so that tile loops
+// need no conditions and memory is read once. Takes a convolution, gives expressions for the elements under a window.
 #include "loops/nest_conv.h"
 
 static LExpr *and_(Lower *lower, LExpr *a, LExpr *b) {
@@ -85,24 +85,36 @@ LExpr *conv_place(Lower *lower, const Conv *conv, int dim, LExpr *output, LExpr 
                   nest_mul(lower, tap, nest_i64(lower, w->dilation)));
 }
 
-static LExpr *number_of(Lower *lower, const Conv *conv, LExpr *const *lead, LExpr *const *place, int dims) {
-  LExpr *number = nest_i64(lower, 0);
-  for (int i = 0; i < conv->lead; i++)
-    number = nest_add(lower, nest_mul(lower, number, lower_dim(lower, conv->x->type.dim[i])), lead[i]);
-  for (int i = 0; i < dims; i++)
-    number = nest_add(lower, nest_mul(lower, number, nest_i64(lower, conv->extent[i])), place[i]);
+LExpr *conv_samples(Lower *lower, const Conv *conv) {
+  return nest_count(lower, conv->x->type.dim, conv->lead);
+}
+
+void conv_lead(Lower *lower, const Conv *conv, LExpr *sample, LExpr **index) {
+  nest_unravel(lower, sample, conv->x->type.dim, NULL, conv->lead, index);
+}
+
+static LExpr *sub(Lower *lower, LExpr *a, LExpr *b) {
+  return lx_binary(lower->arena, LX_SUB, a, b);
+}
+
+// Of a place in the present piece, along the first `dims` dimensions of space.
+static LExpr *piece_number(Lower *lower, const Conv *conv, LExpr *sample, LExpr *const *place, int dims) {
+  LExpr *number = sub(lower, sample, conv->first_sample);
+  for (int i = 0; i < dims; i++) {
+    number = nest_mul(lower, number, nest_i64(lower, i ? conv->extent[i] : conv->lines));
+    number = nest_add(lower, number, i ? place[i] : sub(lower, place[i], conv->first_line));
+  }
   return number;
 }
 
-LExpr *conv_x(Lower *lower, const Conv *conv, LExpr *const *lead, LExpr *const *place, LExpr *channel) {
+LExpr *conv_x(Lower *lower, const Conv *conv, LExpr *sample, LExpr *const *place, LExpr *channel) {
   LExpr *channels = nest_i64(lower, conv->in * conv->groups);
   if (conv->image) {
-    LExpr *at = nest_mul(lower, number_of(lower, conv, lead, place, conv->space), channels);
-    return lx_load(lower->arena, conv->image, nest_add(lower, at, channel));
+    LExpr *at = nest_mul(lower, piece_number(lower, conv, sample, place, conv->space), channels);
+    return lx_load(lower->arena, conv->image, nest_add(lower, conv->base, nest_add(lower, at, channel)));
   }
   LExpr *index[MAX_RANK];
-  for (int i = 0; i < conv->lead; i++)
-    index[i] = lead[i];
+  conv_lead(lower, conv, sample, index);
   for (int i = 0; i < conv->space; i++)
     index[conv->lead + i] = place[i];
   int last = conv->lead + conv->space - 1;
@@ -182,14 +194,15 @@ static void copy_row(Lower *lower, const Conv *conv, LExpr *row, LExpr **index, 
   fill_zeros(lower, conv, row, (before + count) * channels, extent * channels);
 }
 
-// A row with zeros between the elements.
-static void spread_row(Lower *lower, const Conv *conv, LExpr *row, LExpr **index, LExpr *there) {
+// A row element by element: one with zeros between them, or a piece of a row.
+static void copy_places(Lower *lower, const Conv *conv, LExpr *row, LExpr **index, LExpr *there, LExpr *from,
+                        LExpr *to) {
   int last = conv->space - 1;
   LExpr *zero = nest_i64(lower, 0), *channels = nest_i64(lower, conv->in * conv->groups);
-  LExpr *e = nest_loop(lower, LS_FOR, "e", zero, nest_i64(lower, conv->extent[last]), 1);
+  LExpr *e = nest_loop(lower, LS_FOR, "e", from, to, 1);
   index[conv->lead + last] = nest_let(lower, "place", source_place(lower, conv, last, e, &there));
   there = nest_let(lower, "there", there);
-  LExpr *at = nest_let(lower, "at", nest_add(lower, row, nest_mul(lower, e, channels)));
+  LExpr *at = nest_let(lower, "at", nest_add(lower, row, nest_mul(lower, sub(lower, e, from), channels)));
   LExpr *c = nest_loop(lower, LS_SIMD, "c", zero, channels, 1);
   index[conv->lead + last + 1] = c;
   store(lower, conv, nest_add(lower, at, c), or_zero(lower, conv, there, lower_value(lower, conv->x, index)));
@@ -197,34 +210,61 @@ static void spread_row(Lower *lower, const Conv *conv, LExpr *row, LExpr **index
   nest_close(lower);
 }
 
-int64_t conv_image(Lower *lower, Conv *conv, int64_t scratch, bool shared) {
+bool conv_has_image(const Conv *conv) {
+  return !inside(conv);
+}
+
+int64_t conv_line_bytes(const Conv *conv) {
+  int64_t bytes = conv->in * conv->groups * ltype_bytes(conv->type);
+  for (int i = 1; i < conv->space; i++)
+    bytes *= conv->extent[i];
+  return bytes;
+}
+
+static int64_t piece_length(const Conv *conv) {
+  return conv->samples * conv->lines * conv_line_bytes(conv) / ltype_bytes(conv->type);
+}
+
+int64_t conv_image(Lower *lower, Conv *conv, int64_t samples, int64_t lines, int64_t scratch, bool shared) {
   if (inside(conv))
     return 0;
-  Dim dims[MAX_RANK], rows = conv->lead + conv->space - 1;
-  int64_t length = conv->in * conv->groups;
-  for (int i = 0; i < conv->lead; i++)
-    dims[i] = conv->x->type.dim[i];
-  for (int i = 0; i < conv->space; i++) {
-    dims[conv->lead + i] = conv->extent[i];
-    length *= conv->extent[i];
-  }
-  length *= nest_capacity(lower, dims, conv->lead);
+  conv->samples = samples;
+  conv->lines = lines < conv->extent[0] ? lines : conv->extent[0];
+  int64_t length = piece_length(conv) * (shared ? SHARES : 1);
   conv->image = nest_scratch(lower, "image", conv->type, length, scratch);
-  LExpr *index[MAX_RANK], *there = lx_int(lower->arena, L_BOOL, 1);
-  LExpr *task =
-      nest_loop(lower, shared ? LS_PARALLEL : LS_FOR, "row", nest_i64(lower, 0), nest_count(lower, dims, (int)rows), 1);
-  nest_unravel(lower, task, dims, NULL, (int)rows, index);
-  for (int i = 0; i < conv->space - 1; i++) {
-    LExpr *e = nest_let(lower, "e", index[conv->lead + i]);
-    index[conv->lead + i] = nest_let(lower, "place", source_place(lower, conv, i, e, &there));
+  return whole_lines(length * ltype_bytes(conv->type));
+}
+
+void conv_copy(Lower *lower, Conv *conv, LExpr *share, LExpr *sample, LExpr *line) {
+  conv->first_sample = sample;
+  conv->first_line = line;
+  if (!conv->image)
+    return;
+  conv->base = nest_let(lower, "piece", nest_mul(lower, share, nest_i64(lower, piece_length(conv))));
+  int last = conv->space - 1;
+  LExpr *index[MAX_RANK], *place[MAX_SPACE] = {NULL}, *there = lx_int(lower->arena, L_BOOL, 1);
+  LExpr *from[MAX_SPACE], *to[MAX_SPACE], *end = nest_add(lower, sample, nest_i64(lower, conv->samples));
+  end = nest_let(lower, "end", nest_min(lower, end, conv_samples(lower, conv)));
+  for (int i = 0; i < conv->space; i++) {
+    from[i] = i ? nest_i64(lower, 0) : line;
+    to[i] = nest_i64(lower, conv->extent[i]);
+    if (i == 0 && conv->lines < conv->extent[0])
+      to[i] = nest_let(lower, "bottom", nest_min(lower, nest_add(lower, line, nest_i64(lower, conv->lines)), to[i]));
+  }
+  LExpr *b = nest_loop(lower, LS_FOR, "b", sample, end, 1);
+  conv_lead(lower, conv, b, index);
+  for (int i = 0; i < last; i++) {
+    place[i] = nest_loop(lower, LS_FOR, "e", from[i], to[i], 1);
+    index[conv->lead + i] = nest_let(lower, "place", source_place(lower, conv, i, place[i], &there));
   }
   there = nest_let(lower, "there", there);
-  int64_t row_length = conv->extent[conv->space - 1] * conv->in * conv->groups;
-  LExpr *row = nest_let(lower, "start", nest_mul(lower, task, nest_i64(lower, row_length)));
-  if (conv->view[conv->space - 1].spread == 1)
+  int64_t row_length = (last ? conv->extent[last] : conv->lines) * conv->in * conv->groups;
+  LExpr *row = nest_mul(lower, piece_number(lower, conv, b, place, last), nest_i64(lower, row_length));
+  row = nest_let(lower, "start", nest_add(lower, conv->base, row));
+  if (last && conv->view[last].spread == 1)
     copy_row(lower, conv, row, index, there);
   else
-    spread_row(lower, conv, row, index, there);
-  nest_close(lower);
-  return whole_lines(length * ltype_bytes(conv->type));
+    copy_places(lower, conv, row, index, there, from[last], to[last]);
+  for (int i = 0; i <= last; i++)
+    nest_close(lower);
 }

@@ -123,12 +123,14 @@ struct LExpr {
 };
 
 typedef enum LStmtKind {
-  LS_LET,      // var = value
-  LS_LOCAL,    // local, every element set to value (a constant)
-  LS_SET,      // local[index0, index1] = value
-  LS_STORE,    // buffer[index0] = value
-  LS_FOR,      // var from from to `to` by step (constant): body, in order
-  LS_PARALLEL, // the same, rounds independent, shared out to the threads; only at the top of a kernel, not nested; step 1
+  LS_LET,   // var = value
+  LS_LOCAL, // local, every element set to value (a constant)
+  LS_SET,   // local[index0, index1] = value
+  LS_STORE, // buffer[index0] = value
+  LS_FOR,   // var from from to `to` by step (constant): body, in order
+  LS_PARALLEL, // the same, rounds independent, shared out to the threads; at the top of a kernel or in TOGETHER; step 1. Two of
+               // as many rounds give each round to the same thread
+  LS_TOGETHER, // the same as FOR, gone through by every thread: lets and PARALLEL loops, no barrier; only at the top of a kernel
   LS_SIMD, // the same, rounds independent, body only lets, stores, sets of no local; a vector of 16 at a time, then the rest
   LS_TILE, // for each row_var in 0..rows (unrolled) and col_var in 0..cols (one vector): body of lets, sets, stores.
            // Rows 1 and no row_var: a vector alone. Statement by statement over the whole row: rounds are independent.
@@ -151,13 +153,18 @@ struct LStmt {
   LBody body;
 };
 
+static inline bool ls_for_all(const LStmt *stmt) {
+  return stmt->kind == LS_PARALLEL || stmt->kind == LS_TOGETHER;
+}
+
 typedef struct LKernel {
   const char *name;    // dense_relu_0
   const char *comment; // lines "digits.nn:5  dense(128) |> relu", each ended by a newline
   Span span;
   VEC(LBuffer *) buffers; // parameters in order
   LVar *n;                // the batch count
-  LBody body;             // LS_PARALLEL statements are shared out, everything else at the top runs on one thread
+  LVar *threads;          // how many run it; NULL: it does not ask
+  LBody body;             // statements that are not for all threads (ls_for_all) run on one
   bool barrier_inside;    // a barrier stands after each top-level statement but the last (packing before a product)
   int64_t work;           // scalar operations at the full batch, roughly
 } LKernel;

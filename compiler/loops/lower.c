@@ -359,12 +359,11 @@ static int depth_of(const Lower *lower, const LExpr *expr) {
   return depth;
 }
 
-// Statements beside a parallel loop run on one thread, so lets go inside it.
+// Statements beside a loop of all threads run on one thread, so lets go inside it.
 static int let_depth(const Lower *lower, const LExpr *value) {
   int depth = depth_of(lower, value);
-  bool parallel =
-      lower->scopes.count > 1 && lower->scopes.data[1].stmt && lower->scopes.data[1].stmt->kind == LS_PARALLEL;
-  return parallel && depth < 1 ? 1 : depth;
+  const LStmt *outer = lower->scopes.count > 1 ? lower->scopes.data[1].stmt : NULL;
+  return outer && ls_for_all(outer) && depth < 1 ? 1 : depth;
 }
 
 LExpr *nest_let(Lower *lower, const char *name, LExpr *value) {

@@ -131,6 +131,18 @@ int64_t nest_capacity(const Lower *lower, const Dim *dims, int count); // the sa
 bool nest_static(const Dim *dims, int count);
 // index[at[i]] of `count` dimensions from their common row-major number; at NULL: index[i].
 void nest_unravel(Lower *lower, LExpr *number, const Dim *dims, const int *at, int count, LExpr **index);
+// Work for threads that is `outer` things with `inner` parts each, cut into as many equal stretches as there are threads, SHARES
+// at most, each with scratch memory of its own: what a stretch makes once for an outer thing, its parts use.
+enum { SHARES = 64 };
+typedef struct Shares {
+  LExpr *first, *last; // parts, counted through all things
+  LExpr *inner, *begin;
+} Shares;
+// Opens the loop of stretches, in it the loop of outer things, in that the loop of its parts; each gives its number.
+LExpr *nest_shares(Lower *lower, Shares *shares, LExpr *outer, int64_t inner, bool shared);
+LExpr *nest_share_things(Lower *lower, Shares *shares);
+LExpr *nest_share_parts(Lower *lower, const Shares *shares);
+
 // Opens loops that go through 0..count in blocks, shared out to threads if `shared`: gives the number of the round.
 // Closed by `*scopes` calls of nest_close.
 LExpr *nest_rounds(Lower *lower, const char *name, LExpr *count, int64_t capacity, int64_t block, bool shared,

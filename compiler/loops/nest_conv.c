@@ -1,8 +1,9 @@
-// Convolutions, directly: no matrix of windows is made. A task owns one row of outputs in one panel of channels; a register
-// tile is mr neighbouring outputs by nr channels, summed over taps and channels of the input in one chain. Weights are
-// packed in panels of nr outputs, in which a tile finds its elements side by side. The kernel's further nodes (bias,
-// activation) are computed from the finished tile. Where windows are spread (the gradient of strided ones, transposed
-// convolutions), outputs that see the same taps are computed together, one phase after the other.
+// Convolutions, directly: no matrix of windows is made. Outputs are taken in blocks of samples, or of lines within a sample,
+// whose part of x stays in the second cache while all panels of nr channels pass. A register tile is a box of mr neighbouring
+// outputs by nr channels, summed over taps and channels of the input in one chain. Weights are packed in panels, in which
+// a tile finds its elements side by side. The kernel's further nodes (bias, activation) are computed from the finished
+// tile. Where windows are spread (the gradient of strided ones, transposed convolutions), outputs that see the same taps
+// are computed together, one phase after the other.
 #include "loops/nest_conv.h"
 
 #include "graph/ops.h"
@@ -22,8 +23,11 @@ typedef struct Phase {
 typedef struct Direct {
   Conv conv;
   Phase phase[MAX_SPACE];
-  LBuffer *packed; // weights: for each group and panel [taps.., channels, width]
-  LExpr *lead[MAX_RANK], *output[MAX_SPACE];
+  LBuffer *packed;        // weights: for each group and panel [taps.., channels, width]
+  int64_t samples, lines; // of a block; lines of the first dimension
+  int tile_samples;       // of a tile, and its size along each dimension
+  int tile_size[MAX_SPACE];
+  LExpr *sample, *line, *end; // the present block's first ones, and the sample behind it
 } Direct;
 
 static int64_t depth(const Conv *conv) {
@@ -119,14 +123,31 @@ static int64_t pack(Lower *lower, Direct *direct, int64_t scratch, bool shared) 
 // ---- one tile
 typedef struct Tile {
   const Panel *panel;
-  int shift, rows, cols; // its first column in the panel
-  LExpr *row;            // its first output along the last dimension
+  int shift, cols;               // its first column in the panel
+  int samples, size[MAX_SPACE];  // rows are numbered along the last dimension first
+  LExpr *sample, *at[MAX_SPACE]; // its first output, counted in the phase
 } Tile;
 
-// The output along dimension d of the phase's own p.
-static LExpr *output_of(Lower *lower, const Direct *direct, int d, LExpr *p) {
-  const Phase *phase = &direct->phase[d];
-  return nest_add(lower, nest_mul(lower, p, nest_i64(lower, phase->step)), nest_i64(lower, phase->first));
+static int tile_rows(const Direct *direct, const Tile *tile) {
+  int rows = tile->samples;
+  for (int d = 0; d < direct->conv.space; d++)
+    rows *= tile->size[d];
+  return rows;
+}
+
+// Sample and output of row i.
+static LExpr *row_outputs(Lower *lower, const Direct *direct, const Tile *tile, LExpr *i, LExpr **output) {
+  int rows = tile_rows(direct, tile);
+  for (int d = direct->conv.space - 1; d >= 0; d--) {
+    LExpr *size = nest_i64(lower, tile->size[d]);
+    output[d] = tile->at[d];
+    if (tile->size[d] == 1)
+      continue;
+    output[d] = nest_add(lower, tile->at[d], rows == tile->size[d] ? i : lx_binary(lower->arena, LX_MOD, i, size));
+    rows /= tile->size[d];
+    i = nest_div(lower, i, size);
+  }
+  return rows > 1 ? nest_add(lower, tile->sample, i) : tile->sample;
 }
 
 static LExpr *place_of(Lower *lower, const Direct *direct, int d, LExpr *p, LExpr *r) {
@@ -136,9 +157,9 @@ static LExpr *place_of(Lower *lower, const Direct *direct, int d, LExpr *p, LExp
 // acc[i, j] over all taps and channels.
 static LLocal *sum_tile(Lower *lower, Direct *direct, const Tile *tile) {
   const Conv *conv = &direct->conv;
-  int last = conv->space - 1;
-  LExpr *zero = nest_i64(lower, 0), *tap[MAX_SPACE], *i, *j, *k = zero, *place[MAX_SPACE];
-  LLocal *acc = nest_local(lower, "acc", conv->type, 2, tile->rows, tile->cols, lx_real(lower->arena, conv->type, 0));
+  int last = conv->space - 1, rows = tile_rows(direct, tile);
+  LExpr *zero = nest_i64(lower, 0), *tap[MAX_SPACE], *i, *j, *k = zero, *output[MAX_SPACE], *place[MAX_SPACE];
+  LLocal *acc = nest_local(lower, "acc", conv->type, 2, rows, tile->cols, lx_real(lower->arena, conv->type, 0));
   int loops = 0, taps = conv->folded ? last : conv->space;
   for (int d = 0; d < taps; d++, loops++) {
     const Phase *phase = &direct->phase[d];
@@ -149,12 +170,12 @@ static LLocal *sum_tile(Lower *lower, Direct *direct, const Tile *tile) {
   int64_t run = conv->folded ? conv->attr->window[last].size * conv->in : conv->in;
   LExpr *c = nest_loop(lower, LS_FOR, "c", zero, nest_i64(lower, run), 1);
   k = nest_add(lower, nest_mul(lower, k, nest_i64(lower, run)), c);
-  for (int d = 0; d < last; d++)
-    place[d] = place_of(lower, direct, d, direct->output[d], tap[d]);
-  nest_tile(lower, tile->rows, tile->cols, &i, &j);
-  place[last] = place_of(lower, direct, last, nest_add(lower, tile->row, i), conv->folded ? zero : tap[last]);
+  nest_tile(lower, rows, tile->cols, &i, &j);
+  LExpr *sample = row_outputs(lower, direct, tile, i, output);
+  for (int d = 0; d < conv->space; d++)
+    place[d] = place_of(lower, direct, d, output[d], d < taps ? tap[d] : zero);
   LExpr *channel = nest_add(lower, nest_mul(lower, tile->panel->group, nest_i64(lower, conv->in)), c);
-  LExpr *x = conv_x(lower, conv, direct->lead, place, channel);
+  LExpr *x = conv_x(lower, conv, sample, place, channel);
   LExpr *at = nest_add(lower, nest_mul(lower, k, nest_i64(lower, tile->panel->width)), j);
   LExpr *start = nest_add(lower, tile->panel->start, nest_i64(lower, tile->shift));
   LExpr *w = lx_load(lower->arena, direct->packed, nest_add(lower, start, at));
@@ -166,15 +187,15 @@ static LLocal *sum_tile(Lower *lower, Direct *direct, const Tile *tile) {
 
 static void make_tile(Lower *lower, Direct *direct, const Tile *tile) {
   const Conv *conv = &direct->conv;
-  int last = conv->space - 1;
-  LExpr *index[MAX_RANK], *i, *j;
+  LExpr *index[MAX_RANK], *output[MAX_SPACE], *i, *j;
   LLocal *acc = sum_tile(lower, direct, tile);
-  nest_tile(lower, tile->rows, tile->cols, &i, &j);
-  for (int d = 0; d < conv->lead; d++)
-    index[d] = direct->lead[d];
-  for (int d = 0; d < last; d++)
-    index[conv->lead + d] = output_of(lower, direct, d, direct->output[d]);
-  index[conv->lead + last] = output_of(lower, direct, last, nest_add(lower, tile->row, i));
+  nest_tile(lower, tile_rows(direct, tile), tile->cols, &i, &j);
+  conv_lead(lower, conv, row_outputs(lower, direct, tile, i, output), index);
+  for (int d = 0; d < conv->space; d++) {
+    const Phase *phase = &direct->phase[d];
+    LExpr *at = nest_mul(lower, output[d], nest_i64(lower, phase->step));
+    index[conv->lead + d] = nest_add(lower, at, nest_i64(lower, phase->first));
+  }
   LExpr *column = nest_add(lower, tile->panel->column, nest_i64(lower, tile->shift));
   column = nest_add(lower, nest_mul(lower, tile->panel->group, nest_i64(lower, conv->out)), column);
   index[conv->lead + conv->space] = nest_add(lower, column, j);
@@ -183,52 +204,85 @@ static void make_tile(Lower *lower, Direct *direct, const Tile *tile) {
   nest_close(lower);
 }
 
-// The row of outputs in one panel: whole tiles, and one of what is left.
+// ---- the tiles of a block in one panel: along each dimension whole ones, and one of what is left
+static void tiles_along(Lower *lower, Direct *direct, Tile *tile, int d) {
+  if (d == direct->conv.space) {
+    make_tile(lower, direct, tile);
+    return;
+  }
+  int64_t count = direct->phase[d].count, size = direct->tile_size[d], whole = count / size * size;
+  bool cut = d == 0 && direct->lines < count; // into blocks of lines
+  LExpr *from = nest_i64(lower, 0), *to = nest_i64(lower, whole);
+  if (cut) {
+    from = direct->line;
+    to = nest_min(lower, nest_add(lower, from, nest_i64(lower, direct->lines)), to);
+  }
+  if (whole) {
+    tile->size[d] = (int)size;
+    tile->at[d] = nest_loop(lower, LS_FOR, d == direct->conv.space - 1 ? "q0" : "p0", from, to, size);
+    tiles_along(lower, direct, tile, d + 1);
+    nest_close(lower);
+  }
+  if (whole == count)
+    return;
+  if (cut)
+    nest_if(lower, lx_binary(lower->arena, LX_EQ, from, nest_i64(lower, (count - 1) / direct->lines * direct->lines)));
+  tile->size[d] = (int)(count - whole);
+  tile->at[d] = nest_i64(lower, whole);
+  tiles_along(lower, direct, tile, d + 1);
+  if (cut)
+    nest_close(lower);
+}
+
+static void tiles_of_samples(Lower *lower, Direct *direct, Tile *tile, LExpr *from, LExpr *to, int samples) {
+  tile->samples = samples;
+  tile->sample = nest_loop(lower, LS_FOR, "b", from, to, samples);
+  tiles_along(lower, direct, tile, 0);
+  nest_close(lower);
+}
+
 static void panel_body(Lower *lower, Direct *direct, const Panel *panel) {
-  const Conv *conv = &direct->conv;
-  int64_t size = direct->phase[conv->space - 1].count, whole = size / conv->mr * conv->mr;
   for (int shift = 0, cols; shift < panel->width; shift += cols) {
     cols = nest_piece(panel->width - shift);
-    Tile tile = {.panel = panel, .shift = shift, .cols = cols, .rows = conv->mr};
-    if (whole) {
-      tile.row = nest_loop(lower, LS_FOR, "q0", nest_i64(lower, 0), nest_i64(lower, whole), conv->mr);
-      make_tile(lower, direct, &tile);
-      nest_close(lower);
+    Tile tile = {.panel = panel, .shift = shift, .cols = cols};
+    LExpr *from = direct->sample;
+    if (direct->tile_samples > 1) {
+      LExpr *each = nest_i64(lower, direct->tile_samples);
+      LExpr *count = nest_div(lower, lx_binary(lower->arena, LX_SUB, direct->end, from), each);
+      LExpr *whole = nest_let(lower, "whole", nest_add(lower, from, nest_mul(lower, count, each)));
+      tiles_of_samples(lower, direct, &tile, from, whole, direct->tile_samples);
+      from = whole;
     }
-    if (size > whole) {
-      tile.row = nest_i64(lower, whole);
-      tile.rows = (int)(size - whole);
-      make_tile(lower, direct, &tile);
-    }
+    tiles_of_samples(lower, direct, &tile, from, direct->end, 1);
   }
 }
 
-// ---- tasks: for each sample, group and panel the rows of outputs
+// ---- blocks, and in each the panels of all groups
 static void convolve(Lower *lower, Direct *direct, bool shared) {
-  const Conv *conv = &direct->conv;
-  enum { GROUP, PANEL, OUTPUTS };
-  Dim dims[2 * MAX_RANK];
-  int count = 0;
-  for (int i = 0; i < conv->lead; i++)
-    dims[count++] = conv->x->type.dim[i];
-  dims[count++] = conv->groups;
-  dims[count++] = panel_count(conv);
-  for (int i = 0; i < conv->space - 1; i++)
-    dims[count++] = direct->phase[i].count;
-  LExpr *index[2 * MAX_RANK];
-  LExpr *task =
-      nest_loop(lower, shared ? LS_PARALLEL : LS_FOR, "task", nest_i64(lower, 0), nest_count(lower, dims, count), 1);
-  nest_unravel(lower, task, dims, NULL, count, index);
-  for (int i = 0; i < conv->lead; i++)
-    direct->lead[i] = nest_let(lower, "b", index[i]);
-  LExpr *const *rest = index + conv->lead;
-  for (int i = 0; i < conv->space - 1; i++)
-    direct->output[i] = nest_let(lower, "p", rest[OUTPUTS + i]);
-  LExpr *zero = nest_i64(lower, 0);
-  LExpr *group = conv->groups > 1 ? nest_let(lower, "group", rest[GROUP]) : zero;
-  LExpr *number = panel_count(conv) > 1 ? nest_let(lower, "number", rest[PANEL]) : zero;
+  Conv *conv = &direct->conv;
+  int64_t lines = nest_ceil_div(direct->phase[0].count, direct->lines);
+  LExpr *of_sample = nest_i64(lower, lines), *panels = nest_i64(lower, panel_count(conv)), *zero = nest_i64(lower, 0);
+  LExpr *samples = conv_samples(lower, conv), *each = nest_i64(lower, direct->samples);
+  LExpr *blocks = nest_div(lower, nest_add(lower, samples, nest_i64(lower, direct->samples - 1)), each);
+  Shares shares;
+  LExpr *share =
+      nest_shares(lower, &shares, nest_mul(lower, blocks, of_sample), conv->groups * panel_count(conv), shared);
+  LExpr *block = nest_share_things(lower, &shares);
+  direct->sample = nest_let(lower, "b0", nest_mul(lower, nest_div(lower, block, of_sample), each));
+  direct->end = nest_add(lower, direct->sample, each);
+  if (direct->samples > 1)
+    direct->end = nest_let(lower, "end", nest_min(lower, direct->end, samples));
+  LExpr *line = lines > 1 ? lx_binary(lower->arena, LX_MOD, block, of_sample) : zero;
+  direct->line = nest_let(lower, "p0", nest_mul(lower, line, nest_i64(lower, direct->lines)));
+  conv_copy(lower, conv, share, direct->sample, place_of(lower, direct, 0, direct->line, zero));
+  LExpr *part = nest_share_parts(lower, &shares), *group = zero, *number = part;
+  if (conv->groups > 1) {
+    group = nest_let(lower, "group", nest_div(lower, part, panels));
+    number = nest_let(lower, "number", lx_binary(lower->arena, LX_MOD, part, panels));
+  }
   each_panel(lower, direct, group, number, panel_body);
-  nest_close(lower);
+  for (int scopes = 3; scopes; scopes--)
+    nest_close(lower);
 }
 
 // ---- phases
@@ -246,17 +300,82 @@ static Phase phase_of(const Conv *conv, int d, int64_t at) {
                  .shift = (at + tap - w->before) / step + conv->view[d].before};
 }
 
-static void each_phase(Lower *lower, Direct *direct, int d, bool shared) {
+// ---- sizes
+static int64_t at_least(int64_t value, int64_t least) {
+  return value > least ? value : least;
+}
+
+// The tile of a phase: part of a row of outputs; where rows are short, whole rows; where all of space is, samples.
+static void choose_tile(const Lower *lower, Direct *direct) {
+  const Conv *conv = &direct->conv;
+  int last = conv->space - 1, most = nest_tile_most(lower), *size = direct->tile_size;
+  int64_t row = direct->phase[last].count, plane = row;
+  for (int d = 0; d < last; d++)
+    size[d] = 1;
+  size[last] = (int)nest_even(row, most);
+  if (last > 0 && 2 * row <= most) {
+    size[last - 1] = (int)nest_even(direct->phase[last - 1].count, most / row);
+    plane *= direct->phase[last - 1].count;
+  }
+  bool all = size[last] * (last > 0 ? size[last - 1] : 1) == plane;
+  for (int d = 0; d < last - 1; d++)
+    all = all && direct->phase[d].count == 1;
+  int64_t samples = nest_capacity(lower, conv->x->type.dim, conv->lead);
+  direct->tile_samples = all && 2 * plane <= most ? (int)nest_even(samples, most / plane) : 1;
+}
+
+// Image lines that a block of so many lines of outputs sees.
+static int64_t lines_seen(const Direct *direct, int64_t lines) {
+  const Window *w = &direct->conv.attr->window[0];
+  return (lines - 1) * w->stride + (direct->phase[0].taps - 1) * w->dilation + 1;
+}
+
+// Blocks whose part of x fills a quarter of the second cache, or less if there are few.
+static void choose_block(const Lower *lower, Direct *direct) {
+  enum { ITEMS = 16, LEAST = 4 };
+  const Conv *conv = &direct->conv;
+  int64_t count = direct->phase[0].count, line = conv_line_bytes(conv), room = lower->target->l2_bytes / 4;
+  int64_t all = nest_capacity(lower, conv->x->type.dim, conv->lead);
+  int64_t wanted = nest_ceil_div(ITEMS, panel_count(conv) * conv->groups); // blocks
+  int64_t samples = at_least(room / (conv->extent[0] * line), 1), lines = count;
+  samples = samples < all / wanted ? samples : at_least(all / wanted, 1);
+  if (samples == 1 && conv->space > 1) {
+    while (lines > LEAST && lines_seen(direct, lines) * line > room)
+      lines--;
+    int64_t fair = at_least(nest_ceil_div(count * all, wanted), LEAST);
+    lines = nest_even(count, lines < fair ? lines : fair);
+    lines = nest_ceil_div(lines, direct->tile_size[0]) * direct->tile_size[0];
+  }
+  direct->samples = nest_even(all, samples);
+  direct->samples = nest_ceil_div(direct->samples, direct->tile_samples) * direct->tile_samples;
+  direct->lines = lines < count ? lines : count;
+}
+
+typedef void PhaseBody(Lower *lower, Direct *direct, bool shared);
+
+static void each_phase(Lower *lower, Direct *direct, int d, bool shared, PhaseBody *body) {
   const Conv *conv = &direct->conv;
   if (d == conv->space) {
-    convolve(lower, direct, shared);
+    choose_tile(lower, direct);
+    choose_block(lower, direct);
+    body(lower, direct, shared);
     return;
   }
   int64_t phases = conv->phased ? conv->attr->window[d].spread : 1;
   for (int64_t at = 0; at < phases && at < conv->outputs[d]; at++) {
     direct->phase[d] = phase_of(conv, d, at);
-    each_phase(lower, direct, d + 1, shared);
+    each_phase(lower, direct, d + 1, shared, body);
   }
+}
+
+// The piece of the image that is enough for every phase.
+static void widen_piece(Lower *lower, Direct *direct, bool shared) {
+  (void)lower;
+  (void)shared;
+  Conv *conv = &direct->conv;
+  int64_t lines = lines_seen(direct, direct->lines);
+  conv->samples = at_least(conv->samples, direct->samples);
+  conv->lines = at_least(conv->lines, lines);
 }
 
 int64_t nest_conv(Lower *lower, int64_t scratch) {
@@ -265,11 +384,17 @@ int64_t nest_conv(Lower *lower, int64_t scratch) {
   Conv *conv = &direct.conv;
   lower->out->work = nest_work(lower);
   bool shared = lower->out->work >= SHARED_WORK;
-  int64_t row = phase_of(conv, conv->space - 1, 0).count;
-  nest_tile_size(lower, conv->type, row, conv->out, &conv->mr, &conv->nr);
-  int64_t bytes = conv_image(lower, conv, scratch, shared);
-  bytes += pack(lower, &direct, scratch + bytes, shared);
-  each_phase(lower, &direct, 0, shared);
-  lower->out->barrier_inside = shared && bytes > 0;
-  return bytes;
+  for (int d = 0; d < conv->space; d++)
+    direct.phase[d] = phase_of(conv, d, 0);
+  choose_tile(lower, &direct);
+  Tile tile = {.samples = direct.tile_samples};
+  for (int d = 0; d < conv->space; d++)
+    tile.size[d] = direct.tile_size[d];
+  nest_tile_size(lower, conv->type, tile_rows(&direct, &tile), conv->out, &conv->mr, &conv->nr);
+  each_phase(lower, &direct, 0, shared, widen_piece);
+  int64_t packed = pack(lower, &direct, scratch, shared);
+  int64_t image = conv_image(lower, conv, conv->samples, conv->lines, scratch + packed, shared);
+  each_phase(lower, &direct, 0, shared, convolve);
+  lower->out->barrier_inside = shared && packed > 0;
+  return packed + image;
 }

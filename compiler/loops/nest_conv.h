@@ -10,7 +10,10 @@ typedef struct Conv {
   int space, lead;         // dimensions of space, and before it
   int64_t groups, in, out; // groups, channels of one, outputs of one
   LType type;
-  LBuffer *image;            // x and zeros around and between it, or NULL: x itself will do
+  LBuffer *image;         // of a piece of x, with zeros around and between it, for each share; NULL: x itself will do
+  int64_t samples, lines; // of the piece; lines of the first dimension of space
+  LExpr *first_sample, *first_line,
+      *base;                 // where the present piece begins in all of the image, and its share's in memory
   Window view[MAX_SPACE];    // how the image shows x: of these, `before` and `spread` hold
   bool phased;               // outputs that see other taps of spread windows are computed apart
   int64_t extent[MAX_SPACE]; // of space on the side of x, as it is read
@@ -20,10 +23,20 @@ typedef struct Conv {
 
 // `phases`: the nest can compute the outputs of spread windows in phases, so that none multiplies zeros between elements.
 Conv conv_of(Lower *lower, const Node *node, const Type *y, bool phases);
-// Copies x into a scratch image where windows leave it; the bytes it takes.
-int64_t conv_image(Lower *lower, Conv *conv, int64_t scratch, bool shared);
-// x under a window. place: of the window's tap, one a dimension of space; the last is a count of channels too if `folded`.
-LExpr *conv_x(Lower *lower, const Conv *conv, LExpr *const *lead, LExpr *const *place, LExpr *channel);
+// Where windows leave x, makes scratch memory for pieces of an image, which has zeros there, of so many samples and lines;
+// the bytes it takes.
+int64_t conv_image(Lower *lower, Conv *conv, int64_t samples, int64_t lines, int64_t scratch, bool shared);
+// Copies the piece that begins at a sample and a line of the image, if there is an image.
+void conv_copy(Lower *lower, Conv *conv, LExpr *share, LExpr *sample, LExpr *line);
+// Does x have to be copied? Bytes of a line of the first dimension of space, with what windows reach.
+bool conv_has_image(const Conv *conv);
+int64_t conv_line_bytes(const Conv *conv);
+// x of a sample under a window. place: of the window's tap, one a dimension of space; the last is a count of channels too if
+// `folded`.
+LExpr *conv_x(Lower *lower, const Conv *conv, LExpr *sample, LExpr *const *place, LExpr *channel);
+// The samples of all leading dimensions, and the indices of one.
+LExpr *conv_samples(Lower *lower, const Conv *conv);
+void conv_lead(Lower *lower, const Conv *conv, LExpr *sample, LExpr **index);
 int64_t conv_taps(const Conv *conv, int from); // the product of window sizes of dimensions `from` on
 // What a dimension of output p and tap r reads: p * stride + r * dilation.
 LExpr *conv_place(Lower *lower, const Conv *conv, int dim, LExpr *output, LExpr *tap);

@@ -1,7 +1,9 @@
 // Gradients of convolutions' weights: for each tap, channel of the input and output, the sum over all samples and outputs of
-// x under the tap times y, in one chain. A task owns the rows (channels of x) of one tap in one panel of outputs. The sums
-// of a task pass over blocks of samples that stay in the second cache, all tiles over one block, and rest in scratch memory
-// between blocks, which changes no bit of them. The kernel's further nodes (an optimizer's update) come at the end.
+// x under the tap times y, in one chain. Outputs are taken in blocks that stay in the caches, one after the other by all
+// threads; each thread owns some tiles, of rows (taps and channels of x) in one panel of outputs, and adds a block to their
+// sums, which rest in scratch memory between blocks. That changes no bit of them. The block's part of a panel is first
+// packed, since its rows lie far apart and every tile reads it. The kernel's further nodes (an optimizer's update) come with
+// the last block.
 #include "loops/nest_conv.h"
 
 #include "graph/ops.h"
@@ -9,12 +11,16 @@
 typedef struct Weight {
   Conv conv;
   const Node *y;
-  LBuffer *sums;     // one for each element of the result, where there is more than one block
-  int64_t rows;      // of a tap: channels; of all taps of the last dimension, if folded
-  int64_t row_block; // rows of a task
-  int64_t samples;   // of a block
-  int64_t lines;     // of the first dimension of outputs in a block, where a block is one sample
-  LExpr *tap[MAX_SPACE], *group, *column, *row_task;
+  LBuffer *sums;   // one for each element of the result; NULL: there is one block
+  LBuffer *packed; // y, for each share [outputs of a block, nr]; NULL: it is read where it lies
+  int64_t samples; // of a block
+  int64_t lines;   // of the first dimension of outputs in a block, where a block is one sample
+  int64_t depth;   // outputs of a block
+  int64_t rows;    // of a tap: channels; of all taps of the last dimension, if folded
+  int64_t tiles;   // of them
+  // The present block, panel and tap.
+  LExpr *block, *blocks, *sample, *line, *base;
+  LExpr *group, *column, *tap[MAX_SPACE];
   int width; // of the panel
 } Weight;
 
@@ -23,198 +29,232 @@ typedef struct Tile {
   LExpr *row; // its first row
 } Tile;
 
-// What is summed: blocks of samples, or of lines of outputs within a sample.
-typedef struct Block {
-  LExpr *sample, *line; // the first ones
-} Block;
-
-typedef void TileBody(Lower *lower, Weight *weight, const Tile *tile, const Block *block);
-
 static int taps_outside(const Conv *conv) {
   return conv->folded ? conv->space - 1 : conv->space;
 }
 
-static LExpr *output_channel(Lower *lower, const Weight *weight, const Tile *tile, LExpr *j) {
-  LExpr *own = nest_add(lower, nest_add(lower, weight->column, nest_i64(lower, tile->shift)), j);
-  return nest_add(lower, nest_mul(lower, weight->group, nest_i64(lower, weight->conv.out)), own);
+static LExpr *output_channel(Lower *lower, const Weight *weight, LExpr *j) {
+  return nest_add(lower, nest_mul(lower, weight->group, nest_i64(lower, weight->conv.out)),
+                  nest_add(lower, weight->column, j));
 }
 
+// ---- the outputs of a block
+typedef struct Outputs {
+  LExpr *sample, *place[MAX_SPACE];
+  LExpr *number; // in the block
+  int loops;
+} Outputs;
+
+static Outputs open_outputs(Lower *lower, const Weight *weight) {
+  const Conv *conv = &weight->conv;
+  LExpr *zero = nest_i64(lower, 0);
+  Outputs outputs = {.loops = conv->space + 1};
+  LExpr *last = nest_add(lower, weight->sample, nest_i64(lower, weight->samples));
+  if (weight->samples > 1)
+    last = nest_let(lower, "end", nest_min(lower, last, conv_samples(lower, conv)));
+  outputs.sample = nest_loop(lower, LS_FOR, "b", weight->sample, last, 1);
+  outputs.number = lx_binary(lower->arena, LX_SUB, outputs.sample, weight->sample);
+  for (int d = 0; d < conv->space; d++) {
+    LExpr *from = zero, *to = nest_i64(lower, conv->outputs[d]);
+    int64_t count = d == 0 ? weight->lines : conv->outputs[d];
+    if (count < conv->outputs[d]) {
+      from = weight->line;
+      LExpr *end = nest_add(lower, from, nest_i64(lower, count));
+      to = conv->outputs[d] % count ? nest_let(lower, "last", nest_min(lower, end, to)) : end;
+    }
+    outputs.place[d] = nest_loop(lower, LS_FOR, d == conv->space - 1 ? "q" : "p", from, to, 1);
+    outputs.number = nest_add(lower, nest_mul(lower, outputs.number, nest_i64(lower, count)),
+                              lx_binary(lower->arena, LX_SUB, outputs.place[d], from));
+  }
+  return outputs;
+}
+
+static void close_scopes(Lower *lower, int count) {
+  for (; count; count--)
+    nest_close(lower);
+}
+
+// y of the present output in the column j of the panel.
+static LExpr *y_value(Lower *lower, const Weight *weight, const Outputs *outputs, LExpr *j) {
+  const Conv *conv = &weight->conv;
+  LExpr *index[MAX_RANK];
+  conv_lead(lower, conv, outputs->sample, index);
+  for (int d = 0; d < conv->space; d++)
+    index[conv->lead + d] = outputs->place[d];
+  index[conv->lead + conv->space] = output_channel(lower, weight, j);
+  lower->operands = true;
+  LExpr *y = lower_value(lower, weight->y, index);
+  lower->operands = false;
+  return y;
+}
+
+static LExpr *packed_place(Lower *lower, const Weight *weight, const Outputs *outputs, LExpr *j) {
+  LExpr *row = nest_mul(lower, outputs->number, nest_i64(lower, weight->width));
+  return nest_add(lower, weight->base, nest_add(lower, row, j));
+}
+
+static void pack(Lower *lower, const Weight *weight) {
+  LExpr *i, *j;
+  for (int shift = 0, cols; shift < weight->width; shift += cols) {
+    cols = nest_piece(weight->width - shift);
+    Outputs outputs = open_outputs(lower, weight);
+    nest_tile(lower, 1, cols, &i, &j);
+    LExpr *column = nest_add(lower, nest_i64(lower, shift), j);
+    LStmt *stmt = nest_stmt(lower, LS_STORE);
+    stmt->buffer = weight->packed;
+    stmt->index[0] = packed_place(lower, weight, &outputs, column);
+    stmt->value = y_value(lower, weight, &outputs, column);
+    nest_push(lower, stmt);
+    close_scopes(lower, outputs.loops + 1);
+  }
+}
+
+// ---- tiles
 // Where the sum of a row and an output rests: the result's own order.
-static LExpr *sum_place(Lower *lower, const Weight *weight, const Tile *tile, LExpr *i, LExpr *j) {
+static LExpr *sum_place(Lower *lower, const Weight *weight, LExpr *row, LExpr *j) {
   const Conv *conv = &weight->conv;
   LExpr *at = nest_i64(lower, 0);
   for (int d = 0; d < taps_outside(conv); d++)
     at = nest_add(lower, nest_mul(lower, at, nest_i64(lower, conv->attr->window[d].size)), weight->tap[d]);
-  at = nest_add(lower, nest_mul(lower, at, nest_i64(lower, weight->rows)), nest_add(lower, tile->row, i));
+  at = nest_add(lower, nest_mul(lower, at, nest_i64(lower, weight->rows)), row);
   return nest_add(lower, nest_mul(lower, at, nest_i64(lower, conv->out * conv->groups)),
-                  output_channel(lower, weight, tile, j));
+                  output_channel(lower, weight, j));
 }
 
-static void store_sum(Lower *lower, const Weight *weight, const Tile *tile, LExpr *i, LExpr *j, LExpr *value) {
-  LStmt *stmt = nest_stmt(lower, LS_STORE);
-  stmt->buffer = weight->sums;
-  stmt->index[0] = sum_place(lower, weight, tile, i, j);
-  stmt->value = value;
-  nest_push(lower, stmt);
+static void open_tile(Lower *lower, const Tile *tile, LExpr **row, LExpr **i, LExpr **j, LExpr **column) {
+  nest_tile(lower, tile->rows, tile->cols, i, j);
+  *row = nest_add(lower, tile->row, *i);
+  *column = nest_add(lower, nest_i64(lower, tile->shift), *j);
 }
 
-// ---- tiles
-static void clear(Lower *lower, Weight *weight, const Tile *tile, const Block *block) {
-  LExpr *i, *j;
-  (void)block;
-  nest_tile(lower, tile->rows, tile->cols, &i, &j);
-  store_sum(lower, weight, tile, i, j, lx_real(lower->arena, weight->conv.type, 0));
-  nest_close(lower);
-}
-
-// Opens the loops over a block's outputs; how many. Fills the indices of samples and outputs.
-static int open_outputs(Lower *lower, const Weight *weight, const Block *block, LExpr **lead, LExpr **output) {
+static LLocal *sum_tile(Lower *lower, const Weight *weight, const Tile *tile) {
   const Conv *conv = &weight->conv;
-  LExpr *zero = nest_i64(lower, 0), *samples = nest_count(lower, conv->x->type.dim, conv->lead);
-  LExpr *from = zero, *to = samples;
-  int loops = 0;
-  if (block) {
-    from = block->sample;
-    to = nest_min(lower, nest_add(lower, from, nest_i64(lower, weight->samples)), samples);
-    to = nest_let(lower, "end", to);
-  }
-  LExpr *sample = nest_loop(lower, LS_FOR, "b", from, to, 1);
-  loops++;
-  nest_unravel(lower, sample, conv->x->type.dim, NULL, conv->lead, lead);
-  for (int d = 0; d < conv->space; d++, loops++) {
-    LExpr *first = zero, *last = nest_i64(lower, conv->outputs[d]);
-    if (d == 0 && block && block->line) {
-      first = block->line;
-      last = nest_min(lower, nest_add(lower, first, nest_i64(lower, weight->lines)), last);
-      last = nest_let(lower, "last", last);
-    }
-    output[d] = nest_loop(lower, LS_FOR, d == conv->space - 1 ? "q" : "p", first, last, 1);
-  }
-  return loops;
-}
-
-static LLocal *sum_tile(Lower *lower, const Weight *weight, const Tile *tile, const Block *block) {
-  const Conv *conv = &weight->conv;
-  LExpr *lead[MAX_RANK], *output[MAX_SPACE], *place[MAX_SPACE], *i, *j, *zero = nest_i64(lower, 0);
+  LExpr *place[MAX_SPACE], *row, *i, *j, *column, *zero = nest_i64(lower, 0);
   LLocal *acc = nest_local(lower, "acc", conv->type, 2, tile->rows, tile->cols, lx_real(lower->arena, conv->type, 0));
-  if (block) {
-    nest_tile(lower, tile->rows, tile->cols, &i, &j);
-    nest_set(lower, acc, i, j, lx_load(lower->arena, weight->sums, sum_place(lower, weight, tile, i, j)));
-    nest_close(lower);
+  if (weight->sums) {
+    nest_if(lower, lx_binary(lower->arena, LX_GT, weight->block, zero));
+    open_tile(lower, tile, &row, &i, &j, &column);
+    nest_set(lower, acc, i, j, lx_load(lower->arena, weight->sums, sum_place(lower, weight, row, column)));
+    close_scopes(lower, 2);
   }
-  int loops = open_outputs(lower, weight, block, lead, output);
+  Outputs outputs = open_outputs(lower, weight);
   for (int d = 0; d < conv->space; d++)
-    place[d] = conv_place(lower, conv, d, output[d], d < taps_outside(conv) ? weight->tap[d] : zero);
-  nest_tile(lower, tile->rows, tile->cols, &i, &j);
-  LExpr *channel =
-      nest_add(lower, nest_mul(lower, weight->group, nest_i64(lower, conv->in)), nest_add(lower, tile->row, i));
-  LExpr *x = conv_x(lower, conv, lead, place, channel);
-  LExpr *index[MAX_RANK];
-  for (int d = 0; d < conv->lead; d++)
-    index[d] = lead[d];
-  for (int d = 0; d < conv->space; d++)
-    index[conv->lead + d] = output[d];
-  index[conv->lead + conv->space] = output_channel(lower, weight, tile, j);
-  lower->operands = true;
-  LExpr *y = lower_value(lower, weight->y, index);
-  lower->operands = false;
+    place[d] = conv_place(lower, conv, d, outputs.place[d], d < taps_outside(conv) ? weight->tap[d] : zero);
+  open_tile(lower, tile, &row, &i, &j, &column);
+  LExpr *channel = nest_add(lower, nest_mul(lower, weight->group, nest_i64(lower, conv->in)), row);
+  LExpr *x = conv_x(lower, conv, outputs.sample, place, channel), *y;
+  if (weight->packed)
+    y = lx_load(lower->arena, weight->packed, packed_place(lower, weight, &outputs, column));
+  else
+    y = y_value(lower, weight, &outputs, column);
   nest_set(lower, acc, i, j, lx_fma(lower->arena, x, y, lx_local(lower->arena, acc, i, j)));
-  for (int scopes = loops + 1; scopes; scopes--)
-    nest_close(lower);
+  close_scopes(lower, outputs.loops + 1);
   return acc;
 }
 
-static void add_block(Lower *lower, Weight *weight, const Tile *tile, const Block *block) {
-  LExpr *i, *j;
-  LLocal *acc = sum_tile(lower, weight, tile, block);
-  nest_tile(lower, tile->rows, tile->cols, &i, &j);
-  store_sum(lower, weight, tile, i, j, lx_local(lower->arena, acc, i, j));
-  nest_close(lower);
-}
-
-static void finish(Lower *lower, Weight *weight, const Tile *tile, const Block *block) {
+static void finish(Lower *lower, const Weight *weight, const Tile *tile, LLocal *acc) {
   const Conv *conv = &weight->conv;
-  LExpr *index[MAX_RANK], *i, *j;
-  (void)block;
-  LLocal *acc = weight->sums ? NULL : sum_tile(lower, weight, tile, NULL);
-  nest_tile(lower, tile->rows, tile->cols, &i, &j);
-  LExpr *row = nest_add(lower, tile->row, i), *in = nest_i64(lower, conv->in);
+  LExpr *index[MAX_RANK], *row, *i, *j, *column, *in = nest_i64(lower, conv->in);
+  open_tile(lower, tile, &row, &i, &j, &column);
   for (int d = 0; d < taps_outside(conv); d++)
     index[d] = weight->tap[d];
   if (conv->folded)
     index[conv->space - 1] = nest_div(lower, row, in);
   index[conv->space] = conv->folded ? lx_binary(lower->arena, LX_MOD, row, in) : row;
-  index[conv->space + 1] = output_channel(lower, weight, tile, j);
-  LExpr *sum = acc ? lx_local(lower->arena, acc, i, j)
-                   : lx_load(lower->arena, weight->sums, sum_place(lower, weight, tile, i, j));
-  nest_know(lower, conv->node, index, sum);
+  index[conv->space + 1] = output_channel(lower, weight, column);
+  nest_know(lower, conv->node, index, lx_local(lower->arena, acc, i, j));
   nest_finish(lower, index, 0, lower->kernel->nodes.count);
   nest_close(lower);
 }
 
-// ---- the rows of a task: whole tiles, and in the last task one of what is left
-static void each_tile(Lower *lower, Weight *weight, const Block *block, TileBody *body) {
+static void put_down(Lower *lower, const Weight *weight, const Tile *tile, LLocal *acc) {
+  LExpr *row, *i, *j, *column;
+  open_tile(lower, tile, &row, &i, &j, &column);
+  LStmt *stmt = nest_stmt(lower, LS_STORE);
+  stmt->buffer = weight->sums;
+  stmt->index[0] = sum_place(lower, weight, row, column);
+  stmt->value = lx_local(lower->arena, acc, i, j);
+  nest_push(lower, stmt);
+  nest_close(lower);
+}
+
+static void make_tile(Lower *lower, const Weight *weight, const Tile *tile) {
+  LLocal *acc = sum_tile(lower, weight, tile);
+  LExpr *last = lx_binary(lower->arena, LX_SUB, weight->blocks, nest_i64(lower, 1));
+  if (!weight->sums) {
+    finish(lower, weight, tile, acc);
+    return;
+  }
+  nest_if(lower, lx_binary(lower->arena, LX_LT, weight->block, last));
+  put_down(lower, weight, tile, acc);
+  nest_close(lower);
+  nest_if(lower, lx_binary(lower->arena, LX_EQ, weight->block, last));
+  finish(lower, weight, tile, acc);
+  nest_close(lower);
+}
+
+// ---- the tiles of a panel: for each tap whole ones, and one of what is left
+static void one_tile(Lower *lower, const Weight *weight, LExpr *number) {
   int mr = weight->conv.mr;
-  int64_t whole = weight->rows / mr * mr, rest = weight->rows - whole, last = (weight->rows - 1) / weight->row_block;
-  bool single = weight->row_block >= weight->rows;
-  LExpr *from = nest_mul(lower, weight->row_task, nest_i64(lower, weight->row_block));
-  LExpr *to = nest_min(lower, nest_add(lower, from, nest_i64(lower, weight->row_block)), nest_i64(lower, whole));
+  int64_t whole = weight->rows / mr, rest = weight->rows % mr;
   for (int shift = 0, cols; shift < weight->width; shift += cols) {
     cols = nest_piece(weight->width - shift);
-    Tile tile = {.shift = shift, .cols = cols, .rows = mr};
-    if (whole) {
-      tile.row = nest_loop(lower, LS_FOR, "i0", from, single ? nest_i64(lower, whole) : to, mr);
-      body(lower, weight, &tile, block);
-      nest_close(lower);
+    for (int last = 0; last <= 1; last++) {
+      if (last ? !rest : !whole)
+        continue;
+      if (rest && whole)
+        nest_if(lower, lx_binary(lower->arena, last ? LX_EQ : LX_LT, number, nest_i64(lower, whole)));
+      Tile tile = {.shift = shift, .cols = cols, .rows = last ? (int)rest : mr};
+      tile.row =
+          last ? nest_i64(lower, whole * mr) : nest_let(lower, "i0", nest_mul(lower, number, nest_i64(lower, mr)));
+      make_tile(lower, weight, &tile);
+      if (rest && whole)
+        nest_close(lower);
     }
-    if (!rest)
-      continue;
-    if (!single)
-      nest_if(lower, lx_binary(lower->arena, LX_EQ, weight->row_task, nest_i64(lower, last)));
-    tile.row = nest_i64(lower, whole);
-    tile.rows = (int)rest;
-    body(lower, weight, &tile, block);
-    if (!single)
-      nest_close(lower);
   }
 }
 
-static void sum_rows(Lower *lower, Weight *weight) {
-  if (weight->sums) {
-    const Conv *conv = &weight->conv;
-    LExpr *zero = nest_i64(lower, 0), *samples = nest_count(lower, conv->x->type.dim, conv->lead);
-    each_tile(lower, weight, NULL, clear);
-    Block block = {.sample = nest_loop(lower, LS_FOR, "b0", zero, samples, weight->samples)};
-    if (weight->lines < conv->outputs[0])
-      block.line = nest_loop(lower, LS_FOR, "p0", zero, nest_i64(lower, conv->outputs[0]), weight->lines);
-    each_tile(lower, weight, &block, add_block);
-    if (block.line)
-      nest_close(lower);
-    nest_close(lower);
-  }
-  each_tile(lower, weight, NULL, finish);
-}
-
-// ---- tasks: groups, taps, panels, blocks of rows
-static void each_task(Lower *lower, Weight *weight, bool shared) {
+static void panel_tiles(Lower *lower, Weight *weight, const Shares *shares) {
   const Conv *conv = &weight->conv;
-  int64_t panels = nest_ceil_div(conv->out, conv->nr), blocks = nest_ceil_div(weight->rows, weight->row_block);
-  int64_t whole = conv->out / conv->nr;
-  int rest = (int)(conv->out % conv->nr), count = 0;
-  Dim dims[MAX_RANK];
-  LExpr *index[MAX_RANK], *zero = nest_i64(lower, 0);
-  dims[count++] = panels;
-  dims[count++] = conv->groups;
+  Dim dims[MAX_SPACE + 1];
+  LExpr *index[MAX_SPACE + 1];
+  int count = 0;
   for (int d = 0; d < taps_outside(conv); d++)
     dims[count++] = conv->attr->window[d].size;
-  dims[count++] = blocks;
-  LExpr *task = nest_loop(lower, shared ? LS_PARALLEL : LS_FOR, "task", zero, nest_count(lower, dims, count), 1);
-  nest_unravel(lower, task, dims, NULL, count, index);
-  LExpr *panel = panels > 1 ? nest_let(lower, "panel", index[0]) : zero;
-  weight->group = conv->groups > 1 ? nest_let(lower, "group", index[1]) : zero;
+  dims[count++] = weight->tiles;
+  if (weight->packed)
+    pack(lower, weight);
+  nest_unravel(lower, nest_share_parts(lower, shares), dims, NULL, count, index);
   for (int d = 0; d < taps_outside(conv); d++)
-    weight->tap[d] = nest_let(lower, "r", index[2 + d]);
-  weight->row_task = blocks > 1 ? nest_let(lower, "block", index[count - 1]) : zero;
+    weight->tap[d] = nest_let(lower, "r", index[d]);
+  one_tile(lower, weight, nest_let(lower, "tile", index[count - 1]));
+  nest_close(lower);
+}
+
+static int64_t taps_and_tiles(const Weight *weight) {
+  const Conv *conv = &weight->conv;
+  return conv_taps(conv, 0) / (conv->folded ? conv->attr->window[conv->space - 1].size : 1) * weight->tiles;
+}
+
+// ---- panels, cut into shares
+static void each_panel(Lower *lower, Weight *weight, bool shared) {
+  Conv *conv = &weight->conv;
+  int64_t panels = nest_ceil_div(conv->out, conv->nr), whole = conv->out / conv->nr;
+  int rest = (int)(conv->out % conv->nr);
+  LExpr *zero = nest_i64(lower, 0),
+        *line = nest_mul(lower, weight->line, nest_i64(lower, conv->attr->window[0].stride));
+  Shares shares;
+  LExpr *share = nest_shares(lower, &shares, nest_i64(lower, panels * conv->groups), taps_and_tiles(weight), shared);
+  conv_copy(lower, conv, share, weight->sample, line);
+  weight->base = nest_mul(lower, share, nest_i64(lower, weight->depth * conv->nr));
+  LExpr *item = nest_share_things(lower, &shares);
+  LExpr *panel = item;
+  weight->group = zero;
+  if (conv->groups > 1) {
+    LExpr *count = nest_i64(lower, panels);
+    weight->group = nest_let(lower, "group", nest_div(lower, item, count));
+    panel = nest_let(lower, "panel", lx_binary(lower->arena, LX_MOD, item, count));
+  }
   for (int last = 0; last <= 1; last++) {
     if (last ? !rest : !whole)
       continue;
@@ -223,11 +263,31 @@ static void each_task(Lower *lower, Weight *weight, bool shared) {
     LExpr *number = last ? nest_i64(lower, whole) : panel;
     weight->width = last ? rest : conv->nr;
     weight->column = nest_let(lower, "o0", nest_mul(lower, number, nest_i64(lower, conv->nr)));
-    sum_rows(lower, weight);
+    panel_tiles(lower, weight, &shares);
     if (rest && whole)
       nest_close(lower);
   }
   nest_close(lower);
+  nest_close(lower);
+}
+
+// ---- blocks of outputs
+static void each_block(Lower *lower, Weight *weight, bool shared) {
+  const Conv *conv = &weight->conv;
+  LExpr *zero = nest_i64(lower, 0), *of_sample = nest_i64(lower, nest_ceil_div(conv->outputs[0], weight->lines));
+  LExpr *samples = conv_samples(lower, conv), *round = nest_i64(lower, weight->samples);
+  LExpr *groups = nest_div(lower, nest_add(lower, samples, nest_i64(lower, weight->samples - 1)), round);
+  weight->blocks = nest_mul(lower, groups, of_sample);
+  weight->block = weight->sample = weight->line = zero;
+  if (weight->sums) {
+    weight->block = nest_loop(lower, shared ? LS_TOGETHER : LS_FOR, "block", zero, weight->blocks, 1);
+    weight->sample = nest_let(lower, "b0", nest_mul(lower, nest_div(lower, weight->block, of_sample), round));
+    LExpr *line = lx_binary(lower->arena, LX_MOD, weight->block, of_sample);
+    weight->line = nest_let(lower, "p0", nest_mul(lower, line, nest_i64(lower, weight->lines)));
+  }
+  each_panel(lower, weight, shared);
+  if (weight->sums)
+    nest_close(lower);
 }
 
 // ---- sizes
@@ -235,8 +295,8 @@ static int64_t at_least(int64_t value, int64_t least) {
   return value > least ? value : least;
 }
 
-// Blocks of so many samples, or lines of outputs, that what a task reads of one stays in half of the second cache; long
-// enough that loading and storing the sums does not count.
+// So many outputs that a packed panel of them stays in the first cache, and x under them in half of the second; enough that
+// loading and storing the sums does not count.
 static void choose_blocks(const Lower *lower, Weight *weight) {
   enum { LEAST = 128 };
   const Conv *conv = &weight->conv;
@@ -245,29 +305,29 @@ static void choose_blocks(const Lower *lower, Weight *weight) {
     outputs *= conv->outputs[d];
     places *= conv->extent[d];
   }
-  int64_t sample = (places * conv->in * conv->groups + outputs * conv->nr) * bytes, room = lower->target->l2_bytes / 2;
-  weight->samples = at_least(at_least(room / (sample + 1), (LEAST + outputs - 1) / outputs), 1);
-  weight->lines = conv->outputs[0];
-  if (weight->samples == 1 && sample > room && conv->space > 1)
-    weight->lines =
-        at_least(room / (sample / conv->outputs[0] + 1), (LEAST * conv->outputs[0] + outputs - 1) / outputs);
+  int64_t depth = lower->target->l1_bytes * 2 / 3 / (conv->nr * bytes);
+  int64_t under = nest_ceil_div(places * conv->in * conv->groups * bytes, outputs);
+  int64_t most = lower->target->l2_bytes / 2 / under;
+  depth = at_least(depth < most ? depth : most, LEAST);
+  int64_t line = outputs / conv->outputs[0], samples = nest_capacity(lower, conv->x->type.dim, conv->lead);
+  weight->samples = depth >= 2 * outputs ? nest_even(samples, depth / outputs) : 1;
+  weight->lines = weight->samples > 1 ? conv->outputs[0] : nest_even(conv->outputs[0], at_least(depth / line, 1));
+  weight->depth = weight->samples * weight->lines * line;
 }
 
-// Rows of a task: all of a tap, unless there would be too few tasks.
+// Tiles as even as they can be.
 static void choose_rows(const Lower *lower, Weight *weight) {
-  enum { TASKS = 16 };
   Conv *conv = &weight->conv;
-  int64_t last = conv->folded ? conv->attr->window[conv->space - 1].size : 1;
-  weight->rows = conv->in * last;
-  int64_t panels = (conv->out + conv->nr - 1) / conv->nr;
-  int64_t others = panels * conv->groups * conv_taps(conv, 0) / last;
-  int64_t most = nest_tile_most(lower), blocks = at_least(TASKS / others, 1);
-  int64_t tiles = (weight->rows + most - 1) / most, even;
-  blocks = blocks < tiles ? blocks : tiles;
-  even = (weight->rows + blocks - 1) / blocks;
-  tiles = (even + most - 1) / most;
-  conv->mr = (int)((even + tiles - 1) / tiles);
-  weight->row_block = tiles * conv->mr;
+  weight->rows = conv->in * (conv->folded ? conv->attr->window[conv->space - 1].size : 1);
+  weight->tiles = nest_ceil_div(weight->rows, nest_tile_most(lower));
+  conv->mr = (int)nest_ceil_div(weight->rows, weight->tiles);
+}
+
+// y may be read where it lies if panels are its rows, or if a panel has one tile.
+static bool packing_pays(const Lower *lower, const Weight *weight) {
+  const Conv *conv = &weight->conv;
+  bool lies_so = nest_in_memory(lower, weight->y) && conv->groups == 1 && conv->out == conv->nr;
+  return taps_and_tiles(weight) > 1 && !lies_so;
 }
 
 int64_t nest_conv_weight(Lower *lower, int64_t scratch) {
@@ -279,15 +339,20 @@ int64_t nest_conv_weight(Lower *lower, int64_t scratch) {
   int mr;
   nest_tile_size(lower, conv->type, conv->in, conv->out, &mr, &conv->nr);
   choose_rows(lower, &weight);
-  int64_t bytes = conv_image(lower, conv, scratch, shared);
   choose_blocks(lower, &weight);
-  int64_t samples = nest_capacity(lower, conv->x->type.dim, conv->lead);
-  if (samples > weight.samples || weight.lines < conv->outputs[0]) {
+  const Window *w = &conv->attr->window[0];
+  int64_t seen = (weight.lines - 1) * w->stride + (w->size - 1) * w->dilation + 1;
+  int64_t bytes = conv_image(lower, conv, weight.samples, seen, scratch, shared);
+  if (nest_capacity(lower, conv->x->type.dim, conv->lead) > weight.samples || weight.lines < conv->outputs[0]) {
     int64_t length = conv_taps(conv, 0) * conv->in * conv->out * conv->groups;
     weight.sums = nest_scratch(lower, "sums", conv->type, length, scratch + bytes);
-    bytes += length * ltype_bytes(conv->type);
+    bytes += whole_lines(length * ltype_bytes(conv->type));
   }
-  each_task(lower, &weight, shared);
-  lower->out->barrier_inside = shared && conv->image;
+  if (packing_pays(lower, &weight)) {
+    int64_t length = weight.depth * conv->nr * (shared ? SHARES : 1);
+    weight.packed = nest_scratch(lower, "packed_y", conv->type, length, scratch + bytes);
+    bytes += whole_lines(length * ltype_bytes(conv->type));
+  }
+  each_block(lower, &weight, shared);
   return bytes;
 }

@@ -152,8 +152,9 @@ static void print_head(Text *out, const LStmt *stmt) {
       text_printf(out, "%s in %d, ", stmt->row_var->name, stmt->rows);
     text_printf(out, "%s in %d", stmt->col_var->name, stmt->cols);
   } else {
-    const char *word = stmt->kind == LS_FOR ? "for" : stmt->kind == LS_SIMD ? "simd" : "parallel";
-    text_printf(out, "%s %s in ", word, stmt->var->name);
+    static const char *const words[] = {
+        [LS_FOR] = "for", [LS_PARALLEL] = "parallel", [LS_TOGETHER] = "together", [LS_SIMD] = "simd"};
+    text_printf(out, "%s %s in ", words[stmt->kind], stmt->var->name);
     print_expr(out, stmt->from, 10);
     text_add(out, "..");
     print_expr(out, stmt->to, 10);
@@ -210,8 +211,8 @@ static void print_buffers(Text *out, const LKernel *kernel) {
 
 static void print_kernel(Text *out, const LKernel *kernel) {
   print_comment(out, "", kernel->comment);
-  text_printf(out, "kernel %s(%s)%s\n", kernel->name, kernel->n ? kernel->n->name : "n",
-              kernel->barrier_inside ? " barrier_inside" : "");
+  text_printf(out, "kernel %s(%s%s)%s\n", kernel->name, kernel->n ? kernel->n->name : "n",
+              kernel->threads ? ", threads" : "", kernel->barrier_inside ? " barrier_inside" : "");
   print_buffers(out, kernel);
   text_add(out, "{\n");
   print_body(out, (const LStmt *const *)kernel->body.data, kernel->body.count, 1);

@@ -2,7 +2,6 @@
 // computed, from the same part of what it is made of. Two operations look back. A forward scan goes on from what it carried,
 // attention from the keys and values so far; both are kept in the state block between calls. Where a value needs what comes
 // later there is no such function.
-
 #include "graph/ops.h"
 #include "passes/passes.h"
 #include "passes/rewrite.h"

@@ -71,7 +71,7 @@ static int compare(const void *a, const void *b) {
   return (x > y) - (x < y);
 }
 
-double bench_time(NnrtRun *run, NnrtFrame *frame, int rounds, double least) {
+BenchTime bench_time(NnrtRun *run, NnrtFrame *frame, int rounds, double least) {
   double times[64];
   rounds = rounds > 64 ? 64 : rounds;
   run(frame);
@@ -87,7 +87,7 @@ double bench_time(NnrtRun *run, NnrtFrame *frame, int rounds, double least) {
     times[round] = (now - begin) / (double)calls;
   }
   qsort(times, (size_t)rounds, sizeof *times, compare);
-  return times[rounds / 2];
+  return (BenchTime){.median = times[rounds / 2], .best = times[0]};
 }
 
 LoopModule *bench_lower(Arena *arena, const Graph *graph, const char *entry) {

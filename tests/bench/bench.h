@@ -9,8 +9,12 @@ double bench_peak(int threads);
 // GB/s that `threads` threads read and write in a[i] = b[i] + s * c[i] over arrays larger than any cache, best of some rounds
 // (McCalpin: Memory Bandwidth and Machine Balance in Current High Performance Computers, 1995).
 double bench_bandwidth(int threads);
-// Seconds a call of `run` takes: the median of `rounds` rounds of at least `least` seconds each.
-double bench_time(NnrtRun *run, NnrtFrame *frame, int rounds, double least);
+// Seconds a call of `run` takes, of `rounds` rounds of at least `least` seconds each: the median, which is what was to be had,
+// and the best, which is what the code can do where other programs take part of the machine.
+typedef struct BenchTime {
+  double median, best;
+} BenchTime;
+BenchTime bench_time(NnrtRun *run, NnrtFrame *frame, int rounds, double least);
 
 typedef struct Backend {
   const char *name; // "llvm", "gcc", "clang-19"

@@ -48,7 +48,7 @@ static void measure(int64_t length, bool causal, bool gradients, const char *onl
     for (int i = 0; i < made; i++) {
       NnrtFrame frame = {.arena = scratch, .inputs = inputs, .outputs = outputs, .threads = threads};
       double peak = bench_peak(threads);
-      double rate = work / bench_time(backends[i].run, &frame, 5, 0.05);
+      double rate = work / bench_time(backends[i].run, &frame, 5, 0.05).median;
       double again = bench_peak(threads);
       peak = again > peak ? again : peak;
       printf("%5lld %-6s %-9s %d thread%s  %-9s %7.1f GFLOP/s  %3.0f %% of the peak of %.0f\n", (long long)length,

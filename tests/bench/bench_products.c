@@ -1,5 +1,6 @@
 // Matrix products of square f32 matrices: GFLOP/s of each backend as a fraction of the peak measured beside it.
 //   bench_products [SIZE...]
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -32,12 +33,12 @@ static void measure(int64_t size) {
     for (int i = 0; i < count; i++) {
       NnrtFrame frame = {.arena = scratch, .inputs = inputs, .outputs = outputs, .threads = threads};
       double peak = bench_peak(threads);
-      double seconds = bench_time(backends[i].run, &frame, 7, 0.1);
-      double rate = 2e-9 * (double)(size * size * size) / seconds;
-      double again = bench_peak(threads);
-      peak = again > peak ? again : peak;
-      printf("%5lld  %d thread%s  %-9s %7.1f GFLOP/s  %3.0f %% of the peak of %.0f\n", (long long)size, threads,
-             threads > 1 ? "s" : " ", backends[i].name, rate, 100 * rate / peak, peak);
+      BenchTime time = bench_time(backends[i].run, &frame, 25, 0.02);
+      double work = 2e-9 * (double)(size * size * size);
+      peak = fmax(peak, bench_peak(threads));
+      printf("%5lld  %d thread%s  %-9s %7.1f GFLOP/s  %3.0f %%, best %3.0f %% of the peak of %.0f\n", (long long)size,
+             threads, threads > 1 ? "s" : " ", backends[i].name, work / time.median, 100 * work / time.median / peak,
+             100 * work / time.best / peak, peak);
       fflush(stdout);
     }
   for (int i = 0; i < 3; i++)

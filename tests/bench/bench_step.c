@@ -78,7 +78,7 @@ int main(int argc, char **argv) {
     init[0].run(&frame);
     if (backends[i].prepare)
       backends[i].prepare(&frame);
-    double seconds = bench_time(backends[i].run, &frame, 7, 0.2);
+    double seconds = bench_time(backends[i].run, &frame, 7, 0.2).median;
     printf("%-9s %10.3f us a call %12.1f calls/s %12.1f samples/s\n", backends[i].name, 1e6 * seconds, 1 / seconds,
            (double)batch / seconds);
     fflush(stdout);
