@@ -197,6 +197,11 @@ static void print_stmt(CEmit *emit, const LStmt *stmt) {
   case LS_STORE:
     print_set(emit, stmt);
     break;
+  case LS_PREFETCH:
+    c_line(emit, "__builtin_prefetch(&");
+    c_expr(emit, stmt->value);
+    text_add(emit->out, ");\n");
+    break;
   case LS_TILE:
     print_tile(emit, stmt);
     break;

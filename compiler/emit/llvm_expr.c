@@ -260,6 +260,15 @@ static LlvmValue load(LlvmCode *code, const LExpr *expr) {
   return value;
 }
 
+// For reading, into all caches, of data.
+void llvm_prefetch(LlvmCode *code, const LExpr *expr) {
+  LLVMValueRef index = llvm_expr(code, expr->args[0]).value, address = buffer_address(code, expr->buffer);
+  LLVMTypeRef i32 = code->unit->i32;
+  LLVMValueRef args[] = {llvm_element(code, address, expr->buffer->type, index), LLVMConstInt(i32, 0, false),
+                         LLVMConstInt(i32, 3, false), LLVMConstInt(i32, 1, false)};
+  llvm_intrinsic(code, "llvm.prefetch", 4, args);
+}
+
 static LlvmValue local(LlvmCode *code, const LExpr *expr) {
   LlvmValue zero = llvm_uniform(llvm_i64(code->unit, 0));
   LlvmValue first = llvm_expr(code, expr->args[0]);

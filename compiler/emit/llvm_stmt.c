@@ -173,6 +173,9 @@ static void statement(LlvmCode *code, const LStmt *stmt) {
   case LS_STORE:
     store(code, stmt);
     break;
+  case LS_PREFETCH:
+    llvm_prefetch(code, stmt->value);
+    break;
   case LS_PARALLEL:
     shared_loop(code, stmt);
     break;

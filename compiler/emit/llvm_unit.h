@@ -105,6 +105,7 @@ LLVMValueRef llvm_lift(LlvmCode *code, LlvmValue value);                  // as 
 LLVMValueRef llvm_lane(LlvmCode *code, LlvmValue value, int lane);        // one lane as a scalar
 LlvmValue llvm_add(LlvmCode *code, LlvmValue a, LlvmValue b, LLVMOpcode); // LLVMAdd, LLVMSub of i64, forms kept
 LlvmValue llvm_multiply(LlvmCode *code, LlvmValue a, LlvmValue b);
+LLVMValueRef llvm_element(LlvmCode *code, LLVMValueRef base, LType type, LLVMValueRef index); // its address
 LlvmValue llvm_load(LlvmCode *code, LLVMValueRef base, LType type, LlvmValue index);
 void llvm_store(LlvmCode *code, LLVMValueRef base, LType type, LlvmValue index, LlvmValue value);
 LLVMValueRef llvm_to_memory(LlvmCode *code, LType type, LLVMValueRef value, bool vector);
@@ -115,6 +116,7 @@ LLVMValueRef llvm_alloca(LlvmCode *code, LLVMTypeRef type, unsigned align, const
 
 // ---- llvm_expr.c
 LlvmValue llvm_expr(LlvmCode *code, const LExpr *expr);
+void llvm_prefetch(LlvmCode *code, const LExpr *load);
 void llvm_bind(LlvmCode *code, const LVar *var, LlvmValue value);
 bool llvm_visit(LlvmCode *code, const LExpr *expr); // false if visited since the clock last moved
 LLVMValueRef llvm_extreme(LlvmCode *code, LOp op, LType type, LLVMValueRef a, LLVMValueRef b);

@@ -139,7 +139,7 @@ LLVMValueRef llvm_from_memory(LlvmCode *code, LType type, LLVMValueRef value, bo
   return LLVMBuildICmp(code->builder, LLVMIntNE, value, LLVMConstNull(memory), "");
 }
 
-static LLVMValueRef element(LlvmCode *code, LLVMValueRef base, LType type, LLVMValueRef index) {
+LLVMValueRef llvm_element(LlvmCode *code, LLVMValueRef base, LType type, LLVMValueRef index) {
   return LLVMBuildInBoundsGEP2(code->builder, code->unit->memory[type], base, &index, 1, "");
 }
 
@@ -173,16 +173,16 @@ static bool consecutive(LlvmCode *code, LlvmValue index, bool *backward, LLVMVal
 LlvmValue llvm_load(LlvmCode *code, LLVMValueRef base, LType type, LlvmValue index) {
   if (!index.vector && !index.stride)
     return llvm_uniform(
-        llvm_from_memory(code, type, read(code, element(code, base, type, index.value), type, false), false));
+        llvm_from_memory(code, type, read(code, llvm_element(code, base, type, index.value), type, false), false));
   bool backward = false;
   LLVMValueRef value = NULL;
   if (consecutive(code, index, &backward, &value)) {
-    value = read(code, element(code, base, type, value), type, true);
+    value = read(code, llvm_element(code, base, type, value), type, true);
     value = backward ? reversed(code, value) : value;
   } else {
     value = LLVMGetPoison(llvm_type(code, code->unit->memory[type], true));
     for (int i = 0; i < code->lanes; i++) {
-      LLVMValueRef lane = read(code, element(code, base, type, llvm_lane(code, index, i)), type, false);
+      LLVMValueRef lane = read(code, llvm_element(code, base, type, llvm_lane(code, index, i)), type, false);
       value = LLVMBuildInsertElement(code->builder, value, lane, LLVMConstInt(code->unit->i32, (unsigned)i, false), "");
     }
   }
@@ -193,18 +193,18 @@ LlvmValue llvm_load(LlvmCode *code, LLVMValueRef base, LType type, LlvmValue ind
 void llvm_store(LlvmCode *code, LLVMValueRef base, LType type, LlvmValue index, LlvmValue value) {
   if (!index.vector && !index.stride) {
     LLVMValueRef last = llvm_lane(code, value, code->lanes - 1);
-    write(code, element(code, base, type, index.value), type, llvm_to_memory(code, type, last, false));
+    write(code, llvm_element(code, base, type, index.value), type, llvm_to_memory(code, type, last, false));
     return;
   }
   bool backward = false;
   LLVMValueRef lowest = NULL;
   if (consecutive(code, index, &backward, &lowest)) {
     LLVMValueRef all = llvm_to_memory(code, type, llvm_lift(code, value), true);
-    write(code, element(code, base, type, lowest), type, backward ? reversed(code, all) : all);
+    write(code, llvm_element(code, base, type, lowest), type, backward ? reversed(code, all) : all);
     return;
   }
   for (int i = 0; i < code->lanes; i++) {
     LLVMValueRef lane = llvm_to_memory(code, type, llvm_lane(code, value, i), false);
-    write(code, element(code, base, type, llvm_lane(code, index, i)), type, lane);
+    write(code, llvm_element(code, base, type, llvm_lane(code, index, i)), type, lane);
   }
 }

@@ -293,6 +293,11 @@ static void check_stmt(Check *check, const LStmt *stmt, bool top) {
   case LS_STORE:
     check_store(check, stmt);
     break;
+  case LS_PREFETCH:
+    if (check->vector || stmt->value->op != LX_LOAD)
+      fail(check, "a prefetch of no load, or inside a vector body", NULL);
+    check_expr(check, stmt->value);
+    break;
   case LS_TILE:
     check_tile(check, stmt);
     break;

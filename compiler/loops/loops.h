@@ -123,11 +123,12 @@ struct LExpr {
 };
 
 typedef enum LStmtKind {
-  LS_LET,   // var = value
-  LS_LOCAL, // local, every element set to value (a constant)
-  LS_SET,   // local[index0, index1] = value
-  LS_STORE, // buffer[index0] = value
-  LS_FOR,   // var from from to `to` by step (constant): body, in order
+  LS_LET,      // var = value
+  LS_LOCAL,    // local, every element set to value (a constant)
+  LS_SET,      // local[index0, index1] = value
+  LS_STORE,    // buffer[index0] = value
+  LS_PREFETCH, // a hint that `value`, a load, will be asked for soon; does nothing else
+  LS_FOR,      // var from from to `to` by step (constant): body, in order
   LS_PARALLEL, // the same, rounds independent, shared out to the threads; at the top of a kernel or in TOGETHER; step 1. Two of
                // as many rounds give each round to the same thread
   LS_TOGETHER, // the same as FOR, gone through by every thread: lets and PARALLEL loops, no barrier; only at the top of a kernel

@@ -151,6 +151,19 @@ void nest_set(Lower *lower, LLocal *local, LExpr *row, LExpr *col, LExpr *value)
   nest_push(lower, stmt);
 }
 
+void nest_prefetch(Lower *lower, const LExpr *value, const LExpr *var) {
+  enum { FAR = 512, ROUNDS = 12 }; // bytes; about what a line needs from the second cache, or a page that was just left
+  int64_t stride;
+  if (value->op != LX_LOAD || var->op != LX_VAR || !lx_stride(value->args[0], var->var, &stride) ||
+      stride * ltype_bytes(value->type) < FAR)
+    return;
+  LExpr *later = nest_add(lower, value->args[0], nest_i64(lower, ROUNDS * stride));
+  LStmt *stmt = nest_stmt(lower, LS_PREFETCH);
+  stmt->value =
+      lx_load(lower->arena, value->buffer, nest_min(lower, later, nest_i64(lower, value->buffer->length - 1)));
+  nest_push(lower, stmt);
+}
+
 // ---- sizes
 int64_t nest_capacity(const Lower *lower, const Dim *dims, int count) {
   int64_t product = 1;

@@ -90,6 +90,9 @@ LExpr *nest_let(Lower *lower, const char *name, LExpr *value);
 const char *nest_name(Lower *lower, const char *base); // unique in the kernel
 void nest_begin_top(Lower *lower);                     // the scope of the kernel's body
 LStmt *nest_stmt(Lower *lower, LStmtKind kind);
+// In a loop over `var`: asks for what `value` will be some rounds later, if it is a load that moves too far in a round for the
+// processor to foresee it.
+void nest_prefetch(Lower *lower, const LExpr *value, const LExpr *var);
 void nest_push(Lower *lower, LStmt *stmt); // appends to the innermost scope
 
 // ---- values
@@ -167,6 +170,8 @@ int64_t nest_reduce(Lower *lower, int64_t scratch);
 int64_t nest_matmul(Lower *lower, int64_t scratch);
 int64_t nest_conv(Lower *lower, int64_t scratch);
 int64_t nest_conv_weight(Lower *lower, int64_t scratch);
+int64_t nest_matmul_weight(Lower *lower, int64_t scratch);
+bool nest_is_weight(const Lower *lower); // is the kernel's product a turned matrix times another, of many rows each?
 int64_t nest_attention(Lower *lower, int64_t scratch);
 void nest_scatter(Lower *lower);
 // One loop over the elements of the last dimensions (from `first` on) of the nodes [from, to), which have one shape.

@@ -130,6 +130,9 @@ static void print_simple(Text *out, const LStmt *stmt) {
       text_printf(out, ", %d", stmt->local->dim[1]);
     text_add(out, "] = ");
     break;
+  case LS_PREFETCH:
+    text_add(out, "prefetch ");
+    break;
   default:
     text_printf(out, "%s[", stmt->kind == LS_SET ? stmt->local->name : stmt->buffer->name);
     print_expr(out, stmt->index[0], 0);

@@ -78,7 +78,7 @@ static int64_t nest_contraction(Lower *lower, int64_t scratch) {
   case OP_conv_weight:
     return nest_conv_weight(lower, scratch);
   default:
-    return nest_matmul(lower, scratch);
+    return nest_is_weight(lower) ? nest_matmul_weight(lower, scratch) : nest_matmul(lower, scratch);
   }
 }
 

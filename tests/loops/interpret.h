@@ -200,7 +200,7 @@ static void interpret_round(Interpreter *in, const LStmt *stmt, const LVar *var,
 static void interpret_loop(Interpreter *in, const LStmt *stmt) {
   int64_t from = interpret_expr(in, stmt->from).integer, to = interpret_expr(in, stmt->to).integer;
   int64_t rounds = to > from ? (to - from + stmt->step - 1) / stmt->step : 0;
-  bool backwards = in->backwards && stmt->kind != LS_FOR;
+  bool backwards = in->backwards && stmt->kind != LS_FOR && stmt->kind != LS_TOGETHER;
   for (int64_t i = 0; i < rounds && !in->fault[0]; i++)
     interpret_round(in, stmt, stmt->var, from + (backwards ? rounds - 1 - i : i) * stmt->step);
 }
@@ -243,6 +243,9 @@ static void interpret_stmt(Interpreter *in, const LStmt *stmt) {
     interpret_store(interpret_address(in, stmt->buffer, interpret_expr(in, stmt->index[0]).integer), stmt->buffer->type,
                     value);
     break;
+  case LS_PREFETCH:
+    interpret_expr(in, stmt->value);
+    break;
   case LS_TILE:
     interpret_tile(in, stmt);
     break;
@@ -277,6 +280,8 @@ static void interpret_calls(Interpreter *in, const LCalls *calls) {
     in->call = call;
     memset(in->bound, 0, sizeof in->bound);
     interpret_find(in, in->call->kernel->n)->value = (LValue){0, in->frame.clock[4]};
+    if (in->call->kernel->threads)
+      interpret_find(in, in->call->kernel->threads)->value = (LValue){0, in->frame.threads};
     interpret_body(in, &in->call->kernel->body);
     for (int k = 0; k < 4096; k++)
       free(in->bound[k].elements);

@@ -67,7 +67,7 @@ static inline GraphRun run_graph(Arena *arena, Graph *graph, const RunOptions *o
     run.output_bytes[i] = run_bytes(&graph->outputs.data[i].value->type, graph->batch);
     outputs[i] = run.outputs[i] = run_memory(arena, run.output_bytes[i], false);
   }
-  NnrtFrame frame = {run.state, memory, inputs, outputs, {3, 1, 7, 100, options->batch}, 1};
+  NnrtFrame frame = {run.state, memory, inputs, outputs, {3, 1, 7, 100, options->batch}, 3};
   for (int i = 0; i < run.module->entries.count; i++) { // what is prepared first
     fault = interpret(run.module, run.module->entries.data[i], &frame, options->backwards);
     cr_assert(!fault, "%s: %s", name, fault);

@@ -1,5 +1,6 @@
-// Gradients of convolutions' weights: for each tap, channel of the input and output, the sum over all samples and outputs of
-// x under the tap times y, in one chain. Outputs are taken in blocks that stay in the caches, one after the other by all
+// Gradients of weights. Of a convolution: for each tap, channel of the input and output, the sum over all samples and outputs
+// of x under the tap times y, in one chain. A product of a turned x and y that goes over many samples is the same without
+// space. Outputs are taken in blocks that stay in the caches, one after the other by all
 // threads; each thread owns some tiles, of rows (taps and channels of x) in one panel of outputs, and adds a block to their
 // sums, which rest in scratch memory between blocks. That changes no bit of them. The block's part of a panel is first
 // packed, since its rows lie far apart and every tile reads it. The kernel's further nodes (an optimizer's update) come with
@@ -33,6 +34,10 @@ static int taps_outside(const Conv *conv) {
   return conv->folded ? conv->space - 1 : conv->space;
 }
 
+static int64_t first_outputs(const Conv *conv) {
+  return conv->space ? conv->outputs[0] : 1;
+}
+
 static LExpr *output_channel(Lower *lower, const Weight *weight, LExpr *j) {
   return nest_add(lower, nest_mul(lower, weight->group, nest_i64(lower, weight->conv.out)),
                   nest_add(lower, weight->column, j));
@@ -41,7 +46,8 @@ static LExpr *output_channel(Lower *lower, const Weight *weight, LExpr *j) {
 // ---- the outputs of a block
 typedef struct Outputs {
   LExpr *sample, *place[MAX_SPACE];
-  LExpr *number; // in the block
+  LExpr *number;    // in the block
+  LExpr *innermost; // the variable of the inner loop
   int loops;
 } Outputs;
 
@@ -66,6 +72,7 @@ static Outputs open_outputs(Lower *lower, const Weight *weight) {
     outputs.number = nest_add(lower, nest_mul(lower, outputs.number, nest_i64(lower, count)),
                               lx_binary(lower->arena, LX_SUB, outputs.place[d], from));
   }
+  outputs.innermost = conv->space ? outputs.place[conv->space - 1] : outputs.sample;
   return outputs;
 }
 
@@ -140,9 +147,13 @@ static LLocal *sum_tile(Lower *lower, const Weight *weight, const Tile *tile) {
   Outputs outputs = open_outputs(lower, weight);
   for (int d = 0; d < conv->space; d++)
     place[d] = conv_place(lower, conv, d, outputs.place[d], d < taps_outside(conv) ? weight->tap[d] : zero);
+  LExpr *group = nest_mul(lower, weight->group, nest_i64(lower, conv->in)), *var = outputs.innermost;
+  for (int end = 0; end <= 1; end++) {
+    LExpr *channel = nest_add(lower, tile->row, nest_i64(lower, end ? tile->rows - 1 : 0));
+    nest_prefetch(lower, conv_x(lower, conv, outputs.sample, place, nest_add(lower, group, channel)), var);
+  }
   open_tile(lower, tile, &row, &i, &j, &column);
-  LExpr *channel = nest_add(lower, nest_mul(lower, weight->group, nest_i64(lower, conv->in)), row);
-  LExpr *x = conv_x(lower, conv, outputs.sample, place, channel), *y;
+  LExpr *x = conv_x(lower, conv, outputs.sample, place, nest_add(lower, group, row)), *y;
   if (weight->packed)
     y = lx_load(lower->arena, weight->packed, packed_place(lower, weight, &outputs, column));
   else
@@ -241,8 +252,7 @@ static void each_panel(Lower *lower, Weight *weight, bool shared) {
   Conv *conv = &weight->conv;
   int64_t panels = nest_ceil_div(conv->out, conv->nr), whole = conv->out / conv->nr;
   int rest = (int)(conv->out % conv->nr);
-  LExpr *zero = nest_i64(lower, 0),
-        *line = nest_mul(lower, weight->line, nest_i64(lower, conv->attr->window[0].stride));
+  LExpr *zero = nest_i64(lower, 0), *line = conv->space ? conv_place(lower, conv, 0, weight->line, zero) : zero;
   Shares shares;
   LExpr *share = nest_shares(lower, &shares, nest_i64(lower, panels * conv->groups), taps_and_tiles(weight), shared);
   conv_copy(lower, conv, share, weight->sample, line);
@@ -274,7 +284,7 @@ static void each_panel(Lower *lower, Weight *weight, bool shared) {
 // ---- blocks of outputs
 static void each_block(Lower *lower, Weight *weight, bool shared) {
   const Conv *conv = &weight->conv;
-  LExpr *zero = nest_i64(lower, 0), *of_sample = nest_i64(lower, nest_ceil_div(conv->outputs[0], weight->lines));
+  LExpr *zero = nest_i64(lower, 0), *of_sample = nest_i64(lower, nest_ceil_div(first_outputs(conv), weight->lines));
   LExpr *samples = conv_samples(lower, conv), *round = nest_i64(lower, weight->samples);
   LExpr *groups = nest_div(lower, nest_add(lower, samples, nest_i64(lower, weight->samples - 1)), round);
   weight->blocks = nest_mul(lower, groups, of_sample);
@@ -309,9 +319,10 @@ static void choose_blocks(const Lower *lower, Weight *weight) {
   int64_t under = nest_ceil_div(places * conv->in * conv->groups * bytes, outputs);
   int64_t most = lower->target->l2_bytes / 2 / under;
   depth = at_least(depth < most ? depth : most, LEAST);
-  int64_t line = outputs / conv->outputs[0], samples = nest_capacity(lower, conv->x->type.dim, conv->lead);
+  int64_t first = first_outputs(conv), line = outputs / first,
+          samples = nest_capacity(lower, conv->x->type.dim, conv->lead);
   weight->samples = depth >= 2 * outputs ? nest_even(samples, depth / outputs) : 1;
-  weight->lines = weight->samples > 1 ? conv->outputs[0] : nest_even(conv->outputs[0], at_least(depth / line, 1));
+  weight->lines = weight->samples > 1 ? first : nest_even(first, at_least(depth / line, 1));
   weight->depth = weight->samples * weight->lines * line;
 }
 
@@ -330,29 +341,58 @@ static bool packing_pays(const Lower *lower, const Weight *weight) {
   return taps_and_tiles(weight) > 1 && !lies_so;
 }
 
-int64_t nest_conv_weight(Lower *lower, int64_t scratch) {
-  const Node *node = lower->kernel->root, *y = node->inputs[1];
-  Weight weight = {.conv = conv_of(lower, node, &y->type, false), .y = y};
-  Conv *conv = &weight.conv;
+static int64_t nest_weight(Lower *lower, Weight *weight, int64_t scratch) {
+  Conv *conv = &weight->conv;
   lower->out->work = nest_work(lower);
   bool shared = lower->out->work >= SHARED_WORK;
   int mr;
   nest_tile_size(lower, conv->type, conv->in, conv->out, &mr, &conv->nr);
-  choose_rows(lower, &weight);
-  choose_blocks(lower, &weight);
-  const Window *w = &conv->attr->window[0];
-  int64_t seen = (weight.lines - 1) * w->stride + (w->size - 1) * w->dilation + 1;
-  int64_t bytes = conv_image(lower, conv, weight.samples, seen, scratch, shared);
-  if (nest_capacity(lower, conv->x->type.dim, conv->lead) > weight.samples || weight.lines < conv->outputs[0]) {
+  choose_rows(lower, weight);
+  choose_blocks(lower, weight);
+  int64_t bytes = 0;
+  if (conv->space) {
+    const Window *w = &conv->attr->window[0];
+    int64_t seen = (weight->lines - 1) * w->stride + (w->size - 1) * w->dilation + 1;
+    bytes = conv_image(lower, conv, weight->samples, seen, scratch, shared);
+  }
+  bool one_sample = nest_capacity(lower, conv->x->type.dim, conv->lead) <= weight->samples;
+  if (!one_sample || weight->lines < first_outputs(conv)) {
     int64_t length = conv_taps(conv, 0) * conv->in * conv->out * conv->groups;
-    weight.sums = nest_scratch(lower, "sums", conv->type, length, scratch + bytes);
+    weight->sums = nest_scratch(lower, "sums", conv->type, length, scratch + bytes);
     bytes += whole_lines(length * ltype_bytes(conv->type));
   }
-  if (packing_pays(lower, &weight)) {
-    int64_t length = weight.depth * conv->nr * (shared ? SHARES : 1);
-    weight.packed = nest_scratch(lower, "packed_y", conv->type, length, scratch + bytes);
+  if (packing_pays(lower, weight)) {
+    int64_t length = weight->depth * conv->nr * (shared ? SHARES : 1);
+    weight->packed = nest_scratch(lower, "packed_y", conv->type, length, scratch + bytes);
     bytes += whole_lines(length * ltype_bytes(conv->type));
   }
-  each_block(lower, &weight, shared);
+  each_block(lower, weight, shared);
   return bytes;
+}
+
+int64_t nest_conv_weight(Lower *lower, int64_t scratch) {
+  const Node *node = lower->kernel->root, *y = node->inputs[1];
+  Weight weight = {.conv = conv_of(lower, node, &y->type, false), .y = y};
+  return nest_weight(lower, &weight, scratch);
+}
+
+bool nest_is_weight(const Lower *lower) {
+  enum { MANY = 256 };
+  const Node *node = lower->kernel->root, *turned = node->inputs[0];
+  return node->type.rank == 2 && turned->op == OP_transpose && !nest_in_memory(lower, turned) &&
+         nest_static(node->type.dim, 2) && nest_capacity(lower, turned->inputs[0]->type.dim, 1) >= MANY;
+}
+
+int64_t nest_matmul_weight(Lower *lower, int64_t scratch) {
+  const Node *node = lower->kernel->root, *x = node->inputs[0]->inputs[0];
+  Conv conv = {.node = node,
+               .x = x,
+               .attr = &node->attr,
+               .lead = 1,
+               .groups = 1,
+               .in = node->type.dim[0],
+               .out = node->type.dim[1],
+               .type = ltype_of(node->type.elem)};
+  Weight weight = {.conv = conv, .y = node->inputs[1]};
+  return nest_weight(lower, &weight, scratch);
 }

@@ -1,0 +1,147 @@
+// Convolutions and the gradients of their weights, in the order of sums that loops/nest.h lays down, to the bit: rows longer and
+// shorter than a tile, blocks of samples and of lines, pieces of the image with and without zeros around and between.
+#include <math.h>
+
+#include "loops/run_graph.h"
+
+typedef struct Case {
+  int space;
+  Dim batch; // DIM_BATCH: of capacity 5
+  int64_t in, out, groups;
+  int64_t size[3], outputs[3];
+  Window window[3];
+} Case;
+
+static Type type_of(const Case *c, const int64_t *space, int64_t channels) {
+  Type type = {.elem = F32, .rank = c->space + 2, .dim = {c->batch}};
+  for (int d = 0; d < c->space; d++)
+    type.dim[1 + d] = space[d];
+  type.dim[c->space + 1] = channels;
+  return type;
+}
+
+// The places of row-major number `number` in `sizes`.
+static void unravel(int64_t number, const int64_t *sizes, int count, int64_t *place) {
+  for (int d = count - 1; d >= 0; number /= sizes[d], d--)
+    place[d] = number % sizes[d];
+}
+
+static int64_t product(const int64_t *sizes, int count) {
+  int64_t all = 1;
+  for (int d = 0; d < count; d++)
+    all *= sizes[d];
+  return all;
+}
+
+// x of a sample under tap `tap` of output `output` (row-major numbers), 0 where there is none.
+static float under(const Case *c, int64_t sample, int64_t output, int64_t tap, int64_t channel) {
+  int64_t taps[3], p[3], r[3], at = sample;
+  for (int d = 0; d < c->space; d++)
+    taps[d] = c->window[d].size;
+  unravel(output, c->outputs, c->space, p);
+  unravel(tap, taps, c->space, r);
+  for (int d = 0; d < c->space; d++) {
+    const Window *w = &c->window[d];
+    int64_t place = p[d] * w->stride + r[d] * w->dilation - w->before;
+    if (place < 0 || place % w->spread || place / w->spread >= c->size[d])
+      return 0;
+    at = at * c->size[d] + place / w->spread;
+  }
+  return run_value(at * c->in * c->groups + channel);
+}
+
+static float conv_element(const Case *c, int64_t taps, int64_t sample, int64_t output, int64_t o) {
+  int64_t outs = c->out * c->groups, group = o / c->out;
+  float sum = 0;
+  for (int64_t tap = 0; tap < taps; tap++)
+    for (int64_t channel = 0; channel < c->in; channel++) {
+      float w = run_value((tap * c->in + channel) * outs + o);
+      sum = fmaf(under(c, sample, output, tap, group * c->in + channel), w, sum);
+    }
+  return sum;
+}
+
+static float weight_element(const Case *c, int64_t samples, int64_t tap, int64_t channel, int64_t o) {
+  int64_t outputs = product(c->outputs, c->space), outs = c->out * c->groups, group = o / c->out;
+  float sum = 0;
+  for (int64_t sample = 0; sample < samples; sample++)
+    for (int64_t output = 0; output < outputs; output++) {
+      float y = run_value((sample * outputs + output) * outs + o);
+      sum = fmaf(under(c, sample, output, tap, group * c->in + channel), y, sum);
+    }
+  return sum;
+}
+
+static Node *build(Graph *graph, const Case *c, bool weight) {
+  Attr attr = {.space = c->space, .groups = c->groups};
+  Type x = type_of(c, c->size, c->in * c->groups), y = type_of(c, c->outputs, c->out * c->groups);
+  Type w = {.elem = F32, .rank = c->space + 2};
+  for (int d = 0; d < c->space; d++) {
+    attr.window[d] = c->window[d];
+    w.dim[d] = c->window[d].size;
+  }
+  w.dim[c->space] = c->in;
+  w.dim[c->space + 1] = c->out * c->groups;
+  Node *first = graph_input(graph, "x", x), *second = graph_input(graph, "second", weight ? y : w);
+  return graph_node(graph, weight ? OP_conv_weight : OP_conv, 2, (Node *[]){first, second}, &attr, weight ? NULL : &y);
+}
+
+static void check(const Case *c, bool weight, const char *name) {
+  static const Target small_caches = {64, 32, 4096, 16384};
+  const Target *targets[] = {&wide_target, &middle_target, &narrow_target, &small_caches};
+  int64_t taps = 1, samples = c->batch == DIM_BATCH ? 4 : c->batch;
+  for (int d = 0; d < c->space; d++)
+    taps *= c->window[d].size;
+  for (int t = 0; t < 4; t++) {
+    Arena *arena = arena_new();
+    Graph *graph = graph_new(arena, "test", 5);
+    graph->scope = "";
+    vec_push(arena, &graph->outputs, (GraphOutput){"out", build(graph, c, weight)});
+    RunOptions options = {.kernels = all_passes, .target = *targets[t], .batch = samples, .backwards = t == 1};
+    GraphRun run = run_graph(arena, graph, &options, name);
+    const float *out = (const float *)run.outputs[0];
+    int64_t outs = c->out * c->groups, rows = weight ? taps * c->in : samples * product(c->outputs, c->space);
+    for (int64_t row = 0; row < rows; row += 1 + rows / 40)
+      for (int64_t o = 0; o < outs; o += 1 + outs / 40) {
+        int64_t each = product(c->outputs, c->space);
+        float expected = weight ? weight_element(c, samples, row / c->in, row % c->in, o)
+                                : conv_element(c, taps, row / each, row % each, o);
+        cr_assert_eq(out[row * outs + o], expected, "%s%s, target %d: [%d, %d]", name, weight ? ", weights" : "", t,
+                     (int)row, (int)o);
+      }
+    arena_free(arena);
+  }
+}
+
+static void check_both(Case c, const char *name) {
+  check(&c, false, name);
+  check(&c, true, name);
+}
+
+#define SAME                                                                                                           \
+  { 3, 1, 1, 1, 1 }
+
+Test(conv, rows_longer_than_a_tile, .timeout = 300) {
+  check_both((Case){2, 3, 5, 33, 1, {9, 33}, {9, 33}, {SAME, SAME}}, "9 x 33");
+  check_both((Case){2, DIM_BATCH, 16, 8, 1, {6, 16}, {6, 16}, {SAME, SAME}}, "6 x 16 of the batch");
+}
+
+Test(conv, rows_shorter_than_a_tile, .timeout = 300) {
+  check_both((Case){2, DIM_BATCH, 6, 40, 1, {7, 7}, {7, 7}, {SAME, SAME}}, "7 x 7");
+  check_both((Case){2, 5, 3, 32, 1, {4, 4}, {4, 4}, {SAME, SAME}}, "4 x 4");
+  check_both((Case){2, DIM_BATCH, 7, 33, 1, {2, 2}, {2, 2}, {SAME, SAME}}, "2 x 2");
+  check_both((Case){2, DIM_BATCH, 20, 35, 1, {3, 3}, {1, 1}, {{3, 1, 1, 0, 1}, {3, 1, 1, 0, 1}}}, "3 x 3 to 1");
+}
+
+Test(conv, windows_of_every_kind, .timeout = 300) {
+  check_both((Case){2, 3, 4, 20, 1, {11, 9}, {6, 5}, {{3, 2, 1, 1, 1}, {3, 2, 1, 1, 1}}}, "stride 2");
+  check_both((Case){2, 3, 4, 20, 1, {9, 17}, {5, 13}, {{3, 1, 2, 0, 1}, {3, 1, 2, 0, 1}}}, "gaps");
+  check_both((Case){2, 3, 4, 20, 1, {5, 4}, {10, 8}, {{3, 1, 1, 1, 2}, {3, 1, 1, 1, 2}}}, "spread");
+  check_both((Case){2, 3, 3, 5, 4, {8, 15}, {8, 15}, {SAME, SAME}}, "groups");
+  check_both((Case){2, 3, 24, 40, 1, {5, 6}, {5, 6}, {{1, 1, 1, 0, 1}, {1, 1, 1, 0, 1}}}, "1 x 1");
+}
+
+Test(conv, lines_and_volumes, .timeout = 300) {
+  check_both((Case){1, DIM_BATCH, 6, 20, 1, {70}, {70}, {{5, 1, 1, 2, 1}}}, "a line");
+  check_both((Case){3, 2, 3, 17, 1, {4, 5, 6}, {4, 5, 6}, {SAME, SAME, SAME}}, "a volume");
+}
