@@ -91,6 +91,10 @@ static void make_tile(Lower *lower, Product *product, const Tile *tile) {
     panel = nest_let(lower, "rows", row_panel_start(lower, product, tile->row));
   LLocal *acc = nest_local(lower, "acc", product->type, 2, tile->rows, tile->cols, zero);
   LExpr *k = nest_loop(lower, LS_FOR, "k", nest_i64(lower, 0), lower_dim(lower, product->k), 1);
+  for (int end = 0; end <= 1; end++) {
+    nest_prefetch(lower, a_value(lower, product, tile, panel, nest_i64(lower, end ? tile->rows - 1 : 0), k), k);
+    nest_prefetch(lower, b_value(lower, product, tile, k, nest_i64(lower, end ? tile->cols - 1 : 0)), k);
+  }
   nest_tile(lower, tile->rows, tile->cols, &i, &j);
   LExpr *a = a_value(lower, product, tile, panel, i, k);
   LExpr *b = b_value(lower, product, tile, k, j);
