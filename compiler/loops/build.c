@@ -111,6 +111,8 @@ static LExpr *simplify_integers(Arena *arena, LOp op, LExpr *a, LExpr *b) {
   switch (op) {
   case LX_ADD:
   case LX_SUB:
+    if (op == LX_SUB && a->op == LX_VAR && b->op == LX_VAR && a->var == b->var)
+      return lx_int(arena, a->type, 0);
     return is_int(b, 0) ? a : op == LX_ADD && is_int(a, 0) ? b : join_constants(arena, op, a, b);
   case LX_MUL:
     return is_int(b, 1) ? a : is_int(b, 0) ? b : join_constants(arena, op, a, b);

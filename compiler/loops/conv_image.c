@@ -244,7 +244,8 @@ void conv_copy(Lower *lower, Conv *conv, LExpr *share, LExpr *sample, LExpr *lin
   int last = conv->space - 1;
   LExpr *index[MAX_RANK], *place[MAX_SPACE] = {NULL}, *there = lx_int(lower->arena, L_BOOL, 1);
   LExpr *from[MAX_SPACE], *to[MAX_SPACE], *end = nest_add(lower, sample, nest_i64(lower, conv->samples));
-  end = nest_let(lower, "end", nest_min(lower, end, conv_samples(lower, conv)));
+  if (conv->samples > 1)
+    end = nest_let(lower, "end", nest_min(lower, end, conv_samples(lower, conv)));
   for (int i = 0; i < conv->space; i++) {
     from[i] = i ? nest_i64(lower, 0) : line;
     to[i] = nest_i64(lower, conv->extent[i]);

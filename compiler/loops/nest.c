@@ -81,9 +81,15 @@ static LExpr *declare(Lower *lower, LVar **slot, const char *name) {
   return lx_var(lower->arena, *slot);
 }
 
+static bool has_one_round(const LExpr *from, const LExpr *to, int64_t step) {
+  if (to->op == LX_ADD && to->args[0] == from && to->args[1]->op == LX_CONST)
+    return to->args[1]->integer > 0 && to->args[1]->integer <= step;
+  return from->op == LX_CONST && to->op == LX_CONST && from->integer < to->integer &&
+         from->integer + step >= to->integer;
+}
+
 LExpr *nest_loop(Lower *lower, LStmtKind kind, const char *name, LExpr *from, LExpr *to, int64_t step) {
-  if (from->op == LX_CONST && to->op == LX_CONST && from->integer < to->integer &&
-      from->integer + step >= to->integer) {
+  if (has_one_round(from, to, step)) {
     open_scope(lower, NULL);
     return from;
   }
@@ -155,7 +161,7 @@ void nest_prefetch(Lower *lower, const LExpr *value, const LExpr *var) {
   enum { FAR = 512, ROUNDS = 12 }; // bytes; about what a line needs from the second cache, or a page that was just left
   int64_t stride;
   if (value->op != LX_LOAD || var->op != LX_VAR || !lx_stride(value->args[0], var->var, &stride) ||
-      stride * ltype_bytes(value->type) < FAR)
+      stride * ltype_bytes(value->type) < FAR || lbuffer_bytes(value->buffer) <= lower->target->l1_bytes)
     return;
   LExpr *later = nest_add(lower, value->args[0], nest_i64(lower, ROUNDS * stride));
   LStmt *stmt = nest_stmt(lower, LS_PREFETCH);
@@ -230,7 +236,7 @@ LExpr *nest_shares(Lower *lower, Shares *shares, LExpr *outer, int64_t inner, bo
   *shares = (Shares){.first = zero, .last = all, .inner = parts};
   if (!shared)
     return nest_loop(lower, LS_FOR, "share", zero, one, 1);
-  LExpr *count = nest_min(lower, threads(lower), nest_i64(lower, SHARES));
+  LExpr *count = nest_let(lower, "shares", nest_min(lower, threads(lower), nest_i64(lower, SHARES)));
   LExpr *share = nest_loop(lower, LS_PARALLEL, "share", zero, count, 1), *next = nest_add(lower, share, one);
   shares->first = nest_let(lower, "from", nest_div(lower, nest_mul(lower, all, share), count));
   shares->last = nest_let(lower, "to", nest_div(lower, nest_mul(lower, all, next), count));

@@ -91,7 +91,7 @@ const char *nest_name(Lower *lower, const char *base); // unique in the kernel
 void nest_begin_top(Lower *lower);                     // the scope of the kernel's body
 LStmt *nest_stmt(Lower *lower, LStmtKind kind);
 // In a loop over `var`: asks for what `value` will be some rounds later, if it is a load that moves too far in a round for the
-// processor to foresee it.
+// processor to foresee it, through more than the first cache holds.
 void nest_prefetch(Lower *lower, const LExpr *value, const LExpr *var);
 void nest_push(Lower *lower, LStmt *stmt); // appends to the innermost scope
 
