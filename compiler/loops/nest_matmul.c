@@ -2,7 +2,8 @@
 // of nr columns, so that the panel of B stays in the caches while the rows pass. Where that pays, operands are first copied:
 // B, and A that runs along its rows, into panels in which the tile finds its elements side by side, (k, j) of B beside
 // (k, j + 1); A that runs along k into rows a little longer, where their distance makes them fall together in the first
-// cache. The kernel's further nodes are computed from the finished tile.
+// cache. A long k is gone through in blocks by all threads, for which a panel of B stays in the first cache; the sums rest in
+// scratch memory between them, which changes no bit. The kernel's further nodes are computed from the finished tile.
 #include "loops/nest.h"
 
 #include "graph/ops.h"
@@ -20,6 +21,9 @@ typedef struct Product {
   LExpr *index[MAX_RANK];     // of the result; the leading dimensions
   LExpr *batch;               // their common number
   bool one_b;                 // all leading indices have the same B, which is packed once
+  int64_t depth;              // of a block of k; all of k where there is one
+  LBuffer *sums;              // of the result's shape, where there are more
+  LExpr *k_block;             // the present one
 } Product;
 
 // ---- operands
@@ -85,12 +89,60 @@ static LExpr *a_value(Lower *lower, const Product *product, const Tile *tile, LE
   return lx_load(lower->arena, product->packed_a, nest_add(lower, panel, at));
 }
 
+static void finish(Lower *lower, Product *product, const Tile *tile, LLocal *acc) {
+  LExpr *i, *j;
+  nest_tile(lower, tile->rows, tile->cols, &i, &j);
+  product->index[product->leading] = nest_add(lower, tile->row, i);
+  product->index[product->leading + 1] = nest_add(lower, tile->column, j);
+  nest_know(lower, product->node, product->index, lx_local(lower->arena, acc, i, j));
+  nest_finish(lower, product->index, 0, lower->kernel->nodes.count);
+  nest_close(lower);
+}
+
+// Between blocks of k. Sums lie as the result does, of one batch.
+static LExpr *sum_place(Lower *lower, const Product *product, const Tile *tile, LExpr *i, LExpr *j) {
+  LExpr *row = nest_mul(lower, nest_add(lower, tile->row, i), nest_i64(lower, product->n));
+  return nest_add(lower, row, nest_add(lower, tile->column, j));
+}
+
+static void take_up(Lower *lower, const Product *product, const Tile *tile, LLocal *acc) {
+  LExpr *i, *j;
+  nest_if(lower, lx_binary(lower->arena, LX_GT, product->k_block, nest_i64(lower, 0)));
+  nest_tile(lower, tile->rows, tile->cols, &i, &j);
+  nest_set(lower, acc, i, j, lx_load(lower->arena, product->sums, sum_place(lower, product, tile, i, j)));
+  nest_close(lower);
+  nest_close(lower);
+}
+
+static void put_down(Lower *lower, Product *product, const Tile *tile, LLocal *acc) {
+  LExpr *i, *j, *last = nest_i64(lower, (product->k - 1) / product->depth);
+  nest_if(lower, lx_binary(lower->arena, LX_LT, product->k_block, last));
+  nest_tile(lower, tile->rows, tile->cols, &i, &j);
+  LStmt *stmt = nest_stmt(lower, LS_STORE);
+  stmt->buffer = product->sums;
+  stmt->index[0] = sum_place(lower, product, tile, i, j);
+  stmt->value = lx_local(lower->arena, acc, i, j);
+  nest_push(lower, stmt);
+  nest_close(lower);
+  nest_close(lower);
+  nest_if(lower, lx_binary(lower->arena, LX_EQ, product->k_block, last));
+  finish(lower, product, tile, acc);
+  nest_close(lower);
+}
+
 static void make_tile(Lower *lower, Product *product, const Tile *tile) {
   LExpr *i, *j, *zero = lx_real(lower->arena, product->type, 0), *panel = NULL;
   if (product->packed_a)
     panel = nest_let(lower, "rows", row_panel_start(lower, product, tile->row));
   LLocal *acc = nest_local(lower, "acc", product->type, 2, tile->rows, tile->cols, zero);
-  LExpr *k = nest_loop(lower, LS_FOR, "k", nest_i64(lower, 0), lower_dim(lower, product->k), 1);
+  if (product->sums)
+    take_up(lower, product, tile, acc);
+  LExpr *from = nest_i64(lower, 0), *to = lower_dim(lower, product->k);
+  if (product->sums) {
+    from = nest_let(lower, "k0", nest_mul(lower, product->k_block, nest_i64(lower, product->depth)));
+    to = nest_let(lower, "k1", nest_min(lower, nest_add(lower, from, nest_i64(lower, product->depth)), to));
+  }
+  LExpr *k = nest_loop(lower, LS_FOR, "k", from, to, 1);
   for (int end = 0; end <= 1; end++) {
     nest_prefetch(lower, a_value(lower, product, tile, panel, nest_i64(lower, end ? tile->rows - 1 : 0), k), k);
     nest_prefetch(lower, b_value(lower, product, tile, k, nest_i64(lower, end ? tile->cols - 1 : 0)), k);
@@ -101,12 +153,10 @@ static void make_tile(Lower *lower, Product *product, const Tile *tile) {
   nest_set(lower, acc, i, j, lx_fma(lower->arena, a, b, lx_local(lower->arena, acc, i, j)));
   nest_close(lower);
   nest_close(lower);
-  nest_tile(lower, tile->rows, tile->cols, &i, &j);
-  product->index[product->leading] = nest_add(lower, tile->row, i);
-  product->index[product->leading + 1] = nest_add(lower, tile->column, j);
-  nest_know(lower, product->node, product->index, lx_local(lower->arena, acc, i, j));
-  nest_finish(lower, product->index, 0, lower->kernel->nodes.count);
-  nest_close(lower);
+  if (product->sums)
+    put_down(lower, product, tile, acc);
+  else
+    finish(lower, product, tile, acc);
 }
 
 // ---- the rows of a task in one panel
@@ -254,6 +304,10 @@ static void multiply(Lower *lower, Product *product, bool shared) {
   LExpr *panels = panel_count(lower, product), *blocks = block_count(lower, product);
   LExpr *batches = nest_count(lower, dims, product->leading), *each = nest_mul(lower, blocks, panels);
   bool batched = product->leading > 0, by_panel = product->by_panel;
+  if (product->sums) {
+    LExpr *zero = nest_i64(lower, 0), *count = nest_i64(lower, nest_ceil_div(product->k, product->depth));
+    product->k_block = nest_loop(lower, shared ? LS_TOGETHER : LS_FOR, "k_block", zero, count, 1);
+  }
   LExpr *task =
       nest_loop(lower, shared ? LS_PARALLEL : LS_FOR, "task", nest_i64(lower, 0), nest_mul(lower, batches, each), 1);
   Pair pair = split_task(lower, task, by_panel ? blocks : panels, by_panel ? panels : blocks, batched);
@@ -265,6 +319,8 @@ static void multiply(Lower *lower, Product *product, bool shared) {
   else
     dynamic_panels(lower, product, panel, block);
   nest_close(lower);
+  if (product->sums)
+    nest_close(lower);
 }
 
 // ---- packing
@@ -455,16 +511,26 @@ static void choose_columns(const Lower *lower, Product *product, int64_t rows) {
     product->nr = LANES;
 }
 
+// Blocks of k, where a panel of B would fill much of the second cache, and is used by several tiles.
+static void choose_depth(const Lower *lower, Product *product, int64_t rows) {
+  int64_t k = nest_capacity(lower, &product->k, 1), row = product->nr * ltype_bytes(product->type);
+  product->depth = k;
+  if (product->leading || product->n < 0 || product->k < 0 || rows <= nest_tile_most(lower) ||
+      k * row <= lower->target->l2_bytes / 8)
+    return;
+  int64_t fits = lower->target->l1_bytes * 2 / 3 / row;
+  product->depth = nest_even(k, fits > 128 ? fits : 128);
+}
+
 // Rows of a task: a block of A that stays in the second cache, enough tasks for threads to end together, and blocks that
 // are as even as tiles allow. Where all of A stays there, a thread takes whole panels: mostly those that it has packed.
 static void choose_rows(const Lower *lower, Product *product, int64_t rows, bool shared) {
   enum { TASKS = 16 };
   const Target *target = lower->target;
   int most = nest_tile_most(lower);
-  int64_t k = nest_capacity(lower, &product->k, 1);
   int64_t panels = nest_ceil_div(nest_capacity(lower, &product->n, 1), product->nr);
   int64_t others = panels * nest_capacity(lower, product->node->type.dim, product->leading);
-  int64_t fits = target->l2_bytes / 2 / (k * ltype_bytes(product->type) + 1);
+  int64_t fits = target->l2_bytes / 2 / (product->depth * ltype_bytes(product->type) + 1);
   int64_t blocks = nest_ceil_div(rows, fits > most ? fits : most);
   product->by_panel = blocks == 1;
   if (shared && blocks * others < TASKS)
@@ -500,10 +566,16 @@ int64_t nest_matmul(Lower *lower, int64_t scratch) {
   int64_t rows = nest_capacity(lower, &product.m, 1);
   rows = rows > 0 ? rows : 1;
   choose_columns(lower, &product, rows);
+  choose_depth(lower, &product, rows);
   choose_rows(lower, &product, rows, shared);
   product.batch = nest_i64(lower, 0);
   product.one_b = is_repeated(node->inputs[1]);
   int64_t bytes = pack_operands(lower, &product, scratch, shared);
+  if (product.depth < product.k) {
+    int64_t length = rows * product.n;
+    product.sums = nest_scratch(lower, "sums", product.type, length, scratch + whole_lines(bytes));
+    bytes = whole_lines(bytes) + length * ltype_bytes(product.type);
+  }
   multiply(lower, &product, shared);
   return bytes;
 }
