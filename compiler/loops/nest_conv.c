@@ -154,6 +154,25 @@ static LExpr *place_of(Lower *lower, const Direct *direct, int d, LExpr *p, LExp
   return nest_add(lower, conv_place(lower, &direct->conv, d, p, r), nest_i64(lower, direct->phase[d].shift));
 }
 
+// The next panel's weights, while the tiles of this one are summed.
+static void prefetch_panel(Lower *lower, const Direct *direct, const Tile *tile, LExpr *k) {
+  const Conv *conv = &direct->conv;
+  NextPanel panel = {.packed = direct->packed,
+                     .rows = tile_rows(direct, tile),
+                     .all = direct->samples,
+                     .rounds = depth(conv),
+                     .length = depth(conv) * conv->nr};
+  panel.next = nest_add(lower, tile->panel->start, nest_i64(lower, panel.length));
+  panel.done = lx_binary(lower->arena, LX_SUB, tile->sample, direct->sample);
+  for (int d = 0; d < conv->space; d++) {
+    int64_t count = d == 0 ? direct->lines : direct->phase[d].count;
+    LExpr *at = d == 0 ? lx_binary(lower->arena, LX_SUB, tile->at[d], direct->line) : tile->at[d];
+    panel.done = nest_add(lower, nest_mul(lower, panel.done, nest_i64(lower, count)), at);
+    panel.all *= count;
+  }
+  nest_prefetch_panel(lower, &panel, k);
+}
+
 // acc[i, j] over all taps and channels.
 static LLocal *sum_tile(Lower *lower, Direct *direct, const Tile *tile) {
   const Conv *conv = &direct->conv;
@@ -170,6 +189,7 @@ static LLocal *sum_tile(Lower *lower, Direct *direct, const Tile *tile) {
   int64_t run = conv->folded ? conv->attr->window[last].size * conv->in : conv->in;
   LExpr *c = nest_loop(lower, LS_FOR, "c", zero, nest_i64(lower, run), 1);
   k = nest_add(lower, nest_mul(lower, k, nest_i64(lower, run)), c);
+  prefetch_panel(lower, direct, tile, k);
   nest_tile(lower, rows, tile->cols, &i, &j);
   LExpr *sample = row_outputs(lower, direct, tile, i, output);
   for (int d = 0; d < conv->space; d++)

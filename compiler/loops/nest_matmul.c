@@ -130,6 +130,22 @@ static void put_down(Lower *lower, Product *product, const Tile *tile, LLocal *a
   nest_close(lower);
 }
 
+// The next panel's part for this block of k, while the tiles of this one are summed.
+static void prefetch_panel(Lower *lower, const Product *product, const Tile *tile, LExpr *from, LExpr *k) {
+  if (!product->packed || product->m < 0 || product->k < 0)
+    return;
+  NextPanel panel = {.packed = product->packed,
+                     .length = product->depth * product->nr,
+                     .all = product->block < product->m ? product->block : product->m,
+                     .rounds = product->depth,
+                     .rows = tile->rows};
+  LExpr *behind = nest_i64(lower, (int64_t)product->k * product->nr);
+  panel.next =
+      nest_add(lower, nest_add(lower, tile->panel, behind), nest_mul(lower, from, nest_i64(lower, product->nr)));
+  panel.done = lx_binary(lower->arena, LX_MOD, tile->row, nest_i64(lower, product->block));
+  nest_prefetch_panel(lower, &panel, lx_binary(lower->arena, LX_SUB, k, from));
+}
+
 static void make_tile(Lower *lower, Product *product, const Tile *tile) {
   LExpr *i, *j, *zero = lx_real(lower->arena, product->type, 0), *panel = NULL;
   if (product->packed_a)
@@ -143,6 +159,7 @@ static void make_tile(Lower *lower, Product *product, const Tile *tile) {
     to = nest_let(lower, "k1", nest_min(lower, nest_add(lower, from, nest_i64(lower, product->depth)), to));
   }
   LExpr *k = nest_loop(lower, LS_FOR, "k", from, to, 1);
+  prefetch_panel(lower, product, tile, from, k);
   for (int end = 0; end <= 1; end++) {
     nest_prefetch(lower, a_value(lower, product, tile, panel, nest_i64(lower, end ? tile->rows - 1 : 0), k), k);
     nest_prefetch(lower, b_value(lower, product, tile, k, nest_i64(lower, end ? tile->cols - 1 : 0)), k);
