@@ -26,11 +26,20 @@ struct Jit {
 // ---- one part
 typedef struct Part {
   const LoopModule *module;
+  const CodeCache *cache;
   Arena *arena; // of its own: arenas are not shared between threads
   int index, count;
   LLVMMemoryBufferRef object;
   char *error; // owned by `arena`
 } Part;
+
+static void make_object(Part *part, LLVMModuleRef module, LLVMTargetMachineRef machine) {
+  char *message = NULL;
+  part->error = llvm_optimize(part->arena, module, machine);
+  if (!part->error && LLVMTargetMachineEmitToMemoryBuffer(machine, module, LLVMObjectFile, &message, &part->object))
+    part->error = arena_printf(part->arena, "LLVM: %s", message);
+  LLVMDisposeMessage(message);
+}
 
 static void compile_part(Part *part) {
   LlvmOptions options = {.constants_outside = true, .part = part->index, .parts = part->count};
@@ -39,12 +48,13 @@ static void compile_part(Part *part) {
     return;
   LLVMContextRef context = LLVMContextCreate();
   LLVMModuleRef module = emit_llvm(context, part->module, &options);
-  part->error = llvm_optimize(part->arena, module, options.machine);
-  char *message = NULL;
-  if (!part->error &&
-      LLVMTargetMachineEmitToMemoryBuffer(options.machine, module, LLVMObjectFile, &message, &part->object))
-    part->error = arena_printf(part->arena, "LLVM: %s", message);
-  LLVMDisposeMessage(message);
+  CodeKey key = code_key(part->arena, part->cache, module, options.machine);
+  part->object = code_cache_find(part->arena, part->cache, &key);
+  if (!part->object) {
+    make_object(part, module, options.machine);
+    if (part->object)
+      code_cache_keep(part->arena, part->cache, &key, part->object);
+  }
   LLVMDisposeModule(module);
   LLVMDisposeTargetMachine(options.machine);
   LLVMContextDispose(context);
@@ -138,12 +148,15 @@ static uint8_t *copy_constants(const LoopModule *module) {
   return copy;
 }
 
-Jit *jit_compile(const LoopModule *module, char **error) {
+Jit *jit_compile(const LoopModule *module, const CodeCache *cache, char **error) {
+  const CodeCache none = {0};
+  cache = cache ? cache : &none;
   int count = module->kernels.count >= PART_KERNELS ? MAX_PARTS : 1;
   Part parts[MAX_PARTS] = {{0}};
   for (int i = 0; i < count; i++)
-    parts[i] = (Part){.module = module, .arena = arena_new(), .index = i, .count = count};
+    parts[i] = (Part){.module = module, .cache = cache, .arena = arena_new(), .index = i, .count = count};
   compile_parts(parts, count);
+  code_cache_trim(parts[0].arena, cache);
   Jit *jit = calloc(1, sizeof *jit);
   char *problem = NULL;
   for (int i = 0; i < count && !problem; i++)

@@ -221,7 +221,7 @@ bool machine_measure(Arena *arena, int threads, Machine *machine, char **error) 
   add_entry(&module, "f32", fma_kernel(arena, "fma_f32", L_F32, target.vector_bytes / 4));
   add_entry(&module, "f64", fma_kernel(arena, "fma_f64", L_F64, target.vector_bytes / 8));
   add_triad(&module, length, &target);
-  Jit *jit = jit_compile(&module, error);
+  Jit *jit = jit_compile(&module, NULL, error);
   if (!jit)
     return false;
   bool measured = measure_peak(jit, &target, F32, machine) && measure_peak(jit, &target, F64, machine) &&

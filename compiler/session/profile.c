@@ -209,7 +209,8 @@ int session_profile(Arena *arena, const Compilation *compilation, const NnrtOpti
   if (!find_subject(compilation->program, &compilation->manifest->module, options->block, &subject))
     return 1;
   const LEntry *profiled = profile_entry(compilation->loops, subject.entry);
-  Jit *jit = jit_compile(compilation->loops, &error);
+  CodeCache cache = code_cache_open(arena);
+  Jit *jit = jit_compile(compilation->loops, &cache, &error);
   if (!jit) {
     fprintf(stderr, "nnc: LLVM: %s\n", error);
     return 1;

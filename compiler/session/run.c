@@ -24,11 +24,11 @@ static void bind(Jit *jit, Manifest *manifest) {
 }
 
 int session_run(Arena *arena, const Compilation *compilation, SessionTask task, const NnrtOptions *options) {
-  (void)arena;
   if (task != SESSION_GENERATE) // which seldom needs them
     begin_data(compilation, options);
   char *error = NULL;
-  Jit *jit = jit_compile(compilation->loops, &error);
+  CodeCache cache = code_cache_open(arena);
+  Jit *jit = jit_compile(compilation->loops, &cache, &error);
   if (!jit) {
     fprintf(stderr, "nnc: LLVM: %s\n", error);
     return 1;

@@ -167,7 +167,8 @@ int session_test(Arena *arena, const Compilation *compilation, const CcOptions *
   void *library = load_c(arena, compilation, cc);
   if (!library)
     return 1;
-  Jit *jit = jit_compile(compilation->loops, &error);
+  CodeCache cache = code_cache_open(arena);
+  Jit *jit = jit_compile(compilation->loops, &cache, &error);
   if (!jit)
     fprintf(stderr, "nnc: LLVM: %s\n", error);
   int status = jit ? check_all(arena, compilation, jit, library) : 1;

@@ -359,7 +359,7 @@ Code *code_new(const Subjects *subjects, const Way *way, Backend backend) {
   cr_assert_null(fault, "%s: %s", code->label, fault);
   char *error = NULL;
   if (backend == BACKEND_JIT)
-    cr_assert_not_null(code->jit = jit_compile(module, &error), "%s: %s", code->label, error);
+    cr_assert_not_null(code->jit = jit_compile(module, NULL, &error), "%s: %s", code->label, error);
   else
     load_library(code, way->cpu, backend);
   for (int i = 0; i < subjects->all.count; i++)

@@ -112,7 +112,7 @@ Test(profile, same_bits_and_every_call) {
   cr_expect_null(profile_entry(compilation->loops, "train_stop"));
   cr_assert(entry->parallel, "the test wants a team");
   char *error = NULL;
-  Jit *jit = jit_compile(compilation->loops, &error);
+  Jit *jit = jit_compile(compilation->loops, NULL, &error);
   cr_assert_not_null(jit, "%s", error);
   int calls = 0;
   loops_visit(&entry->calls, count, &calls);
@@ -138,7 +138,7 @@ Test(profile, nobody_counts) {
   Compilation *compilation = compiled(arena, program(arena));
   profile_entry(compilation->loops, "train_step");
   char *error = NULL;
-  Jit *jit = jit_compile(compilation->loops, &error);
+  Jit *jit = jit_compile(compilation->loops, NULL, &error);
   cr_assert_not_null(jit, "%s", error);
   free(state_after(jit, compilation, "train_step_profile", 2, NULL));
   jit_free(jit);

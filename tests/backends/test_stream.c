@@ -64,7 +64,7 @@ static void expect_same(const char *body) {
   Streamed m = streamed(body);
   cr_assert_not_null(m.step, "%s", body);
   char *error = NULL;
-  Jit *jit = jit_compile(m.loops, &error);
+  Jit *jit = jit_compile(m.loops, NULL, &error);
   cr_assert_not_null(jit, "%s", error);
   int64_t width = width_of(m.whole), tokens[LENGTH], token = 0;
   uint8_t *state = memory(m.loops->state_bytes), *arena = memory(m.loops->arena_bytes);

@@ -134,7 +134,7 @@ int bench_backends(Arena *arena, const LoopModule *loops, const char *entry, con
   int count = 0;
   char *error = NULL;
   bool wanted = !only || strcmp(only, "llvm") == 0;
-  Jit *jit = wanted ? jit_compile(loops, &error) : NULL;
+  Jit *jit = wanted ? jit_compile(loops, NULL, &error) : NULL;
   if (jit)
     backends[count++] =
         (Backend){"llvm", jit_entry(jit, entry), jit_entry(jit, arena_printf(arena, "%s_prepare", entry))};

@@ -68,7 +68,7 @@ static void compile(Bench *b) {
   const char *fault = loops_check(b->module);
   cr_assert_null(fault, "%s", fault);
   char *error = NULL;
-  b->jit = jit_compile(b->module, &error);
+  b->jit = jit_compile(b->module, NULL, &error);
   cr_assert_not_null(b->jit, "%s", error);
   b->run = jit_entry(b->jit, "run");
   cr_assert_not_null(b->run);
@@ -851,7 +851,7 @@ Test(llvm, kernels_on_threads_with_barriers) {
   const char *fault = loops_check(b.module);
   cr_assert_null(fault, "%s", fault);
   char *error = NULL;
-  b.jit = jit_compile(b.module, &error);
+  b.jit = jit_compile(b.module, NULL, &error);
   cr_assert_not_null(b.jit, "%s", error);
   static float xs[N], ys[N], expected[N];
   fill(xs, N);
@@ -899,7 +899,7 @@ Test(llvm, many_kernels_in_parts) {
     vec_push(b.arena, &b.entry->calls, (LCall){.kernel = b.kernel, .places = place});
   }
   char *error = NULL;
-  b.jit = jit_compile(b.module, &error);
+  b.jit = jit_compile(b.module, NULL, &error);
   cr_assert_not_null(b.jit, "%s", error);
   float xs[N] = {0};
   NnrtFrame frame = {.outputs = OUTPUTS(xs), .clock = {0, 0, 0, 0, N}, .threads = 1};

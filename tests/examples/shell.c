@@ -30,7 +30,7 @@ int shell_run(Shell *shell, const char *format, ...) {
   va_start(args, format);
   vsnprintf(command, sizeof command, format, args);
   va_end(args);
-  snprintf(line, sizeof line, "cd %s && NNC=%s && { %s\n} 2>&1", shell->folder, NNC_BINARY, command);
+  snprintf(line, sizeof line, "cd %s && export NNC_CACHE=off && NNC=%s && { %s\n} 2>&1", shell->folder, NNC_BINARY, command);
   FILE *pipe = popen(line, "r");
   size_t length = pipe ? fread(shell->output, 1, sizeof shell->output - 1, pipe) : 0;
   shell->output[length] = 0;
