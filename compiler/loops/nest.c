@@ -138,6 +138,19 @@ void nest_close(Lower *lower) {
     nest_push(lower, stmt);
 }
 
+bool nest_part(Lower *lower, LExpr *number, int64_t whole, int64_t rest, bool last) {
+  if (last ? !rest : !whole)
+    return false;
+  if (rest && whole)
+    nest_if(lower, lx_binary(lower->arena, last ? LX_EQ : LX_LT, number, nest_i64(lower, whole)));
+  return true;
+}
+
+void nest_part_end(Lower *lower, int64_t whole, int64_t rest) {
+  if (rest && whole)
+    nest_close(lower);
+}
+
 LLocal *nest_local(Lower *lower, const char *name, LType type, int rank, int rows, int cols, LExpr *value) {
   LLocal *local = arena_new_of(lower->arena, LLocal);
   *local = (LLocal){.name = nest_name(lower, name), .type = type, .rank = rank, .dim = {rows, cols}};
@@ -155,31 +168,6 @@ void nest_set(Lower *lower, LLocal *local, LExpr *row, LExpr *col, LExpr *value)
   stmt->index[1] = col;
   stmt->value = value;
   nest_push(lower, stmt);
-}
-
-static void prefetch(Lower *lower, LBuffer *buffer, LExpr *index) {
-  LStmt *stmt = nest_stmt(lower, LS_PREFETCH);
-  stmt->value = lx_load(lower->arena, buffer, nest_min(lower, index, nest_i64(lower, buffer->length - 1)));
-  nest_push(lower, stmt);
-}
-
-void nest_prefetch(Lower *lower, const LExpr *value, const LExpr *var) {
-  enum { FAR = 512, ROUNDS = 12 }; // bytes; about what a line needs from the second cache, or a page that was just left
-  int64_t stride;
-  if (value->op != LX_LOAD || var->op != LX_VAR || !lx_stride(value->args[0], var->var, &stride) ||
-      stride * ltype_bytes(value->type) < FAR || lbuffer_bytes(value->buffer) <= lower->target->l1_bytes)
-    return;
-  prefetch(lower, value->buffer, nest_add(lower, value->args[0], nest_i64(lower, ROUNDS * stride)));
-}
-
-void nest_prefetch_panel(Lower *lower, const NextPanel *panel, LExpr *round) {
-  int64_t step = panel->length * panel->rows / panel->all / panel->rounds;
-  if (step < 1 || lbuffer_bytes(panel->packed) <= lower->target->l2_bytes / 2)
-    return;
-  LExpr *done = nest_mul(lower, panel->done, nest_i64(lower, panel->length));
-  LExpr *from = nest_add(lower, panel->next, nest_div(lower, done, nest_i64(lower, panel->all)));
-  from = nest_let(lower, "next", from);
-  prefetch(lower, panel->packed, nest_add(lower, from, nest_mul(lower, round, nest_i64(lower, step))));
 }
 
 // ---- sizes
@@ -213,64 +201,6 @@ void nest_unravel(Lower *lower, LExpr *number, const Dim *dims, const int *at, i
   }
   if (count)
     index[at ? at[0] : 0] = number;
-}
-
-LExpr *nest_rounds(Lower *lower, const char *name, LExpr *count, int64_t capacity, int64_t block, bool shared,
-                   int *scopes) {
-  *scopes = 1;
-  if (!shared)
-    return nest_loop(lower, LS_FOR, name, nest_i64(lower, 0), count, 1);
-  enum { ROUNDS = 8 }; // at least, so that threads end together
-  if (block > capacity / ROUNDS)
-    block = capacity / ROUNDS;
-  if (block <= 1)
-    return nest_loop(lower, LS_PARALLEL, name, nest_i64(lower, 0), count, 1);
-  LExpr *rounds = nest_div(lower, nest_add(lower, count, nest_i64(lower, block - 1)), nest_i64(lower, block));
-  LExpr *task = nest_loop(lower, LS_PARALLEL, "task", nest_i64(lower, 0), rounds, 1);
-  LExpr *from = nest_let(lower, "from", nest_mul(lower, task, nest_i64(lower, block)));
-  LExpr *to = nest_add(lower, from, nest_i64(lower, block));
-  if (count->op != LX_CONST || capacity % block)
-    to = nest_min(lower, to, count);
-  *scopes = 2;
-  return nest_loop(lower, LS_FOR, name, from, to, 1);
-}
-
-static LExpr *threads(Lower *lower) {
-  LKernel *kernel = lower->out;
-  if (!kernel->threads)
-    kernel->threads = lvar_new(lower->arena, nest_name(lower, "threads"), L_I64);
-  return lx_var(lower->arena, kernel->threads);
-}
-
-LExpr *nest_shares(Lower *lower, Shares *shares, LExpr *outer, int64_t inner, bool shared) {
-  LExpr *zero = nest_i64(lower, 0), *one = nest_i64(lower, 1), *parts = nest_i64(lower, inner);
-  LExpr *all = nest_mul(lower, outer, parts);
-  *shares = (Shares){.first = zero, .last = all, .inner = parts};
-  if (!shared)
-    return nest_loop(lower, LS_FOR, "share", zero, one, 1);
-  LExpr *count = nest_let(lower, "shares", nest_min(lower, threads(lower), nest_i64(lower, SHARES)));
-  LExpr *share = nest_loop(lower, LS_PARALLEL, "share", zero, count, 1), *next = nest_add(lower, share, one);
-  shares->first = nest_let(lower, "from", nest_div(lower, nest_mul(lower, all, share), count));
-  shares->last = nest_let(lower, "to", nest_div(lower, nest_mul(lower, all, next), count));
-  return share;
-}
-
-LExpr *nest_share_things(Lower *lower, Shares *shares) {
-  LExpr *parts = shares->inner, *up = nest_i64(lower, parts->integer - 1);
-  LExpr *end = nest_div(lower, nest_add(lower, shares->last, up), parts);
-  LExpr *thing = nest_loop(lower, LS_FOR, "item", nest_div(lower, shares->first, parts), end, 1);
-  shares->begin = nest_mul(lower, thing, parts);
-  return thing;
-}
-
-LExpr *nest_share_parts(Lower *lower, const Shares *shares) {
-  LExpr *zero = nest_i64(lower, 0), *from = zero, *to = shares->inner;
-  if (shares->first->op != LX_CONST && shares->inner->integer > 1) {
-    from = lx_binary(lower->arena, LX_SUB, shares->first, shares->begin);
-    from = nest_let(lower, "first", lx_binary(lower->arena, LX_MAX, from, zero));
-    to = nest_let(lower, "last", nest_min(lower, lx_binary(lower->arena, LX_SUB, shares->last, shares->begin), to));
-  }
-  return nest_loop(lower, LS_FOR, "part", from, to, 1);
 }
 
 int nest_piece(int64_t left) {

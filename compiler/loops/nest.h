@@ -82,6 +82,10 @@ LExpr *nest_loop(Lower *lower, LStmtKind kind, const char *name, LExpr *from, LE
 void nest_tile(Lower *lower, int rows, int cols, LExpr **row, LExpr **col);
 void nest_if(Lower *lower, LExpr *condition);
 void nest_close(Lower *lower);
+// Of things numbered 0 to whole, and one smaller one behind them if there is a rest: opens what is done for those (last: for
+// that one), closed by nest_part_end; false if there is none.
+bool nest_part(Lower *lower, LExpr *number, int64_t whole, int64_t rest, bool last);
+void nest_part_end(Lower *lower, int64_t whole, int64_t rest);
 void nest_drop(Lower *lower); // closes a scope that was opened for a trial, and forgets it
 LLocal *nest_local(Lower *lower, const char *name, LType type, int rank, int rows, int cols, LExpr *value);
 void nest_set(Lower *lower, LLocal *local, LExpr *row, LExpr *col, LExpr *value);

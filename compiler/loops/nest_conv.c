@@ -76,17 +76,14 @@ static void each_panel(Lower *lower, Direct *direct, LExpr *group, LExpr *number
   int64_t whole = conv->out / conv->nr;
   int rest = (int)(conv->out % conv->nr);
   for (int last = 0; last <= 1; last++) {
-    if (last ? !rest : !whole)
+    if (!nest_part(lower, number, whole, rest, last))
       continue;
-    if (rest && whole)
-      nest_if(lower, lx_binary(lower->arena, last ? LX_EQ : LX_LT, number, nest_i64(lower, whole)));
     LExpr *own = last ? nest_i64(lower, whole) : number;
     Panel panel = {.group = group, .width = last ? rest : conv->nr};
     panel.start = nest_let(lower, "panel", panel_start(lower, conv, group, own));
     panel.column = nest_let(lower, "o0", nest_mul(lower, own, nest_i64(lower, conv->nr)));
     body(lower, direct, &panel);
-    if (rest && whole)
-      nest_close(lower);
+    nest_part_end(lower, whole, rest);
   }
 }
 

@@ -1,70 +1,11 @@
 // Products. The result is cut into register tiles of mr rows by nr columns; a task owns some rows of tiles in one panel
-// of nr columns, so that the panel of B stays in the caches while the rows pass. Where that pays, operands are first copied:
-// B, and A that runs along its rows, into panels in which the tile finds its elements side by side, (k, j) of B beside
-// (k, j + 1); A that runs along k into rows a little longer, where their distance makes them fall together in the first
-// cache. A long k is gone through in blocks by all threads, for which a panel of B stays in the first cache; the sums rest in
-// scratch memory between them, which changes no bit. The kernel's further nodes are computed from the finished tile.
-#include "loops/nest.h"
+// of nr columns, so that the panel of B stays in the caches while the rows pass. Where that pays, operands are first copied
+// (matmul_pack.c). A long k is gone through in blocks by all threads, for which a panel of B stays in the first cache; the
+// sums rest in scratch memory between them, which changes no bit. The kernel's further nodes are computed from the finished
+// tile.
+#include "loops/nest_matmul.h"
 
 #include "graph/ops.h"
-
-typedef struct Product {
-  const Node *node;
-  int leading; // dimensions before the last two
-  Dim m, n, k;
-  int mr, nr;    // the tile
-  int64_t block; // rows of a task
-  bool by_panel; // tasks of one panel follow each other, not those of one block
-  LType type;
-  LBuffer *packed_a, *packed; // copies of A and B, or NULL
-  int64_t row_stride;         // of packed_a if it is rows, 0 if it is panels
-  LExpr *index[MAX_RANK];     // of the result; the leading dimensions
-  LExpr *batch;               // their common number
-  bool one_b;                 // all leading indices have the same B, which is packed once
-  int64_t depth;              // of a block of k; all of k where there is one
-  LBuffer *sums;              // of the result's shape, where there are more
-  LExpr *k_block;             // the present one
-} Product;
-
-// ---- operands
-static LExpr *operand(Lower *lower, const Product *product, int which, LExpr *row, LExpr *col) {
-  const Node *node = product->node->inputs[which];
-  int missing = product->node->type.rank - node->type.rank;
-  LExpr *index[MAX_RANK];
-  for (int i = 0; i < node->type.rank - 2; i++)
-    index[i] = product->index[i + missing];
-  index[node->type.rank - 2] = row;
-  index[node->type.rank - 1] = col;
-  lower->operands = true;
-  LExpr *value = lower_value(lower, node, index);
-  lower->operands = false;
-  return value;
-}
-
-static int64_t packed_size(const Lower *lower, const Product *product) {
-  return nest_capacity(lower, &product->k, 1) * nest_capacity(lower, &product->n, 1);
-}
-
-static int64_t packed_a_size(const Lower *lower, const Product *product) {
-  int64_t stride = product->row_stride ? product->row_stride : nest_capacity(lower, &product->k, 1);
-  return stride * nest_capacity(lower, &product->m, 1);
-}
-
-// Where the rows from `row` on begin in packed_a: rows or panels, each as high as its tile, lie one after another.
-static LExpr *row_panel_start(Lower *lower, const Product *product, LExpr *row) {
-  int64_t stride = product->row_stride ? product->row_stride : nest_capacity(lower, &product->k, 1);
-  LExpr *batch = nest_mul(lower, product->batch, nest_i64(lower, packed_a_size(lower, product)));
-  return nest_add(lower, batch, nest_mul(lower, row, nest_i64(lower, stride)));
-}
-
-// Where the panel of column `panel` * nr begins; panels lie one after another, the last one as wide as it is.
-static LExpr *panel_start(Lower *lower, const Product *product, LExpr *panel) {
-  int64_t each = nest_capacity(lower, &product->k, 1) * product->nr;
-  LExpr *start = nest_mul(lower, panel, nest_i64(lower, each));
-  if (product->one_b)
-    return start;
-  return nest_add(lower, nest_mul(lower, product->batch, nest_i64(lower, packed_size(lower, product))), start);
-}
 
 // ---- one tile
 typedef struct Tile {
@@ -76,14 +17,14 @@ typedef struct Tile {
 
 static LExpr *b_value(Lower *lower, const Product *product, const Tile *tile, LExpr *k, LExpr *j) {
   if (!product->packed)
-    return operand(lower, product, 1, k, nest_add(lower, tile->column, j));
+    return matmul_operand(lower, product, 1, k, nest_add(lower, tile->column, j));
   LExpr *at = nest_add(lower, tile->panel, nest_add(lower, nest_mul(lower, k, nest_i64(lower, tile->width)), j));
   return lx_load(lower->arena, product->packed, at);
 }
 
 static LExpr *a_value(Lower *lower, const Product *product, const Tile *tile, LExpr *panel, LExpr *i, LExpr *k) {
   if (!product->packed_a)
-    return operand(lower, product, 0, nest_add(lower, tile->row, i), k);
+    return matmul_operand(lower, product, 0, nest_add(lower, tile->row, i), k);
   LExpr *at = product->row_stride ? nest_add(lower, nest_mul(lower, i, nest_i64(lower, product->row_stride)), k)
                                   : nest_add(lower, nest_mul(lower, k, nest_i64(lower, tile->rows)), i);
   return lx_load(lower->arena, product->packed_a, nest_add(lower, panel, at));
@@ -149,7 +90,7 @@ static void prefetch_panel(Lower *lower, const Product *product, const Tile *til
 static void make_tile(Lower *lower, Product *product, const Tile *tile) {
   LExpr *i, *j, *zero = lx_real(lower->arena, product->type, 0), *panel = NULL;
   if (product->packed_a)
-    panel = nest_let(lower, "rows", row_panel_start(lower, product, tile->row));
+    panel = nest_let(lower, "rows", matmul_rows_start(lower, product, tile->row));
   LLocal *acc = nest_local(lower, "acc", product->type, 2, tile->rows, tile->cols, zero);
   if (product->sums)
     take_up(lower, product, tile, acc);
@@ -226,7 +167,7 @@ static void dynamic_rows(Lower *lower, Product *product, Tile tile, LExpr *block
 
 // All rows of a task, for a panel of `width` columns from `column`; a panel that is no whole vector takes several tiles.
 static void panel_rows(Lower *lower, Product *product, LExpr *column, LExpr *panel, int width, LExpr *block) {
-  LExpr *start = product->packed ? nest_let(lower, "panel", panel_start(lower, product, panel)) : NULL;
+  LExpr *start = product->packed ? nest_let(lower, "panel", matmul_panel_start(lower, product, panel)) : NULL;
   for (int shift = 0, cols; shift < width; shift += cols) {
     cols = nest_piece(width - shift);
     Tile tile = {.column = nest_add(lower, column, nest_i64(lower, shift)), .width = width, .cols = cols};
@@ -286,13 +227,6 @@ static LExpr *block_count(Lower *lower, const Product *product) {
   return nest_div(lower, nest_add(lower, m, nest_i64(lower, product->block - 1)), nest_i64(lower, product->block));
 }
 
-static void set_leading(Lower *lower, Product *product, LExpr *number) {
-  product->batch = number;
-  nest_unravel(lower, number, product->node->type.dim, NULL, product->leading, product->index);
-  for (int i = 0; i < product->leading; i++)
-    product->index[i] = nest_let(lower, "b", product->index[i]);
-}
-
 static LExpr *mod(Lower *lower, LExpr *a, LExpr *b) {
   return lx_binary(lower->arena, LX_MOD, a, b);
 }
@@ -330,7 +264,7 @@ static void multiply(Lower *lower, Product *product, bool shared) {
   Pair pair = split_task(lower, task, by_panel ? blocks : panels, by_panel ? panels : blocks, batched);
   LExpr *panel = nest_let(lower, "panel", by_panel ? pair.slow : pair.fast);
   LExpr *block = nest_let(lower, "block", by_panel ? pair.fast : pair.slow);
-  set_leading(lower, product, batched ? nest_div(lower, task, each) : nest_i64(lower, 0));
+  matmul_leading(lower, product, batched ? nest_div(lower, task, each) : nest_i64(lower, 0));
   if (product->n >= 0)
     static_panels(lower, product, panel, block);
   else
@@ -338,173 +272,6 @@ static void multiply(Lower *lower, Product *product, bool shared) {
   nest_close(lower);
   if (product->sums)
     nest_close(lower);
-}
-
-// ---- packing
-static LExpr *element(Lower *lower, const Product *product, int which, LExpr *k, LExpr *across) {
-  return which == 0 ? operand(lower, product, 0, across, k) : operand(lower, product, 1, k, across);
-}
-
-static void store_packed(Lower *lower, const Product *product, int which, LExpr *at, LExpr *value) {
-  LStmt *stmt = nest_stmt(lower, LS_STORE);
-  stmt->buffer = which == 0 ? product->packed_a : product->packed;
-  stmt->index[0] = at;
-  stmt->value = value;
-  nest_push(lower, stmt);
-}
-
-// One panel from `start`, `width` elements for each k, which are `first` and the next ones across. Where the operand runs
-// along k in memory, so does the inner loop, over pieces short enough for the panel's lines to stay in the first cache.
-static void pack_panel(Lower *lower, const Product *product, int which, LExpr *start, LExpr *first, int width,
-                       bool along_k) {
-  enum { PIECE = 64 };
-  LExpr *across, *k, *zero = nest_i64(lower, 0), *depth = lower_dim(lower, product->k);
-  LExpr *wide = nest_i64(lower, width);
-  if (along_k) {
-    LExpr *piece = nest_loop(lower, LS_FOR, "piece", zero, depth, PIECE);
-    LExpr *end = nest_let(lower, "end", nest_min(lower, nest_add(lower, piece, nest_i64(lower, PIECE)), depth));
-    across = nest_loop(lower, LS_FOR, "j", zero, wide, 1);
-    k = nest_loop(lower, LS_SIMD, "k", piece, end, 1);
-  } else {
-    k = nest_loop(lower, LS_FOR, "k", zero, depth, 1);
-    across = nest_loop(lower, LS_SIMD, "j", zero, wide, 1);
-  }
-  LExpr *at = nest_add(lower, start, nest_add(lower, nest_mul(lower, k, wide), across));
-  store_packed(lower, product, which, at, element(lower, product, which, k, nest_add(lower, first, across)));
-  for (int scopes = along_k ? 3 : 2; scopes; scopes--)
-    nest_close(lower);
-}
-
-// All panels of an operand: `size` across in panels of `width` and one of what is left.
-static void pack(Lower *lower, Product *product, int which, bool along_k, bool shared) {
-  int64_t size = which == 0 ? product->m : product->n;
-  int width = which == 0 ? product->mr : product->nr, rest = (int)(size % width);
-  int64_t whole = size / width, panels = whole + (rest > 0);
-  LExpr *count = nest_i64(lower, panels);
-  bool batched = product->leading && !(which && product->one_b);
-  LExpr *batches = batched ? nest_count(lower, product->node->type.dim, product->leading) : nest_i64(lower, 1);
-  LExpr *tasks = nest_mul(lower, batches, count);
-  LExpr *task = nest_loop(lower, shared ? LS_PARALLEL : LS_FOR, "task", nest_i64(lower, 0), tasks, 1);
-  LExpr *panel = nest_let(lower, "panel", batched ? mod(lower, task, count) : task);
-  set_leading(lower, product, batched ? nest_div(lower, task, count) : nest_i64(lower, 0));
-  for (int last = 0; last <= 1; last++) {
-    if (last ? !rest : !whole)
-      continue;
-    if (rest && whole)
-      nest_if(lower, lx_binary(lower->arena, last ? LX_EQ : LX_LT, panel, nest_i64(lower, whole)));
-    LExpr *number = last ? nest_i64(lower, whole) : panel;
-    LExpr *first = nest_let(lower, which ? "j0" : "i0", nest_mul(lower, number, nest_i64(lower, width)));
-    LExpr *start = which ? panel_start(lower, product, number) : row_panel_start(lower, product, first);
-    pack_panel(lower, product, which, nest_let(lower, "start", start), first, last ? rest : width, along_k);
-    if (rest && whole)
-      nest_close(lower);
-  }
-  nest_close(lower);
-}
-
-// A as it is, but for the distance of its rows.
-static void copy_rows(Lower *lower, Product *product, bool shared) {
-  LExpr *m = lower_dim(lower, product->m), *zero = nest_i64(lower, 0);
-  LExpr *tasks = nest_mul(lower, nest_count(lower, product->node->type.dim, product->leading), m);
-  LExpr *task = nest_loop(lower, shared ? LS_PARALLEL : LS_FOR, "task", zero, tasks, 1);
-  LExpr *row = nest_let(lower, "i", product->leading ? mod(lower, task, m) : task);
-  set_leading(lower, product, product->leading ? nest_div(lower, task, m) : zero);
-  LExpr *start = nest_let(lower, "start", row_panel_start(lower, product, row));
-  LExpr *k = nest_loop(lower, LS_SIMD, "k", zero, lower_dim(lower, product->k), 1);
-  store_packed(lower, product, 0, nest_add(lower, start, k), operand(lower, product, 0, row, k));
-  nest_close(lower);
-  nest_close(lower);
-}
-
-// How an operand lies in memory: the distance of neighbours across (rows of A, columns of B) and along k, in elements; 0 if
-// it is no single load.
-typedef struct Strides {
-  int64_t across, along;
-} Strides;
-
-static Strides strides_of(Lower *lower, const Product *product, int which) {
-  LExpr *j, *k;
-  Strides strides = {0, 0};
-  Product probe = *product;
-  for (int i = 0; i < product->leading; i++)
-    probe.index[i] = nest_i64(lower, 0);
-  nest_tile(lower, 2, 2, &k, &j);
-  LExpr *value = element(lower, &probe, which, k, j);
-  if (value->op == LX_LOAD &&
-      !(lx_stride(value->args[0], j->var, &strides.across) && lx_stride(value->args[0], k->var, &strides.along)))
-    strides = (Strides){0, 0};
-  nest_drop(lower);
-  return strides;
-}
-
-static bool may_pack(const Lower *lower, const Product *product) {
-  return product->m != 1 && product->n > 1 && nest_capacity(lower, &product->k, 1) > 1;
-}
-
-// Rows of A at such a distance fall on each other in the first cache; columns of A far apart miss it each time.
-static bool packing_a_pays(const Lower *lower, const Product *product, Strides strides) {
-  enum { FALL_TOGETHER = 2048, FAR = 1024, DEEP = 256, PANELS = 4 };
-  int64_t bytes = ltype_bytes(product->type), k = nest_capacity(lower, &product->k, 1);
-  if (!may_pack(lower, product) || k < DEEP || product->n < PANELS * product->nr)
-    return false;
-  if (strides.along == 1)
-    return nest_capacity(lower, &product->m, 1) > 4 && strides.across * bytes % FALL_TOGETHER == 0;
-  return product->m >= product->mr && strides.along * bytes >= FAR;
-}
-
-static bool packing_b_pays(const Lower *lower, const Product *product, Strides strides) {
-  enum { FEW = 4 };
-  int64_t rows = nest_capacity(lower, &product->m, 1);
-  if (!may_pack(lower, product))
-    return false;
-  if (product->one_b)
-    rows *= nest_capacity(lower, product->node->type.dim, product->leading);
-  if (nest_steady(lower, product->node->inputs[1]) && product->n > product->nr)
-    return rows >= FEW; // it is done once for many calls
-  if (strides.across > 1)
-    return rows > product->mr;
-  int64_t bytes = packed_size(lower, product) * ltype_bytes(product->type);
-  return rows >= 8 * product->mr && bytes > lower->target->l1_bytes;
-}
-
-// B: once for a series of calls if it stays the same, else at each call, in scratch memory. Gives the bytes of that.
-static int64_t pack_b(Lower *lower, Product *product, int64_t scratch, bool along_k, bool shared) {
-  int64_t batches = product->one_b ? 1 : nest_capacity(lower, product->node->type.dim, product->leading);
-  int64_t length = batches * packed_size(lower, product);
-  if (nest_steady(lower, product->node->inputs[1])) {
-    Lower ahead = nest_ahead_begin(lower, "packed_b", product->type, length, &product->packed);
-    pack(&ahead, product, 1, along_k, ahead.out->work >= SHARED_WORK);
-    product->packed = nest_ahead_end(lower, &ahead);
-    return 0;
-  }
-  product->packed = nest_scratch(lower, "packed_b", product->type, length, scratch);
-  pack(lower, product, 1, along_k, shared);
-  return length * ltype_bytes(product->type);
-}
-
-// A: the bytes of scratch memory it takes.
-static int64_t pack_a(Lower *lower, Product *product, int64_t scratch, Strides strides, bool shared) {
-  int64_t k = nest_capacity(lower, &product->k, 1);
-  product->row_stride = strides.along == 1 ? k + 64 / ltype_bytes(product->type) : 0;
-  int64_t batches = nest_capacity(lower, product->node->type.dim, product->leading);
-  int64_t length = batches * packed_a_size(lower, product);
-  product->packed_a = nest_scratch(lower, "packed_a", product->type, length, scratch);
-  if (product->row_stride)
-    copy_rows(lower, product, shared);
-  else
-    pack(lower, product, 0, false, shared);
-  return whole_lines(length * ltype_bytes(product->type));
-}
-
-// Packs what pays; the bytes it takes.
-static int64_t pack_operands(Lower *lower, Product *product, int64_t scratch, bool shared) {
-  Strides a = strides_of(lower, product, 0), b = strides_of(lower, product, 1);
-  bool b_pays = packing_b_pays(lower, product, b);
-  int64_t bytes = packing_a_pays(lower, product, a) ? pack_a(lower, product, scratch, a, shared) : 0;
-  if (b_pays)
-    bytes += pack_b(lower, product, scratch + bytes, b.along == 1 && b.across != 1, shared);
-  lower->out->barrier_inside = shared && bytes > 0;
-  return bytes;
 }
 
 // ---- sizes
@@ -587,7 +354,7 @@ int64_t nest_matmul(Lower *lower, int64_t scratch) {
   choose_rows(lower, &product, rows, shared);
   product.batch = nest_i64(lower, 0);
   product.one_b = is_repeated(node->inputs[1]);
-  int64_t bytes = pack_operands(lower, &product, scratch, shared);
+  int64_t bytes = matmul_pack(lower, &product, scratch, shared);
   if (product.depth < product.k) {
     int64_t length = rows * product.n;
     product.sums = nest_scratch(lower, "sums", product.type, length, scratch + whole_lines(bytes));

@@ -1,10 +1,9 @@
 // Gradients of weights. Of a convolution: for each tap, channel of the input and output, the sum over all samples and outputs
 // of x under the tap times y, in one chain. A product of a turned x and y that goes over many samples is the same without
-// space. Outputs are taken in blocks that stay in the caches, one after the other by all
-// threads; each thread owns some tiles, of rows (taps and channels of x) in one panel of outputs, and adds a block to their
-// sums, which rest in scratch memory between blocks. That changes no bit of them. The block's part of a panel is first
-// packed, since its rows lie far apart and every tile reads it. The kernel's further nodes (an optimizer's update) come with
-// the last block.
+// space. Outputs are taken in blocks that stay in the caches, one after the other by all threads; each thread owns some
+// tiles, of rows (taps and channels of x) in one panel of outputs, and adds a block to their sums, which rest in scratch
+// memory between blocks. That changes no bit of them. The block's part of a panel is first packed, since its rows lie far
+// apart and every tile reads it. The kernel's further nodes (an optimizer's update) come with the last block.
 #include "loops/nest_conv.h"
 
 #include "graph/ops.h"
@@ -211,16 +210,13 @@ static void one_tile(Lower *lower, const Weight *weight, LExpr *number) {
   for (int shift = 0, cols; shift < weight->width; shift += cols) {
     cols = nest_piece(weight->width - shift);
     for (int last = 0; last <= 1; last++) {
-      if (last ? !rest : !whole)
+      if (!nest_part(lower, number, whole, rest, last))
         continue;
-      if (rest && whole)
-        nest_if(lower, lx_binary(lower->arena, last ? LX_EQ : LX_LT, number, nest_i64(lower, whole)));
       Tile tile = {.shift = shift, .cols = cols, .rows = last ? (int)rest : mr};
       tile.row =
           last ? nest_i64(lower, whole * mr) : nest_let(lower, "i0", nest_mul(lower, number, nest_i64(lower, mr)));
       make_tile(lower, weight, &tile);
-      if (rest && whole)
-        nest_close(lower);
+      nest_part_end(lower, whole, rest);
     }
   }
 }
@@ -266,16 +262,13 @@ static void each_panel(Lower *lower, Weight *weight, bool shared) {
     panel = nest_let(lower, "panel", lx_binary(lower->arena, LX_MOD, item, count));
   }
   for (int last = 0; last <= 1; last++) {
-    if (last ? !rest : !whole)
+    if (!nest_part(lower, panel, whole, rest, last))
       continue;
-    if (rest && whole)
-      nest_if(lower, lx_binary(lower->arena, last ? LX_EQ : LX_LT, panel, nest_i64(lower, whole)));
     LExpr *number = last ? nest_i64(lower, whole) : panel;
     weight->width = last ? rest : conv->nr;
     weight->column = nest_let(lower, "o0", nest_mul(lower, number, nest_i64(lower, conv->nr)));
     panel_tiles(lower, weight, &shares);
-    if (rest && whole)
-      nest_close(lower);
+    nest_part_end(lower, whole, rest);
   }
   nest_close(lower);
   nest_close(lower);
@@ -355,8 +348,8 @@ static int64_t nest_weight(Lower *lower, Weight *weight, int64_t scratch) {
     int64_t seen = (weight->lines - 1) * w->stride + (w->size - 1) * w->dilation + 1;
     bytes = conv_image(lower, conv, weight->samples, seen, scratch, shared);
   }
-  bool one_sample = nest_capacity(lower, conv->x->type.dim, conv->lead) <= weight->samples;
-  if (!one_sample || weight->lines < first_outputs(conv)) {
+  bool all_samples = nest_capacity(lower, conv->x->type.dim, conv->lead) <= weight->samples;
+  if (!all_samples || weight->lines < first_outputs(conv)) {
     int64_t length = conv_taps(conv, 0) * conv->in * conv->out * conv->groups;
     weight->sums = nest_scratch(lower, "sums", conv->type, length, scratch + bytes);
     bytes += whole_lines(length * ltype_bytes(conv->type));
@@ -378,7 +371,12 @@ int64_t nest_conv_weight(Lower *lower, int64_t scratch) {
 
 bool nest_is_weight(const Lower *lower) {
   enum { MANY = 256 };
-  const Node *node = lower->kernel->root, *turned = node->inputs[0];
+  const Node *node = lower->kernel->root, *turned = node->inputs[0],
+             *x = turned->input_count ? turned->inputs[0] : NULL;
+  while (x && x->op == OP_reshape && !nest_in_memory(lower, x))
+    x = x->inputs[0];
+  if (!x || !nest_in_memory(lower, x)) // or it would be computed again in each panel
+    return false;
   return node->type.rank == 2 && turned->op == OP_transpose && !nest_in_memory(lower, turned) &&
          nest_static(node->type.dim, 2) && nest_capacity(lower, turned->inputs[0]->type.dim, 1) >= MANY;
 }

@@ -1,0 +1,28 @@
+// Asking for memory early. A sum over k keeps the arithmetic busy and memory idle; rows that lie too far apart for the processor
+// to foresee, and the panel of weights that comes next, are asked for meanwhile. Hints alone: no value depends on them.
+#include "loops/nest.h"
+
+static void prefetch(Lower *lower, LBuffer *buffer, LExpr *index) {
+  LStmt *stmt = nest_stmt(lower, LS_PREFETCH);
+  stmt->value = lx_load(lower->arena, buffer, nest_min(lower, index, nest_i64(lower, buffer->length - 1)));
+  nest_push(lower, stmt);
+}
+
+void nest_prefetch(Lower *lower, const LExpr *value, const LExpr *var) {
+  enum { FAR = 512, ROUNDS = 12 }; // bytes; about what a line needs from the second cache, or a page that was just left
+  int64_t stride;
+  if (value->op != LX_LOAD || var->op != LX_VAR || !lx_stride(value->args[0], var->var, &stride) ||
+      stride * ltype_bytes(value->type) < FAR || lbuffer_bytes(value->buffer) <= lower->target->l1_bytes)
+    return;
+  prefetch(lower, value->buffer, nest_add(lower, value->args[0], nest_i64(lower, ROUNDS * stride)));
+}
+
+void nest_prefetch_panel(Lower *lower, const NextPanel *panel, LExpr *round) {
+  int64_t step = panel->length * panel->rows / panel->all / panel->rounds;
+  if (step < 1 || lbuffer_bytes(panel->packed) <= lower->target->l2_bytes / 2)
+    return;
+  LExpr *done = nest_mul(lower, panel->done, nest_i64(lower, panel->length));
+  LExpr *from = nest_add(lower, panel->next, nest_div(lower, done, nest_i64(lower, panel->all)));
+  from = nest_let(lower, "next", from);
+  prefetch(lower, panel->packed, nest_add(lower, from, nest_mul(lower, round, nest_i64(lower, step))));
+}

@@ -1,0 +1,60 @@
+// Loops over work that threads share out: rounds of equal blocks, and stretches with scratch memory of their own.
+#include "loops/nest.h"
+
+LExpr *nest_rounds(Lower *lower, const char *name, LExpr *count, int64_t capacity, int64_t block, bool shared,
+                   int *scopes) {
+  *scopes = 1;
+  if (!shared)
+    return nest_loop(lower, LS_FOR, name, nest_i64(lower, 0), count, 1);
+  enum { ROUNDS = 8 }; // at least, so that threads end together
+  if (block > capacity / ROUNDS)
+    block = capacity / ROUNDS;
+  if (block <= 1)
+    return nest_loop(lower, LS_PARALLEL, name, nest_i64(lower, 0), count, 1);
+  LExpr *rounds = nest_div(lower, nest_add(lower, count, nest_i64(lower, block - 1)), nest_i64(lower, block));
+  LExpr *task = nest_loop(lower, LS_PARALLEL, "task", nest_i64(lower, 0), rounds, 1);
+  LExpr *from = nest_let(lower, "from", nest_mul(lower, task, nest_i64(lower, block)));
+  LExpr *to = nest_add(lower, from, nest_i64(lower, block));
+  if (count->op != LX_CONST || capacity % block)
+    to = nest_min(lower, to, count);
+  *scopes = 2;
+  return nest_loop(lower, LS_FOR, name, from, to, 1);
+}
+
+static LExpr *threads(Lower *lower) {
+  LKernel *kernel = lower->out;
+  if (!kernel->threads)
+    kernel->threads = lvar_new(lower->arena, nest_name(lower, "threads"), L_I64);
+  return lx_var(lower->arena, kernel->threads);
+}
+
+LExpr *nest_shares(Lower *lower, Shares *shares, LExpr *outer, int64_t inner, bool shared) {
+  LExpr *zero = nest_i64(lower, 0), *one = nest_i64(lower, 1), *parts = nest_i64(lower, inner);
+  LExpr *all = nest_mul(lower, outer, parts);
+  *shares = (Shares){.first = zero, .last = all, .inner = parts};
+  if (!shared)
+    return nest_loop(lower, LS_FOR, "share", zero, one, 1);
+  LExpr *count = nest_let(lower, "shares", nest_min(lower, threads(lower), nest_i64(lower, SHARES)));
+  LExpr *share = nest_loop(lower, LS_PARALLEL, "share", zero, count, 1), *next = nest_add(lower, share, one);
+  shares->first = nest_let(lower, "from", nest_div(lower, nest_mul(lower, all, share), count));
+  shares->last = nest_let(lower, "to", nest_div(lower, nest_mul(lower, all, next), count));
+  return share;
+}
+
+LExpr *nest_share_things(Lower *lower, Shares *shares) {
+  LExpr *parts = shares->inner, *up = nest_i64(lower, parts->integer - 1);
+  LExpr *end = nest_div(lower, nest_add(lower, shares->last, up), parts);
+  LExpr *thing = nest_loop(lower, LS_FOR, "item", nest_div(lower, shares->first, parts), end, 1);
+  shares->begin = nest_mul(lower, thing, parts);
+  return thing;
+}
+
+LExpr *nest_share_parts(Lower *lower, const Shares *shares) {
+  LExpr *zero = nest_i64(lower, 0), *from = zero, *to = shares->inner;
+  if (shares->first->op != LX_CONST && shares->inner->integer > 1) {
+    from = lx_binary(lower->arena, LX_SUB, shares->first, shares->begin);
+    from = nest_let(lower, "first", lx_binary(lower->arena, LX_MAX, from, zero));
+    to = nest_let(lower, "last", nest_min(lower, lx_binary(lower->arena, LX_SUB, shares->last, shares->begin), to));
+  }
+  return nest_loop(lower, LS_FOR, "part", from, to, 1);
+}
