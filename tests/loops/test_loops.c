@@ -181,6 +181,59 @@ Test(loops, faults_are_found) {
   expect_fault(&scope, "not in scope");
 }
 
+// Every thread goes through the blocks, in each of which rows are shared out to as many as there are.
+static LStmt *together(LoopModule *module) {
+  LKernel *kernel = hand_kernel(module, "blocks", "");
+  LBuffer *x = hand_buffer(arena, kernel, "x", L_F32, 64, false), *y = hand_buffer(arena, kernel, "y", L_F32, 64, true);
+  LVar *block = lvar_new(arena, "block", L_I64), *share = lvar_new(arena, "share", L_I64);
+  kernel->threads = lvar_new(arena, "threads", L_I64);
+  LStmt *blocks = hand_loop(arena, &kernel->body, LS_TOGETHER, block, number(8), 1);
+  LExpr *b0 = hand_let(arena, &blocks->body, "b0", binary(LX_MUL, lx_var(arena, block), number(8)));
+  LExpr *shares = binary(LX_MIN, lx_var(arena, kernel->threads), number(8));
+  LStmt *rows = hand_loop(arena, &blocks->body, LS_PARALLEL, share, shares, 1);
+  LExpr *at = binary(LX_ADD, b0, lx_var(arena, share)), *value = lx_load(arena, x, at);
+  hand_add(arena, &rows->body, (LStmt){.kind = LS_PREFETCH, .value = value});
+  hand_store(arena, &rows->body, y, at, value);
+  return blocks;
+}
+
+Test(loops, all_threads_may_go_through_a_loop) {
+  LoopModule module = {.arena = arena, .name = "sums"};
+  together(&module);
+  cr_assert_null(loops_check(&module));
+  Text text = text_new(arena);
+  loops_print(&text, &module);
+  cr_assert_not_null(strstr(text_string(&text), "kernel blocks(n, threads)\n"
+                                                "  in    x: f32[64]\n"
+                                                "  out   y: f32[64]\n"
+                                                "{\n"
+                                                "  together block in 0..8 {\n"
+                                                "    let b0 = block * 8\n"
+                                                "    parallel share in 0..min(threads, 8) {\n"
+                                                "      prefetch x[b0 + share]\n"
+                                                "      y[b0 + share] = x[b0 + share]\n"
+                                                "    }\n"
+                                                "  }\n"
+                                                "}\n"),
+                     "%s", text_string(&text));
+}
+
+Test(loops, faults_of_loops_of_all_threads) {
+  LoopModule inside = {.arena = arena}, other = {.arena = arena}, hint = {.arena = arena};
+  LVar *more = lvar_new(arena, "more", L_I64);
+  LStmt *blocks = together(&inside);
+  hand_loop(arena, &blocks->body.data[1]->body, LS_TOGETHER, more, number(3), 1);
+  expect_fault(&inside, "a loop of all threads that is nested");
+
+  blocks = together(&other);
+  hand_loop(arena, &blocks->body, LS_FOR, more, number(3), 1);
+  expect_fault(&other, "something else than lets and parallel loops");
+
+  blocks = together(&hint);
+  blocks->body.data[1]->body.data[0]->value = lx_real(arena, L_F32, 1);
+  expect_fault(&hint, "a prefetch of no load");
+}
+
 Test(loops, places_are_checked) {
   LoopModule module = {.arena = arena, .arena_bytes = 128, .state_bytes = 64};
   LKernel *kernel = product(&module);
