@@ -4,7 +4,7 @@
 
 #include <math.h>
 
-enum { Q = 0, K, V, MASK, SLOPE, LSE, DELTA };
+enum { SHARES = 64, Q = 0, K, V, MASK, SLOPE, LSE, DELTA };
 
 static LExpr *sub(Lower *lower, LExpr *a, LExpr *b) {
   return lx_binary(lower->arena, LX_SUB, a, b);

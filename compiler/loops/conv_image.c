@@ -221,16 +221,20 @@ int64_t conv_line_bytes(const Conv *conv) {
   return bytes;
 }
 
-static int64_t piece_length(const Conv *conv) {
-  return conv->samples * conv->lines * conv_line_bytes(conv) / ltype_bytes(conv->type);
+int64_t conv_piece_bytes(const Conv *conv, int64_t samples, int64_t lines) {
+  return inside(conv) ? 0 : samples * (lines < conv->extent[0] ? lines : conv->extent[0]) * conv_line_bytes(conv);
 }
 
-int64_t conv_image(Lower *lower, Conv *conv, int64_t samples, int64_t lines, int64_t scratch, bool shared) {
+static int64_t piece_length(const Conv *conv) {
+  return conv_piece_bytes(conv, conv->samples, conv->lines) / ltype_bytes(conv->type);
+}
+
+int64_t conv_image(Lower *lower, Conv *conv, int64_t samples, int64_t lines, int64_t shares, int64_t scratch) {
   if (inside(conv))
     return 0;
   conv->samples = samples;
   conv->lines = lines < conv->extent[0] ? lines : conv->extent[0];
-  int64_t length = piece_length(conv) * (shared ? SHARES : 1);
+  int64_t length = piece_length(conv) * (shares ? shares : 1);
   conv->image = nest_scratch(lower, "image", conv->type, length, scratch);
   return whole_lines(length * ltype_bytes(conv->type));
 }
@@ -262,7 +266,7 @@ void conv_copy(Lower *lower, Conv *conv, LExpr *share, LExpr *sample, LExpr *lin
   int64_t row_length = (last ? conv->extent[last] : conv->lines) * conv->in * conv->groups;
   LExpr *row = nest_mul(lower, piece_number(lower, conv, b, place, last), nest_i64(lower, row_length));
   row = nest_let(lower, "start", nest_add(lower, conv->base, row));
-  if (last && conv->view[last].spread == 1)
+  if (last && conv->view[last].spread == 1 && nest_in_memory(lower, conv->x))
     copy_row(lower, conv, row, index, there);
   else
     copy_places(lower, conv, row, index, there, from[last], to[last]);

@@ -147,17 +147,18 @@ int64_t nest_capacity(const Lower *lower, const Dim *dims, int count); // the sa
 bool nest_static(const Dim *dims, int count);
 // index[at[i]] of `count` dimensions from their common row-major number; at NULL: index[i].
 void nest_unravel(Lower *lower, LExpr *number, const Dim *dims, const int *at, int count, LExpr **index);
-// Work for threads that is `outer` things with `inner` parts each, cut into as many equal stretches as there are threads, SHARES
-// at most, each with scratch memory of its own: what a stretch makes once for an outer thing, its parts use.
-enum { SHARES = 64 };
+// Work for threads that is `outer` things with `inner` parts each, cut into as many equal stretches as there are threads, `most`
+// at most, each with scratch memory of its own: what a stretch makes once for an outer thing, its parts use. 0: not shared.
 typedef struct Shares {
   LExpr *first, *last; // parts, counted through all things
   LExpr *inner, *begin;
 } Shares;
 // Opens the loop of stretches, in it the loop of outer things, in that the loop of its parts; each gives its number.
-LExpr *nest_shares(Lower *lower, Shares *shares, LExpr *outer, int64_t inner, bool shared);
+LExpr *nest_shares(Lower *lower, Shares *shares, LExpr *outer, int64_t inner, int64_t most);
 LExpr *nest_share_things(Lower *lower, Shares *shares);
 LExpr *nest_share_parts(Lower *lower, const Shares *shares);
+// How many stretches there may be if each takes so many bytes of scratch memory: 8 to 64, all of them some megabytes.
+int64_t nest_most_shares(int64_t bytes);
 
 // Opens loops that go through 0..count in blocks, shared out to threads if `shared`: gives the number of the round.
 // Closed by `*scopes` calls of nest_close.

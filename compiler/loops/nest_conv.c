@@ -25,6 +25,7 @@ typedef struct Direct {
   Phase phase[MAX_SPACE];
   LBuffer *packed;        // weights: for each group and panel [taps.., channels, width]
   int64_t samples, lines; // of a block; lines of the first dimension
+  int64_t shares;         // 0: one thread does it
   int tile_samples;       // of a tile, and its size along each dimension
   int tile_size[MAX_SPACE];
   LExpr *sample, *line, *end; // the present block's first ones, and the sample behind it
@@ -275,7 +276,7 @@ static void panel_body(Lower *lower, Direct *direct, const Panel *panel) {
 }
 
 // ---- blocks, and in each the panels of all groups
-static void convolve(Lower *lower, Direct *direct, bool shared) {
+static void convolve(Lower *lower, Direct *direct) {
   Conv *conv = &direct->conv;
   int64_t lines = nest_ceil_div(direct->phase[0].count, direct->lines);
   LExpr *of_sample = nest_i64(lower, lines), *panels = nest_i64(lower, panel_count(conv)), *zero = nest_i64(lower, 0);
@@ -283,7 +284,7 @@ static void convolve(Lower *lower, Direct *direct, bool shared) {
   LExpr *blocks = nest_div(lower, nest_add(lower, samples, nest_i64(lower, direct->samples - 1)), each);
   Shares shares;
   LExpr *share =
-      nest_shares(lower, &shares, nest_mul(lower, blocks, of_sample), conv->groups * panel_count(conv), shared);
+      nest_shares(lower, &shares, nest_mul(lower, blocks, of_sample), conv->groups * panel_count(conv), direct->shares);
   LExpr *block = nest_share_things(lower, &shares);
   direct->sample = nest_let(lower, "b0", nest_mul(lower, nest_div(lower, block, of_sample), each));
   direct->end = nest_add(lower, direct->sample, each);
@@ -368,27 +369,26 @@ static void choose_block(const Lower *lower, Direct *direct) {
   direct->lines = lines < count ? lines : count;
 }
 
-typedef void PhaseBody(Lower *lower, Direct *direct, bool shared);
+typedef void PhaseBody(Lower *lower, Direct *direct);
 
-static void each_phase(Lower *lower, Direct *direct, int d, bool shared, PhaseBody *body) {
+static void each_phase(Lower *lower, Direct *direct, int d, PhaseBody *body) {
   const Conv *conv = &direct->conv;
   if (d == conv->space) {
     choose_tile(lower, direct);
     choose_block(lower, direct);
-    body(lower, direct, shared);
+    body(lower, direct);
     return;
   }
   int64_t phases = conv->phased ? conv->attr->window[d].spread : 1;
   for (int64_t at = 0; at < phases && at < conv->outputs[d]; at++) {
     direct->phase[d] = phase_of(conv, d, at);
-    each_phase(lower, direct, d + 1, shared, body);
+    each_phase(lower, direct, d + 1, body);
   }
 }
 
 // The piece of the image that is enough for every phase.
-static void widen_piece(Lower *lower, Direct *direct, bool shared) {
+static void widen_piece(Lower *lower, Direct *direct) {
   (void)lower;
-  (void)shared;
   Conv *conv = &direct->conv;
   int64_t lines = lines_seen(direct, direct->lines);
   conv->samples = at_least(conv->samples, direct->samples);
@@ -408,10 +408,12 @@ int64_t nest_conv(Lower *lower, int64_t scratch) {
   for (int d = 0; d < conv->space; d++)
     tile.size[d] = direct.tile_size[d];
   nest_tile_size(lower, conv->type, tile_rows(&direct, &tile), conv->out, &conv->mr, &conv->nr);
-  each_phase(lower, &direct, 0, shared, widen_piece);
+  each_phase(lower, &direct, 0, widen_piece);
+  if (shared)
+    direct.shares = nest_most_shares(conv_piece_bytes(conv, conv->samples, conv->lines));
   int64_t packed = pack(lower, &direct, scratch, shared);
-  int64_t image = conv_image(lower, conv, conv->samples, conv->lines, scratch + packed, shared);
-  each_phase(lower, &direct, 0, shared, convolve);
+  int64_t image = conv_image(lower, conv, conv->samples, conv->lines, direct.shares, scratch + packed);
+  each_phase(lower, &direct, 0, convolve);
   lower->out->barrier_inside = shared && packed > 0;
   return packed + image;
 }

@@ -23,9 +23,10 @@ typedef struct Conv {
 
 // `phases`: the nest can compute the outputs of spread windows in phases, so that none multiplies zeros between elements.
 Conv conv_of(Lower *lower, const Node *node, const Type *y, bool phases);
-// Where windows leave x, makes scratch memory for pieces of an image, which has zeros there, of so many samples and lines;
-// the bytes it takes.
-int64_t conv_image(Lower *lower, Conv *conv, int64_t samples, int64_t lines, int64_t scratch, bool shared);
+// Where windows leave x, makes scratch memory for pieces of an image, which has zeros there, of so many samples and lines, one
+// for each share (0: one); the bytes it takes.
+int64_t conv_image(Lower *lower, Conv *conv, int64_t samples, int64_t lines, int64_t shares, int64_t scratch);
+int64_t conv_piece_bytes(const Conv *conv, int64_t samples, int64_t lines); // 0: there is no image
 // Copies the piece that begins at a sample and a line of the image, if there is an image.
 void conv_copy(Lower *lower, Conv *conv, LExpr *share, LExpr *sample, LExpr *line);
 // Does x have to be copied? Bytes of a line of the first dimension of space, with what windows reach.

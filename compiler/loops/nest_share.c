@@ -28,13 +28,19 @@ static LExpr *threads(Lower *lower) {
   return lx_var(lower->arena, kernel->threads);
 }
 
-LExpr *nest_shares(Lower *lower, Shares *shares, LExpr *outer, int64_t inner, bool shared) {
+int64_t nest_most_shares(int64_t bytes) {
+  enum { LEAST = 8, MOST = 64, ALL = 16 << 20 };
+  int64_t count = ALL / (bytes + 1);
+  return count < LEAST ? LEAST : count > MOST ? MOST : count;
+}
+
+LExpr *nest_shares(Lower *lower, Shares *shares, LExpr *outer, int64_t inner, int64_t most) {
   LExpr *zero = nest_i64(lower, 0), *one = nest_i64(lower, 1), *parts = nest_i64(lower, inner);
   LExpr *all = nest_mul(lower, outer, parts);
   *shares = (Shares){.first = zero, .last = all, .inner = parts};
-  if (!shared)
+  if (!most)
     return nest_loop(lower, LS_FOR, "share", zero, one, 1);
-  LExpr *count = nest_let(lower, "shares", nest_min(lower, threads(lower), nest_i64(lower, SHARES)));
+  LExpr *count = nest_let(lower, "shares", nest_min(lower, threads(lower), nest_i64(lower, most)));
   LExpr *share = nest_loop(lower, LS_PARALLEL, "share", zero, count, 1), *next = nest_add(lower, share, one);
   shares->first = nest_let(lower, "from", nest_div(lower, nest_mul(lower, all, share), count));
   shares->last = nest_let(lower, "to", nest_div(lower, nest_mul(lower, all, next), count));

@@ -18,6 +18,7 @@ typedef struct Weight {
   int64_t depth;   // outputs of a block
   int64_t rows;    // of a tap: channels; of all taps of the last dimension, if folded
   int64_t tiles;   // of them
+  int64_t shares;  // 0: one thread does it
   // The present block, panel and tap.
   LExpr *block, *blocks, *sample, *line, *base;
   LExpr *group, *column, *tap[MAX_SPACE];
@@ -244,13 +245,14 @@ static int64_t taps_and_tiles(const Weight *weight) {
 }
 
 // ---- panels, cut into shares
-static void each_panel(Lower *lower, Weight *weight, bool shared) {
+static void each_panel(Lower *lower, Weight *weight) {
   Conv *conv = &weight->conv;
   int64_t panels = nest_ceil_div(conv->out, conv->nr), whole = conv->out / conv->nr;
   int rest = (int)(conv->out % conv->nr);
   LExpr *zero = nest_i64(lower, 0), *line = conv->space ? conv_place(lower, conv, 0, weight->line, zero) : zero;
   Shares shares;
-  LExpr *share = nest_shares(lower, &shares, nest_i64(lower, panels * conv->groups), taps_and_tiles(weight), shared);
+  LExpr *share =
+      nest_shares(lower, &shares, nest_i64(lower, panels * conv->groups), taps_and_tiles(weight), weight->shares);
   conv_copy(lower, conv, share, weight->sample, line);
   weight->base = nest_mul(lower, share, nest_i64(lower, weight->depth * conv->nr));
   LExpr *item = nest_share_things(lower, &shares);
@@ -275,7 +277,7 @@ static void each_panel(Lower *lower, Weight *weight, bool shared) {
 }
 
 // ---- blocks of outputs
-static void each_block(Lower *lower, Weight *weight, bool shared) {
+static void each_block(Lower *lower, Weight *weight) {
   const Conv *conv = &weight->conv;
   LExpr *zero = nest_i64(lower, 0), *of_sample = nest_i64(lower, nest_ceil_div(first_outputs(conv), weight->lines));
   LExpr *samples = conv_samples(lower, conv), *round = nest_i64(lower, weight->samples);
@@ -283,12 +285,12 @@ static void each_block(Lower *lower, Weight *weight, bool shared) {
   weight->blocks = nest_mul(lower, groups, of_sample);
   weight->block = weight->sample = weight->line = zero;
   if (weight->sums) {
-    weight->block = nest_loop(lower, shared ? LS_TOGETHER : LS_FOR, "block", zero, weight->blocks, 1);
+    weight->block = nest_loop(lower, weight->shares ? LS_TOGETHER : LS_FOR, "block", zero, weight->blocks, 1);
     weight->sample = nest_let(lower, "b0", nest_mul(lower, nest_div(lower, weight->block, of_sample), round));
     LExpr *line = lx_binary(lower->arena, LX_MOD, weight->block, of_sample);
     weight->line = nest_let(lower, "p0", nest_mul(lower, line, nest_i64(lower, weight->lines)));
   }
-  each_panel(lower, weight, shared);
+  each_panel(lower, weight);
   if (weight->sums)
     nest_close(lower);
 }
@@ -337,29 +339,34 @@ static bool packing_pays(const Lower *lower, const Weight *weight) {
 static int64_t nest_weight(Lower *lower, Weight *weight, int64_t scratch) {
   Conv *conv = &weight->conv;
   lower->out->work = nest_work(lower);
-  bool shared = lower->out->work >= SHARED_WORK;
   int mr;
   nest_tile_size(lower, conv->type, conv->in, conv->out, &mr, &conv->nr);
   choose_rows(lower, weight);
   choose_blocks(lower, weight);
-  int64_t bytes = 0;
+  bool packs = packing_pays(lower, weight);
+  int64_t panel = packs ? weight->depth * conv->nr : 0, lines = 0, bytes = 0;
   if (conv->space) {
     const Window *w = &conv->attr->window[0];
-    int64_t seen = (weight->lines - 1) * w->stride + (w->size - 1) * w->dilation + 1;
-    bytes = conv_image(lower, conv, weight->samples, seen, scratch, shared);
+    lines = (weight->lines - 1) * w->stride + (w->size - 1) * w->dilation + 1;
   }
+  if (lower->out->work >= SHARED_WORK) {
+    int64_t piece = lines ? conv_piece_bytes(conv, weight->samples, lines) : 0;
+    weight->shares = nest_most_shares(piece + panel * ltype_bytes(conv->type));
+  }
+  if (lines)
+    bytes = conv_image(lower, conv, weight->samples, lines, weight->shares, scratch);
   bool all_samples = nest_capacity(lower, conv->x->type.dim, conv->lead) <= weight->samples;
   if (!all_samples || weight->lines < first_outputs(conv)) {
     int64_t length = conv_taps(conv, 0) * conv->in * conv->out * conv->groups;
     weight->sums = nest_scratch(lower, "sums", conv->type, length, scratch + bytes);
     bytes += whole_lines(length * ltype_bytes(conv->type));
   }
-  if (packing_pays(lower, weight)) {
-    int64_t length = weight->depth * conv->nr * (shared ? SHARES : 1);
+  if (packs) {
+    int64_t length = panel * (weight->shares ? weight->shares : 1);
     weight->packed = nest_scratch(lower, "packed_y", conv->type, length, scratch + bytes);
     bytes += whole_lines(length * ltype_bytes(conv->type));
   }
-  each_block(lower, weight, shared);
+  each_block(lower, weight);
   return bytes;
 }
 

@@ -6,7 +6,7 @@
 #include "passes/flat.h"
 #include "passes/fuse.h"
 
-enum { CHEAP = 6, MASK = 20, LONG = 300 };
+enum { CHEAP = 6, COPIED = 16, MASK = 20, LONG = 300 };
 
 bool node_is_memory(const Node *node) {
   return node->op == OP_input || node->op == OP_slot || node->op == OP_clock ||
@@ -156,7 +156,56 @@ static bool store_for_reader(const Node *node, const Node *reader, int cost, int
   }
 }
 
-static void decide(Fusion *fusion, const Node *node, const int *readers, const bool *masks, int *cost) {
+// Does the convolution, or the gradient of its weights, copy x piece by piece, as its windows leave it?
+static bool copies_operand(const Node *node) {
+  if (node->op != OP_conv && node->op != OP_conv_weight)
+    return false;
+  const Type *x = &node->inputs[0]->type, *y = node->op == OP_conv ? &node->type : &node->inputs[1]->type;
+  int space = node->attr.space, lead = x->rank - space - 1;
+  for (int i = 0; i < space; i++) {
+    const Window *w = &node->attr.window[i];
+    int64_t reach = (y->dim[lead + i] - 1) * w->stride + (w->size - 1) * w->dilation + 1;
+    if (w->before != 0 || w->spread != 1 || reach > x->dim[lead + i])
+      return true;
+  }
+  return false;
+}
+
+// How many values of `size` elements and more the node is made of, element by element; MANY if otherwise.
+static int count_loads(const Fusion *fusion, const Node *node, int64_t size) {
+  enum { MANY = 2 };
+  OpClass class = op_info[node->op].class;
+  if (class != POINT && class != LEAF && node->op != OP_broadcast)
+    return MANY;
+  int sum = 0;
+  for (int i = 0; i < node->input_count && sum < MANY; i++) {
+    const Node *input = node->inputs[i];
+    if (!fusion->stored[input->id] && !node_is_memory(input))
+      sum += count_loads(fusion, input, size);
+    else
+      sum += type_count(&input->type, 64) >= size;
+  }
+  return sum;
+}
+
+// May a convolution compute what it copies? A normalisation and an activation of one value cost less than writing and reading
+// the result does, and need no memory.
+static bool light(const Fusion *fusion, const Node *node, const int *cost) {
+  return cost[node->id] <= COPIED && count_loads(fusion, node, type_count(&node->type, 64)) <= 1;
+}
+
+static bool *find_copied(const Fusion *fusion) {
+  bool *copied = arena_array(fusion->arena, bool, fusion->room);
+  for (int i = 0; i < fusion->result->nodes.count; i++) {
+    const Node *node = fusion->result->nodes.data[i];
+    if (fusion->needed[i] && copies_operand(node))
+      copied[node->inputs[0]->id] = true;
+  }
+  return copied;
+}
+
+static void decide(Fusion *fusion, const Node *node, const int *readers, const bool *masks, const bool *copied,
+                   int *cost) {
   int id = node->id;
   cost[id] = inline_cost(fusion, cost, node);
   if (op_info[node->op].class == LEAF)
@@ -165,7 +214,10 @@ static void decide(Fusion *fusion, const Node *node, const int *readers, const b
     if (store_for_reader(node->inputs[i], node, cost[node->inputs[i]->id], masks[node->inputs[i]->id] ? MASK : CHEAP))
       force(fusion, node->inputs[i]);
   bool windows = node->op == OP_window || node->op == OP_slide; // larger than what they show
-  bool worth = !is_view(node) && !windows && readers[id] > 1 && cost[id] > (masks[id] ? MASK : CHEAP);
+  if (copies_operand(node) && !fusion->stored[node->inputs[0]->id] && !light(fusion, node->inputs[0], cost))
+    force_operand(fusion, node->inputs[0]);
+  int most = masks[id] ? MASK : copied[id] && light(fusion, node, cost) ? COPIED : CHEAP;
+  bool worth = !is_view(node) && !windows && readers[id] > 1 && cost[id] > most;
   if (worth || cost[id] > LONG)
     fusion->stored[id] = true;
   cost[id] = inline_cost(fusion, cost, node);
@@ -174,7 +226,7 @@ static void decide(Fusion *fusion, const Node *node, const int *readers, const b
 static void store_required(Fusion *fusion, const Node *node) {
   if (is_root(node) || fusion->destination[node->id].index != NO_DESTINATION)
     fusion->stored[node->id] = true;
-  if (op_info[node->op].class == CONTRACT)
+  if (op_info[node->op].class == CONTRACT && !copies_operand(node))
     force_operand(fusion, node->inputs[0]);
   if (op_info[node->op].class == CONTRACT && node->op != OP_conv) // whose weights are packed, each read once
     force_operand(fusion, node->inputs[1]);
@@ -199,10 +251,10 @@ void fuse_store(Fusion *fusion, bool fuse) {
   if (!fuse)
     return;
   int *readers = count_readers(fusion), *cost = arena_array(fusion->arena, int, fusion->room);
-  const bool *masks = find_masks(fusion);
+  const bool *masks = find_masks(fusion), *copied = find_copied(fusion);
   for (int i = 0; i < count; i++)
     if (fusion->needed[i])
-      decide(fusion, fusion->result->nodes.data[i], readers, masks, cost);
+      decide(fusion, fusion->result->nodes.data[i], readers, masks, copied, cost);
   for (int i = 0; i < count; i++) {
     const Node *node = fusion->result->nodes.data[i];
     if (fusion->needed[i] && op_info[node->op].class == REDUCE && node->op != OP_argmax)

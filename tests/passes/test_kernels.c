@@ -169,6 +169,41 @@ Test(kernels, steady_values_are_prepared) {
   arena_free(arena);
 }
 
+// Two readers of an activation: convolutions of `size` taps that do or do not copy what they read.
+static const Node *activation_before(Graph *graph, int64_t size, int64_t before, Op op) {
+  Node *x = graph_input(graph, "x", shape_of(4, (Dim[]){2, 8, 8, 16}));
+  Node *shift = graph_broadcast(graph, graph_input(graph, "shift", shape_of(1, (Dim[]){16})), &x->type);
+  Node *scale = graph_broadcast(graph, graph_input(graph, "scale", shape_of(1, (Dim[]){16})), &x->type);
+  Attr attr = {.space = 2, .groups = 1, .window = {{size, 1, 1, before, 1}, {size, 1, 1, before, 1}}};
+  Node *w = graph_input(graph, "w", shape_of(4, (Dim[]){size, size, 16, 16}));
+  Node *y = graph_conv(graph, x, w, &attr, &x->type);
+  Node *norm = graph_binary(graph, OP_add, graph_binary(graph, OP_mul, y, scale), shift);
+  Node *value = graph_binary(graph, OP_max, graph_unary(graph, op, graph_binary(graph, OP_mul, norm, scale)), shift);
+  output(graph, graph_conv(graph, value, w, &attr, &x->type));
+  output(graph, graph_node(graph, OP_conv_weight, 2, (Node *[]){value, x}, &attr, NULL));
+  return value;
+}
+
+Test(kernels, convolutions_compute_what_they_copy) {
+  struct {
+    int64_t size, before;
+    Op op;
+    bool stored;
+  } cases[] = {{3, 1, OP_abs, false}, {1, 0, OP_abs, true}, {3, 1, OP_exp, true}};
+  for (int i = 0; i < 3; i++) {
+    Arena *arena = arena_new();
+    Graph *graph = new_graph(arena, 0);
+    const Node *value = activation_before(graph, cases[i].size, cases[i].before, cases[i].op);
+    RunOptions options = {.kernels = all_passes, .target = wide_target, .batch = 1};
+    GraphRun run = run_graph(arena, graph, &options, "computed"), plain;
+    cr_expect_eq(run.kernels->buffers[value->id].bytes > 0, cases[i].stored, "%d", i);
+    options.kernels = (KernelOptions){false, false, false};
+    plain = run_graph(arena, graph, &options, "stored");
+    same_bits(&plain, &run, "computed");
+    arena_free(arena);
+  }
+}
+
 Test(kernels, slots_swapped) {
   Arena *arena = arena_new();
   Graph *graph = new_graph(arena, 0);
