@@ -8,8 +8,8 @@
 #include "svg.h"
 
 // In pixels: the area of a panel, and what is left free around it.
-enum { WIDTH = 720, HEIGHT = 260, LEFT = 76, RIGHT = 24, TOP = 44, BELOW = 76, DOT_CELL = 2 };
-enum { LEGEND = 140, X_TICKS = 9, Y_TICKS = 8 };
+static const int WIDTH = 720, HEIGHT = 260, LEFT = 76, RIGHT = 24, TOP = 44, BELOW = 76, DOT_CELL = 2;
+static const int LEGEND = 140, X_TICKS = 9, Y_TICKS = 8;
 static const char *const colours[] = {"#333333", "#d55e00"};
 static const double largest = 1e300; // what is beyond is not drawn
 

@@ -160,8 +160,8 @@ static Digit draw_digit(Scene *scene) {
   digit.left = uniform(scene, 0, size - digit.width);
   digit.top = uniform(scene, 0, size - digit.height);
   if (digit.value == 1) { // its first and last columns are empty
-    digit.left += digit.width / DOTS_WIDE;
-    digit.width *= 3.0 / DOTS_WIDE;
+    digit.left += digit.width / (double)DOTS_WIDE;
+    digit.width *= 3.0 / (double)DOTS_WIDE;
   }
   return digit;
 }
@@ -171,8 +171,8 @@ static void paint(Scene *scene, const Digit *digit) {
   int from = digit->value == 1, columns = DOTS_WIDE - 2 * from;
   for (int64_t i = 0; i < scene->size * scene->size; i++) {
     double x = ((double)(i % scene->size) + 0.5 - digit->left) / digit->width * columns;
-    double y = ((double)(i / scene->size) + 0.5 - digit->top) / digit->height * DOTS_HIGH;
-    if (x >= 0 && x < columns && y >= 0 && y < DOTS_HIGH && font[digit->value][(int)y][from + (int)x] == '#')
+    double y = ((double)(i / scene->size) + 0.5 - digit->top) / digit->height * (double)DOTS_HIGH;
+    if (x >= 0 && x < columns && y >= 0 && y < (double)DOTS_HIGH && font[digit->value][(int)y][from + (int)x] == '#')
       scene->grey[i] = grey;
   }
 }
