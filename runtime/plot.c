@@ -7,9 +7,11 @@
 
 #include "svg.h"
 
+// Dots are drawn once for each cell of a panel, which is so many cells wide and high.
+enum { DOT_CELL = 2, CELLS_WIDE = 361, CELLS_HIGH = 131 };
 // In pixels: the area of a panel, and what is left free around it.
-static const int WIDTH = 720, HEIGHT = 260, LEFT = 76, RIGHT = 24, TOP = 44, BELOW = 76, DOT_CELL = 2;
-static const int LEGEND = 140, X_TICKS = 9, Y_TICKS = 8;
+static const int WIDTH = (CELLS_WIDE - 1) * DOT_CELL, HEIGHT = (CELLS_HIGH - 1) * DOT_CELL;
+static const int LEFT = 76, RIGHT = 24, TOP = 44, BELOW = 76, LEGEND = 140, X_TICKS = 9, Y_TICKS = 8;
 static const char *const colours[] = {"#333333", "#d55e00"};
 static const double largest = 1e300; // what is beyond is not drawn
 
@@ -191,7 +193,7 @@ void nnrt_plot_lines(FILE *out, const NnrtPlot *plot, int index, NnrtPanel *pane
 // ---- dots
 // One for each small cell of the panel that holds any.
 static void draw_dots(FILE *out, const Frame *frame, const NnrtPoints *points) {
-  bool seen[HEIGHT / DOT_CELL + 1][WIDTH / DOT_CELL + 1] = {0};
+  bool seen[CELLS_HIGH][CELLS_WIDE] = {0};
   for (int64_t i = 0; i < points->count; i++) {
     if (!visible(&points->at[i]))
       continue;
