@@ -30,7 +30,8 @@ int shell_run(Shell *shell, const char *format, ...) {
   va_start(args, format);
   vsnprintf(command, sizeof command, format, args);
   va_end(args);
-  snprintf(line, sizeof line, "cd %s && export NNC_CACHE=off && NNC=%s && { %s\n} 2>&1", shell->folder, NNC_BINARY, command);
+  snprintf(line, sizeof line, "cd %s && export NNC_CACHE=off && NNC=%s && { %s\n} 2>&1", shell->folder, NNC_BINARY,
+           command);
   FILE *pipe = popen(line, "r");
   size_t length = pipe ? fread(shell->output, 1, sizeof shell->output - 1, pipe) : 0;
   shell->output[length] = 0;
@@ -64,6 +65,14 @@ const char *shell_data(void) {
 
 void shell_must_run(Shell *shell, const char *command) {
   cr_assert(shell_run(shell, "%s", command) == 0, "%s\n%s", command, shell->output);
+}
+
+void shell_says(const char *command, int status, const char *text) {
+  Shell *shell = shell_open();
+  shell_run(shell, "%s", command);
+  cr_expect_eq(shell->status, status, "%s: exit status %d\n%s", command, shell->status, shell->output);
+  cr_expect(shell_printed(shell, text), "%s: `%s` is not in\n%s", command, text, shell->output);
+  shell_close(shell);
 }
 
 void shell_write(Shell *shell, const char *name, const char *content) {

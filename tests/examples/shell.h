@@ -15,6 +15,8 @@ void shell_close(Shell *shell);
 // Runs a command there, with $NNC the compiler. The exit status, or 128 plus the signal.
 int shell_run(Shell *shell, const char *format, ...) __attribute__((format(printf, 2, 3)));
 void shell_must_run(Shell *shell, const char *command); // fails the test with its output if it does not end well
+// A command in a folder of its own must end with that status and print the text.
+void shell_says(const char *command, int status, const char *text);
 void shell_write(Shell *shell, const char *name, const char *content); // a file there
 bool shell_printed(const Shell *shell, const char *text);
 // The number after the last `key` followed by a space, NaN if there is none.

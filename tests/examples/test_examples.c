@@ -289,38 +289,31 @@ Test(examples, dates_are_rewritten_sign_by_sign, .timeout = 300) {
 
 // ---- what a person does wrong on the command line: said at once, in one line, with exit status 1 or argp's 64
 
-static void must_say(const char *command, int status, const char *text) {
-  Shell *shell = shell_open();
-  shell_run(shell, "%s", command);
-  cr_expect_eq(shell->status, status, "%s: exit status %d\n%s", command, shell->status, shell->output);
-  cr_expect(shell_printed(shell, text), "%s: `%s` is not in\n%s", command, text, shell->output);
-  shell_close(shell);
-}
-
 Test(command_line, numbers_out_of_range) {
-  must_say("$NNC run xor.nn --threads 99999999999", 64, "--threads: `99999999999` is more than 4096");
-  must_say("$NNC run xor.nn --seed 99999999999999999999", 64, "is more than");
-  must_say("$NNC run xor.nn --batch 0", 64, "`0` is not a whole number of 1 or more");
+  shell_says("$NNC run xor.nn --threads 99999999999", 64, "--threads: `99999999999` is more than 4096");
+  shell_says("$NNC run xor.nn --seed 99999999999999999999", 64, "is more than");
+  shell_says("$NNC run xor.nn --batch 0", 64, "`0` is not a whole number of 1 or more");
 }
 
 Test(command_line, unknown_processor) {
-  must_say("$NNC emit asm xor.nn --target-cpu bogus", 64, "`bogus` is no processor that nnc knows");
-  must_say("$NNC build xor.nn --backend llvm --target-cpu bogus -o x", 64, "`bogus` is no processor that nnc knows");
+  shell_says("$NNC emit asm xor.nn --target-cpu bogus", 64, "`bogus` is no processor that nnc knows");
+  shell_says("$NNC build xor.nn --backend llvm --target-cpu bogus -o x", 64, "`bogus` is no processor that nnc knows");
 }
 
 Test(command_line, parts_of_a_file) {
-  must_say("$NNC plan xor.nn gate", 0, "gate_predict (batch 1)");
-  must_say("$NNC plan xor.nn", 0, "train_step (batch 4)");
-  must_say("$NNC emit graph xor.nn gate", 0, "function gate_predict");
-  must_say("$NNC plan xor.nn gat", 1, "xor.nn has no train block and no model with inputs named `gat`");
-  must_say("$NNC models xor.nn", 0, "gate                                         33            0                 24");
-  must_say("$NNC models", 64, "nnc models FILE");
-  must_say(": > a.nn; $NNC models a.nn", 0, "a.nn has no model with inputs");
+  shell_says("$NNC plan xor.nn gate", 0, "gate_predict (batch 1)");
+  shell_says("$NNC plan xor.nn", 0, "train_step (batch 4)");
+  shell_says("$NNC emit graph xor.nn gate", 0, "function gate_predict");
+  shell_says("$NNC plan xor.nn gat", 1, "xor.nn has no train block and no model with inputs named `gat`");
+  shell_says("$NNC models xor.nn", 0,
+             "gate                                         33            0                 24");
+  shell_says("$NNC models", 64, "nnc models FILE");
+  shell_says(": > a.nn; $NNC models a.nn", 0, "a.nn has no model with inputs");
 }
 
 // Whose functions could have one name.
 Test(command_line, a_block_named_predict_and_a_model_named_step) {
-  must_say(
+  shell_says(
       "sed 's/^train/train predict/; s/classifier/step/' digits.nn > a.nn; head -n 2 digits.csv > b.csv; "
       "$NNC run a.nn --quiet --epochs 1 && $NNC build a.nn -o a && ./a predict b.csv > c && $NNC predict a.nn b.csv "
       "| cmp - c && wc -l c",
@@ -329,72 +322,72 @@ Test(command_line, a_block_named_predict_and_a_model_named_step) {
 
 // Shapes within tests and data count too.
 Test(command_line, a_file_is_checked) {
-  must_say("$NNC check digits.nn && echo fine $(ls | grep -c safetensors)", 0, "fine 0");
-  must_say("sed 's/dense(128)/dens(128)/' digits.nn > a.nn; $NNC check a.nn", 1, "hint: did you mean `dense`?");
-  must_say("sed 's/digits.csv/none.csv/' digits.nn > a.nn; $NNC check a.nn", 1, "cannot open");
-  must_say("printf 'test \"t\" { expect zeros([2]) + zeros([3]) == 0 }\\n' > a.nn; $NNC check a.nn", 1,
-           "a.nn:1:19: error:");
-  must_say("$NNC check", 64, "nnc check FILE");
+  shell_says("$NNC check digits.nn && echo fine $(ls | grep -c safetensors)", 0, "fine 0");
+  shell_says("sed 's/dense(128)/dens(128)/' digits.nn > a.nn; $NNC check a.nn", 1, "hint: did you mean `dense`?");
+  shell_says("sed 's/digits.csv/none.csv/' digits.nn > a.nn; $NNC check a.nn", 1, "cannot open");
+  shell_says("printf 'test \"t\" { expect zeros([2]) + zeros([3]) == 0 }\\n' > a.nn; $NNC check a.nn", 1,
+             "a.nn:1:19: error:");
+  shell_says("$NNC check", 64, "nnc check FILE");
 }
 
 Test(command_line, nothing_to_do) {
-  must_say(": > a.nn; $NNC build a.nn", 1, "a.nn has no train block and no model: there is nothing to build");
-  must_say(": > a.nn; $NNC run a.nn", 1, "a has no train block");
-  must_say(": > a.nn; $NNC test a.nn", 0, "a.nn has no `test` block");
+  shell_says(": > a.nn; $NNC build a.nn", 1, "a.nn has no train block and no model: there is nothing to build");
+  shell_says(": > a.nn; $NNC run a.nn", 1, "a has no train block");
+  shell_says(": > a.nn; $NNC test a.nn", 0, "a.nn has no `test` block");
 }
 
 Test(command_line, outputs_that_cannot_be) {
-  must_say("mkdir a; $NNC build xor.nn -o a", 1, "cannot write a: it is a folder");
-  must_say("$NNC build xor.nn -o nowhere/x", 1, "cannot write nowhere/x: No such file or directory");
-  must_say("mkdir a; $NNC run xor.nn --checkpoint a", 1, "checkpoints cannot be written to a: it is a folder");
+  shell_says("mkdir a; $NNC build xor.nn -o a", 1, "cannot write a: it is a folder");
+  shell_says("$NNC build xor.nn -o nowhere/x", 1, "cannot write nowhere/x: No such file or directory");
+  shell_says("mkdir a; $NNC run xor.nn --checkpoint a", 1, "checkpoints cannot be written to a: it is a folder");
 }
 
 Test(command_line, a_full_device) {
   static const char lost[] = "error: cannot write to standard output";
-  must_say("$NNC run xor.nn > /dev/full", 1, lost);
-  must_say("$NNC test backprop.nn > /dev/full", 1, lost);
-  must_say("$NNC emit c xor.nn > /dev/full", 1, lost);
-  must_say("$NNC plan xor.nn > /dev/full", 1, lost);
-  must_say("$NNC --help > /dev/full", 1, lost);
-  must_say("$NNC emit ast xor.nn >&-", 1, lost);
-  must_say("$NNC run xor.nn --quiet > /dev/full", 0, "");
+  shell_says("$NNC run xor.nn > /dev/full", 1, lost);
+  shell_says("$NNC test backprop.nn > /dev/full", 1, lost);
+  shell_says("$NNC emit c xor.nn > /dev/full", 1, lost);
+  shell_says("$NNC plan xor.nn > /dev/full", 1, lost);
+  shell_says("$NNC --help > /dev/full", 1, lost);
+  shell_says("$NNC emit ast xor.nn >&-", 1, lost);
+  shell_says("$NNC run xor.nn --quiet > /dev/full", 0, "");
 }
 
 Test(command_line, a_full_device_under_an_executable) {
   shell_skip_with_sanitizers();
   static const char lost[] = "error: cannot write to standard output";
-  must_say("$NNC build xor.nn -o xor && ./xor train > /dev/full", 1, lost);
-  must_say("$NNC build iris.nn -o iris && ./iris train -q && ./iris eval > /dev/full", 1, lost);
-  must_say("$NNC build iris.nn -o iris && ./iris train -q && ./iris predict iris.csv > /dev/full", 1, lost);
-  must_say("$NNC build iris.nn -o iris && ./iris info > /dev/full", 1, lost);
+  shell_says("$NNC build xor.nn -o xor && ./xor train > /dev/full", 1, lost);
+  shell_says("$NNC build iris.nn -o iris && ./iris train -q && ./iris eval > /dev/full", 1, lost);
+  shell_says("$NNC build iris.nn -o iris && ./iris train -q && ./iris predict iris.csv > /dev/full", 1, lost);
+  shell_says("$NNC build iris.nn -o iris && ./iris info > /dev/full", 1, lost);
 }
 
 // ---- executables away from where they were made
 Test(elsewhere, files_beside_the_executable_are_found) {
   shell_skip_with_sanitizers();
-  must_say("mkdir a b && mv iris.* a && $NNC build a/iris.nn -o a/iris && cd b && ../a/iris train --epochs 5", 0,
-           "test  loss");
-  must_say("mkdir a b && mv iris.* a && cd a && $NNC run iris.nn -q && $NNC build iris.nn && cd ../b && cp "
-           "../a/iris.csv rows.csv &&"
-           " ../a/iris predict rows.csv && ../a/iris eval",
-           0, "test  loss");
-  must_say("mkdir a && mv iris.* a && cd a && $NNC run iris.nn -q --epochs 9 && $NNC build iris.nn && cd / &&"
-           " \"$OLDPWD/iris\" train --resume --epochs 12",
-           0, "epoch 10/12");
+  shell_says("mkdir a b && mv iris.* a && $NNC build a/iris.nn -o a/iris && cd b && ../a/iris train --epochs 5", 0,
+             "test  loss");
+  shell_says("mkdir a b && mv iris.* a && cd a && $NNC run iris.nn -q && $NNC build iris.nn && cd ../b && cp "
+             "../a/iris.csv rows.csv &&"
+             " ../a/iris predict rows.csv && ../a/iris eval",
+             0, "test  loss");
+  shell_says("mkdir a && mv iris.* a && cd a && $NNC run iris.nn -q --epochs 9 && $NNC build iris.nn && cd / &&"
+             " \"$OLDPWD/iris\" train --resume --epochs 12",
+             0, "epoch 10/12");
 }
 
 Test(elsewhere, files_that_are_nowhere_are_named) {
   shell_skip_with_sanitizers();
-  must_say("mkdir a && $NNC build iris.nn -o a/iris && rm iris.csv && a/iris train", 1,
-           "iris.nn:2:20: error: cannot open `iris.csv`, nor `/tmp/nnc-test-");
-  must_say("mkdir a && $NNC build iris.nn -o a/iris && a/iris eval", 1,
-           "error: there is no checkpoint iris.safetensors, nor /tmp/nnc-test-");
-  must_say("rm iris.csv; $NNC run iris.nn", 1,
-           "iris.nn:2:20: error: cannot open `iris.csv`: No such file or directory");
-  must_say("mkdir a && mv iris.* a && $NNC build a/iris.nn -o a/iris && cp a/iris.csv a/rows.csv && a/iris train -q "
-           "--checkpoint c &&"
-           " a/iris predict rows.csv --checkpoint c",
-           1, "error: rows.csv: cannot read it: No such file");
+  shell_says("mkdir a && $NNC build iris.nn -o a/iris && rm iris.csv && a/iris train", 1,
+             "iris.nn:2:20: error: cannot open `iris.csv`, nor `/tmp/nnc-test-");
+  shell_says("mkdir a && $NNC build iris.nn -o a/iris && a/iris eval", 1,
+             "error: there is no checkpoint iris.safetensors, nor /tmp/nnc-test-");
+  shell_says("rm iris.csv; $NNC run iris.nn", 1,
+             "iris.nn:2:20: error: cannot open `iris.csv`: No such file or directory");
+  shell_says("mkdir a && mv iris.* a && $NNC build a/iris.nn -o a/iris && cp a/iris.csv a/rows.csv && a/iris train -q "
+             "--checkpoint c &&"
+             " a/iris predict rows.csv --checkpoint c",
+             1, "error: rows.csv: cannot read it: No such file");
 }
 
 // `script` gives the command a terminal.
@@ -415,19 +408,20 @@ Test(command_line, terminals_without_colours) {
 }
 
 Test(command_line, tests_need_no_data) {
-  must_say("printf 'test \"the model\" { expect shape(species(ones([5, 4]))) == [5, 3] }\\n' >> iris.nn; rm iris.csv; "
-           "$NNC test iris.nn",
-           0, "1 passed, 0 failed");
+  shell_says(
+      "printf 'test \"the model\" { expect shape(species(ones([5, 4]))) == [5, 3] }\\n' >> iris.nn; rm iris.csv; "
+      "$NNC test iris.nn",
+      0, "1 passed, 0 failed");
 }
 
 Test(command_line, debuggers_find_the_lines_of_the_source) {
   shell_skip_with_sanitizers();
-  must_say("$NNC build xor.nn -g -o x && objdump --dwarf=decodedline x | grep -c '^xor.nn  *5 '", 0, "");
-  must_say("$NNC build xor.nn -o x && objdump --dwarf=decodedline x | grep -c xor.nn", 1, "0");
+  shell_says("$NNC build xor.nn -g -o x && objdump --dwarf=decodedline x | grep -c '^xor.nn  *5 '", 0, "");
+  shell_says("$NNC build xor.nn -o x && objdump --dwarf=decodedline x | grep -c xor.nn", 1, "0");
 }
 
 Test(command_line, files_with_carriage_returns_and_blanks) {
-  must_say("mkdir 'a b'; sed 's/$/\\r/' iris.csv > 'a b/iris.csv'; sed 's/$/\\r/' iris.nn > 'a b/my iris.nn'; "
-           "cd /; $NNC run \"$OLDPWD/a b/my iris.nn\" --epochs 1",
-           0, "epoch 1/1");
+  shell_says("mkdir 'a b'; sed 's/$/\\r/' iris.csv > 'a b/iris.csv'; sed 's/$/\\r/' iris.nn > 'a b/my iris.nn'; "
+             "cd /; $NNC run \"$OLDPWD/a b/my iris.nn\" --epochs 1",
+             0, "epoch 1/1");
 }

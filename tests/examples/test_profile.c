@@ -243,28 +243,20 @@ Test(profile, kernels_of_a_scan) {
   shell_close(shell);
 }
 
-static void must_say(const char *command, int status, const char *text) {
-  Shell *shell = shell_open();
-  shell_run(shell, "%s", command);
-  cr_expect_eq(shell->status, status, "%s: exit status %d\n%s", command, shell->status, shell->output);
-  cr_expect(shell_printed(shell, text), "%s: `%s` is not in\n%s", command, text, shell->output);
-  shell_close(shell);
-}
-
 Test(profile, of_a_block_or_a_model) {
-  must_say("$NNC profile airline_lstm.nn linear --steps 1", 0, "linear_step of airline_lstm.nn: batch ");
-  must_say("$NNC profile xor.nn gate --steps 2", 0, "gate_predict of xor.nn: batch 1, 1 thread, 2 steps");
-  must_say("$NNC profile xor.nn --batch 3 --threads 2 --steps 2", 0,
-           "train_step of xor.nn: batch 3, 1 thread, 2 steps");
-  must_say("$NNC profile xor.nn --disable fuse --steps 1", 0, "  gate_tanh ");
+  shell_says("$NNC profile airline_lstm.nn linear --steps 1", 0, "linear_step of airline_lstm.nn: batch ");
+  shell_says("$NNC profile xor.nn gate --steps 2", 0, "gate_predict of xor.nn: batch 1, 1 thread, 2 steps");
+  shell_says("$NNC profile xor.nn --batch 3 --threads 2 --steps 2", 0,
+             "train_step of xor.nn: batch 3, 1 thread, 2 steps");
+  shell_says("$NNC profile xor.nn --disable fuse --steps 1", 0, "  gate_tanh ");
 }
 
 // Samples are made up, three parts of them too; a step may take none at all.
 Test(profile, of_models_without_data) {
-  must_say("echo 'model m(a: f32[3], b: f64[3], c: i64[3]) { cast(a, f64) + b + cast(c, f64) }' > m.nn\n"
-           "$NNC profile m.nn m --steps 2",
-           0, "m_predict of m.nn: batch ");
-  must_say("$NNC profile hopfield.nn --steps 2", 0, "train_step of hopfield.nn: batch 1, ");
+  shell_says("echo 'model m(a: f32[3], b: f64[3], c: i64[3]) { cast(a, f64) + b + cast(c, f64) }' > m.nn\n"
+             "$NNC profile m.nn m --steps 2",
+             0, "m_predict of m.nn: batch ");
+  shell_says("$NNC profile hopfield.nn --steps 2", 0, "train_step of hopfield.nn: batch 1, ");
 }
 
 Test(profile, draws) {
@@ -286,18 +278,19 @@ Test(profile, saves_nothing) {
 }
 
 Test(profile, complaints) {
-  must_say("$NNC profile", 64, "nnc profile FILE [NAME]");
-  must_say("$NNC profile xor.nn gate x", 64, "one argument too many: `x`; nnc profile FILE [NAME]");
-  must_say("$NNC profile xor.nn gat", 1, "nnc: xor.nn has no train block and no model with inputs named `gat`");
-  must_say(": > a.nn; $NNC profile a.nn", 1,
-           "nnc: a.nn has no train block; nnc profile a.nn MODEL profiles the prediction of a model");
-  must_say("$NNC profile nowhere.nn", 1, "nowhere.nn: cannot read: No such file or directory");
-  must_say("rm digits.csv; $NNC profile digits.nn", 1, "digits.csv");
-  must_say("$NNC profile xor.nn --steps 0", 64, "--steps: `0` is not a whole number of 1 or more");
-  must_say("$NNC profile xor.nn --batch 5", 1, "--batch 5: the program was compiled for batches of 4 at most");
-  must_say("$NNC profile xor.nn gate --batch 5", 1, "--batch 5: the program was compiled for batches of 1 at most");
-  must_say("$NNC profile xor.nn --steps 1 --svg nowhere/x.svg", 1,
-           "nnc: cannot write nowhere/x.svg: No such file or directory");
-  must_say("$NNC profile xor.nn --steps 1 --svg /dev/full", 1, "nnc: cannot write /dev/full: No space left on device");
-  must_say("$NNC profile xor.nn --steps 1 > /dev/full", 1, "error: cannot write to standard output");
+  shell_says("$NNC profile", 64, "nnc profile FILE [NAME]");
+  shell_says("$NNC profile xor.nn gate x", 64, "one argument too many: `x`; nnc profile FILE [NAME]");
+  shell_says("$NNC profile xor.nn gat", 1, "nnc: xor.nn has no train block and no model with inputs named `gat`");
+  shell_says(": > a.nn; $NNC profile a.nn", 1,
+             "nnc: a.nn has no train block; nnc profile a.nn MODEL profiles the prediction of a model");
+  shell_says("$NNC profile nowhere.nn", 1, "nowhere.nn: cannot read: No such file or directory");
+  shell_says("rm digits.csv; $NNC profile digits.nn", 1, "digits.csv");
+  shell_says("$NNC profile xor.nn --steps 0", 64, "--steps: `0` is not a whole number of 1 or more");
+  shell_says("$NNC profile xor.nn --batch 5", 1, "--batch 5: the program was compiled for batches of 4 at most");
+  shell_says("$NNC profile xor.nn gate --batch 5", 1, "--batch 5: the program was compiled for batches of 1 at most");
+  shell_says("$NNC profile xor.nn --steps 1 --svg nowhere/x.svg", 1,
+             "nnc: cannot write nowhere/x.svg: No such file or directory");
+  shell_says("$NNC profile xor.nn --steps 1 --svg /dev/full", 1,
+             "nnc: cannot write /dev/full: No space left on device");
+  shell_says("$NNC profile xor.nn --steps 1 > /dev/full", 1, "error: cannot write to standard output");
 }
