@@ -81,6 +81,7 @@ static void compile_program(Compilation *result, const CompileOptions *options) 
   Target target = target_host();
   if (options->cpu)
     target_parse(options->cpu, &target);
+  target.one_thread = options->single;
   result->loops = arena_new_of(arena, LoopModule);
   result->loops->arena = arena;
   result->loops->name = program->name;

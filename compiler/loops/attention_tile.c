@@ -56,7 +56,7 @@ Attention attention_of(Lower *lower, bool by_keys, int64_t scratch) {
   at.lane_room = rounded_up(at.lane_count < ATTENTION_TILE ? at.lane_count : ATTENTION_TILE, at.nr);
   at.scratch = scratch;
   lower->out->work = nest_work(lower);
-  at.shared = lower->out->work >= SHARED_WORK;
+  at.shared = nest_shares_scratch(lower);
   int64_t tiles = nest_ceil_div(at.lane_count, ATTENTION_TILE);
   int64_t tasks = tiles * nest_capacity(lower, q->dim, at.lead);
   at.shares = !at.shared ? 1 : tasks < SHARES ? tasks : SHARES;

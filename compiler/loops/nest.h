@@ -177,6 +177,9 @@ LExpr *nest_reduction(Lower *lower, const Node *node, LExpr **index);
 // The reduction of everything to one value, its chunks shared out; false if it is too short for that.
 bool nest_long_reduction(Lower *lower, int64_t scratch, int64_t *bytes);
 
+// Is the kernel's work shared out, each thread with scratch memory of its own?
+bool nest_shares_scratch(const Lower *lower);
+
 // The nests. scratch: the first free byte of the arena; they give how many they take.
 void nest_map(Lower *lower);
 int64_t nest_row(Lower *lower, int64_t scratch);

@@ -400,7 +400,7 @@ int64_t nest_conv(Lower *lower, int64_t scratch) {
   Direct direct = {.conv = conv_of(lower, node, &node->type, true)};
   Conv *conv = &direct.conv;
   lower->out->work = nest_work(lower);
-  bool shared = lower->out->work >= SHARED_WORK;
+  bool shared = nest_shares_scratch(lower);
   for (int d = 0; d < conv->space; d++)
     direct.phase[d] = phase_of(conv, d, 0);
   choose_tile(lower, &direct);

@@ -28,6 +28,10 @@ static LExpr *threads(Lower *lower) {
   return lx_var(lower->arena, kernel->threads);
 }
 
+bool nest_shares_scratch(const Lower *lower) {
+  return lower->out->work >= SHARED_WORK && !lower->target->one_thread;
+}
+
 int64_t nest_most_shares(int64_t bytes) {
   enum { LEAST = 8, MOST = 64, ALL = 16 << 20 };
   int64_t count = ALL / (bytes + 1);

@@ -349,7 +349,7 @@ static int64_t nest_weight(Lower *lower, Weight *weight, int64_t scratch) {
     const Window *w = &conv->attr->window[0];
     lines = (weight->lines - 1) * w->stride + (w->size - 1) * w->dilation + 1;
   }
-  if (lower->out->work >= SHARED_WORK) {
+  if (nest_shares_scratch(lower)) {
     int64_t piece = lines ? conv_piece_bytes(conv, weight->samples, lines) : 0;
     weight->shares = nest_most_shares(piece + panel * ltype_bytes(conv->type));
   }

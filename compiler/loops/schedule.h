@@ -8,6 +8,7 @@ typedef struct Target {
   int vector_bytes;     // 64: AVX-512, 32: AVX2, 16: SSE, NEON
   int vector_registers; // 32 or 16
   int64_t l1_bytes, l2_bytes;
+  bool one_thread; // the code will never run on a team: no scratch memory is for others
 } Target;
 
 Target target_host(void);

@@ -63,7 +63,10 @@ bool target_parse(const char *cpu, Target *target) {
     return true;
   for (size_t i = 0; i < sizeof models / sizeof *models; i++)
     if (strcmp(cpu, models[i].name) == 0) {
-      *target = (Target){models[i].vector_bytes, models[i].vector_registers, 32768, 524288};
+      *target = (Target){.vector_bytes = models[i].vector_bytes,
+                         .vector_registers = models[i].vector_registers,
+                         .l1_bytes = 32768,
+                         .l2_bytes = 524288};
       return true;
     }
   return false;

@@ -21,9 +21,11 @@ typedef struct RunOptions {
   int64_t state_bytes;
 } RunOptions;
 
-static const Target wide_target = {64, 32, 32768, 1 << 20};
-static const Target middle_target = {32, 16, 32768, 1 << 18};
-static const Target narrow_target = {16, 16, 32768, 1 << 18};
+static const Target wide_target = {.vector_bytes = 64, .vector_registers = 32, .l1_bytes = 32768, .l2_bytes = 1 << 20};
+static const Target middle_target = {
+    .vector_bytes = 32, .vector_registers = 16, .l1_bytes = 32768, .l2_bytes = 1 << 18};
+static const Target narrow_target = {
+    .vector_bytes = 16, .vector_registers = 16, .l1_bytes = 32768, .l2_bytes = 1 << 18};
 static const KernelOptions all_passes = {true, true, true};
 
 // Small numbers of both signs, none of them round.

@@ -87,7 +87,7 @@ static Node *build(Graph *graph, const Case *c, bool weight) {
 }
 
 static void check(const Case *c, bool weight, const char *name) {
-  static const Target small_caches = {64, 32, 4096, 16384};
+  static const Target small_caches = {.vector_bytes = 64, .vector_registers = 32, .l1_bytes = 4096, .l2_bytes = 16384};
   const Target *targets[] = {&wide_target, &middle_target, &narrow_target, &small_caches};
   int64_t taps = 1, samples = c->batch == DIM_BATCH ? 4 : c->batch;
   for (int d = 0; d < c->space; d++)
