@@ -14,68 +14,23 @@ int64_t conv_taps(const Conv *conv, int from) {
   return taps;
 }
 
-// How many places windows reach over, counted from the first one's first tap.
-static int64_t reach(const Conv *conv, int i) {
-  const Window *w = &conv->attr->window[i];
-  int64_t last = (conv->outputs[i] - 1) * w->stride + (w->size - 1) * w->dilation;
-  if (!conv->phased)
-    return last + 1;
-  int64_t most = (last - w->before) / w->spread;
-  return conv->view[i].before + (most > 0 ? most : 0) + 1;
-}
-
-static bool inside(const Conv *conv) {
-  for (int i = 0; i < conv->space; i++)
-    if (conv->view[i].before != 0 || conv->view[i].spread != 1 || reach(conv, i) > conv->x->type.dim[conv->lead + i])
-      return false;
-  return true;
-}
-
-// Windows that move a place at a time over spread elements: every spread-th output sees neighbouring elements by the same
-// taps.
-static bool has_phases(const Attr *attr) {
-  enum { MOST = 8 };
-  int64_t phases = 1;
-  for (int i = 0; i < attr->space && phases <= MOST; i++) {
-    if (attr->window[i].stride != 1 || attr->window[i].dilation != 1)
-      return false;
-    phases *= attr->window[i].spread;
-  }
-  return phases > 1 && phases <= MOST;
-}
-
-static void set_views(Conv *conv) {
-  for (int i = 0; i < conv->space; i++) {
-    Window *view = &conv->view[i];
-    *view = conv->attr->window[i];
-    if (!conv->phased)
-      continue;
-    view->before = view->before > 0 ? view->before / view->spread : 0;
-    view->spread = 1;
-  }
-}
-
-Conv conv_of(Lower *lower, const Node *node, const Type *y, bool phases) {
+Conv conv_of(Lower *lower, const Node *node) {
   const Node *x = node->inputs[0];
   const Attr *attr = &node->attr;
+  const Type *y = node->op == OP_conv ? &node->type : &node->inputs[1]->type;
   int space = attr->space;
   Conv conv = {.node = node,
                .x = x,
                .attr = attr,
+               .view = conv_view(node),
                .space = space,
                .lead = x->type.rank - space - 1,
                .groups = attr->groups,
                .in = x->type.dim[x->type.rank - 1] / attr->groups,
                .out = y->dim[y->rank - 1] / attr->groups,
                .type = ltype_of(node->type.elem)};
-  conv.outputs = y->dim + conv.lead;
-  conv.phased = phases && has_phases(attr);
-  set_views(&conv);
-  bool whole = inside(&conv);
-  for (int i = 0; i < space; i++)
-    conv.extent[i] = whole ? x->type.dim[conv.lead + i] : reach(&conv, i);
-  conv.folded = attr->groups == 1 && attr->window[space - 1].dilation == 1 && !conv.phased &&
-                (!whole || nest_in_memory(lower, x));
+  conv.folded = attr->groups == 1 && attr->window[space - 1].dilation == 1 && !conv.view.phased &&
+                (!conv.view.inside || nest_in_memory(lower, x));
   return conv;
 }
 
@@ -101,7 +56,7 @@ static LExpr *sub(Lower *lower, LExpr *a, LExpr *b) {
 static LExpr *piece_number(Lower *lower, const Conv *conv, LExpr *sample, LExpr *const *place, int dims) {
   LExpr *number = sub(lower, sample, conv->first_sample);
   for (int i = 0; i < dims; i++) {
-    number = nest_mul(lower, number, nest_i64(lower, i ? conv->extent[i] : conv->lines));
+    number = nest_mul(lower, number, nest_i64(lower, i ? conv->view.extent[i] : conv->lines));
     number = nest_add(lower, number, i ? place[i] : sub(lower, place[i], conv->first_line));
   }
   return number;
@@ -141,7 +96,7 @@ static void store(Lower *lower, const Conv *conv, LExpr *at, LExpr *value) {
 
 // The place of x at image place e of one dimension; ANDs into *there whether it is one.
 static LExpr *source_place(Lower *lower, const Conv *conv, int dim, LExpr *e, LExpr **there) {
-  const Window *w = &conv->view[dim];
+  const Window *w = &conv->view.window[dim];
   int64_t size = conv->x->type.dim[conv->lead + dim];
   LExpr *at = lx_binary(lower->arena, LX_SUB, e, nest_i64(lower, w->before)), *place = at;
   LExpr *zero = nest_i64(lower, 0);
@@ -152,7 +107,7 @@ static LExpr *source_place(Lower *lower, const Conv *conv, int dim, LExpr *e, LE
     *there = and_(lower, *there, lx_binary(lower->arena, LX_EQ, lx_binary(lower->arena, LX_MOD, at, spread), zero));
     place = nest_div(lower, at, spread);
   }
-  if ((conv->extent[dim] - 1 - w->before) / w->spread >= size) {
+  if ((conv->view.extent[dim] - 1 - w->before) / w->spread >= size) {
     *there = and_(lower, *there, lx_binary(lower->arena, LX_LT, place, nest_i64(lower, size)));
     place = nest_min(lower, place, nest_i64(lower, size - 1));
   }
@@ -174,8 +129,8 @@ static void fill_zeros(Lower *lower, const Conv *conv, LExpr *row, int64_t from,
 // A row whose elements lie side by side: zeros, a piece of x, zeros.
 static void copy_row(Lower *lower, const Conv *conv, LExpr *row, LExpr **index, LExpr *there) {
   int last = conv->space - 1, axis = conv->lead + last;
-  const Window *w = &conv->view[last];
-  int64_t channels = conv->in * conv->groups, extent = conv->extent[last], size = conv->x->type.dim[axis];
+  const Window *w = &conv->view.window[last];
+  int64_t channels = conv->in * conv->groups, extent = conv->view.extent[last], size = conv->x->type.dim[axis];
   int64_t before = w->before > 0 ? w->before : 0, skipped = w->before < 0 ? -w->before : 0;
   before = before < extent ? before : extent;
   int64_t count = size - skipped < extent - before ? size - skipped : extent - before;
@@ -210,19 +165,17 @@ static void copy_places(Lower *lower, const Conv *conv, LExpr *row, LExpr **inde
   nest_close(lower);
 }
 
-bool conv_has_image(const Conv *conv) {
-  return !inside(conv);
-}
-
 int64_t conv_line_bytes(const Conv *conv) {
   int64_t bytes = conv->in * conv->groups * ltype_bytes(conv->type);
   for (int i = 1; i < conv->space; i++)
-    bytes *= conv->extent[i];
+    bytes *= conv->view.extent[i];
   return bytes;
 }
 
 int64_t conv_piece_bytes(const Conv *conv, int64_t samples, int64_t lines) {
-  return inside(conv) ? 0 : samples * (lines < conv->extent[0] ? lines : conv->extent[0]) * conv_line_bytes(conv);
+  return conv->view.inside
+             ? 0
+             : samples * (lines < conv->view.extent[0] ? lines : conv->view.extent[0]) * conv_line_bytes(conv);
 }
 
 static int64_t piece_length(const Conv *conv) {
@@ -230,10 +183,10 @@ static int64_t piece_length(const Conv *conv) {
 }
 
 int64_t conv_image(Lower *lower, Conv *conv, int64_t samples, int64_t lines, int64_t shares, int64_t scratch) {
-  if (inside(conv))
+  if (conv->view.inside)
     return 0;
   conv->samples = samples;
-  conv->lines = lines < conv->extent[0] ? lines : conv->extent[0];
+  conv->lines = lines < conv->view.extent[0] ? lines : conv->view.extent[0];
   int64_t length = piece_length(conv) * (shares ? shares : 1);
   conv->image = nest_scratch(lower, "image", conv->type, length, scratch);
   return whole_lines(length * ltype_bytes(conv->type));
@@ -252,8 +205,8 @@ void conv_copy(Lower *lower, Conv *conv, LExpr *share, LExpr *sample, LExpr *lin
     end = nest_let(lower, "end", nest_min(lower, end, conv_samples(lower, conv)));
   for (int i = 0; i < conv->space; i++) {
     from[i] = i ? nest_i64(lower, 0) : line;
-    to[i] = nest_i64(lower, conv->extent[i]);
-    if (i == 0 && conv->lines < conv->extent[0])
+    to[i] = nest_i64(lower, conv->view.extent[i]);
+    if (i == 0 && conv->lines < conv->view.extent[0])
       to[i] = nest_let(lower, "bottom", nest_min(lower, nest_add(lower, line, nest_i64(lower, conv->lines)), to[i]));
   }
   LExpr *b = nest_loop(lower, LS_FOR, "b", sample, end, 1);
@@ -263,10 +216,10 @@ void conv_copy(Lower *lower, Conv *conv, LExpr *share, LExpr *sample, LExpr *lin
     index[conv->lead + i] = nest_let(lower, "place", source_place(lower, conv, i, place[i], &there));
   }
   there = nest_let(lower, "there", there);
-  int64_t row_length = (last ? conv->extent[last] : conv->lines) * conv->in * conv->groups;
+  int64_t row_length = (last ? conv->view.extent[last] : conv->lines) * conv->in * conv->groups;
   LExpr *row = nest_mul(lower, piece_number(lower, conv, b, place, last), nest_i64(lower, row_length));
   row = nest_let(lower, "start", nest_add(lower, conv->base, row));
-  if (last && conv->view[last].spread == 1 && nest_in_memory(lower, conv->x))
+  if (last && conv->view.window[last].spread == 1 && nest_in_memory(lower, conv->x))
     copy_row(lower, conv, row, index, there);
   else
     copy_places(lower, conv, row, index, there, from[last], to[last]);

@@ -131,6 +131,9 @@ void nest_drop_unused(Lower *lower);
 // The columns of the next tile where `left` are left: whole vectors by powers of two, 64 at most, then what remains.
 // Vectors of other lengths are taken apart by compilers, at a hundred times the cost.
 int nest_piece(int64_t left);
+static inline int64_t nest_at_least(int64_t value, int64_t least) {
+  return value > least ? value : least;
+}
 int64_t nest_ceil_div(int64_t a, int64_t b); // a / b rounded up, 0 for a below 1
 // `count` things in as few parts of at most `most` as there can be: how many a part has if they are even.
 int64_t nest_even(int64_t count, int64_t most);
@@ -160,6 +163,8 @@ LExpr *nest_share_parts(Lower *lower, const Shares *shares);
 // How many stretches there may be if each takes so many bytes of scratch memory: 8 to 64, all of them some megabytes.
 int64_t nest_most_shares(int64_t bytes);
 
+// Opens a shared loop over blocks of 0..count; gives the range of the present one.
+void nest_blocks(Lower *lower, LExpr *count, int64_t capacity, int64_t block, LExpr **from, LExpr **to);
 // Opens loops that go through 0..count in blocks, shared out to threads if `shared`: gives the number of the round.
 // Closed by `*scopes` calls of nest_close.
 LExpr *nest_rounds(Lower *lower, const char *name, LExpr *count, int64_t capacity, int64_t block, bool shared,

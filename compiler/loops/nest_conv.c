@@ -307,22 +307,18 @@ static void convolve(Lower *lower, Direct *direct) {
 // Phase number `at` of dimension d: outputs at, at + step, …
 static Phase phase_of(const Conv *conv, int d, int64_t at) {
   const Window *w = &conv->attr->window[d];
-  if (!conv->phased)
-    return (Phase){1, 0, conv->outputs[d], 0, w->size, 0};
+  if (!conv->view.phased)
+    return (Phase){1, 0, conv->view.outputs[d], 0, w->size, 0};
   int64_t step = w->spread, tap = ((w->before - at) % step + step) % step;
   return (Phase){.step = step,
                  .first = at,
-                 .count = nest_ceil_div(conv->outputs[d] - at, step),
+                 .count = nest_ceil_div(conv->view.outputs[d] - at, step),
                  .tap = tap,
                  .taps = nest_ceil_div(w->size - tap, step),
-                 .shift = (at + tap - w->before) / step + conv->view[d].before};
+                 .shift = (at + tap - w->before) / step + conv->view.window[d].before};
 }
 
 // ---- sizes
-static int64_t at_least(int64_t value, int64_t least) {
-  return value > least ? value : least;
-}
-
 // The tile of a phase: part of a row of outputs; where rows are short, whole rows; where all of space is, samples.
 static void choose_tile(const Lower *lower, Direct *direct) {
   const Conv *conv = &direct->conv;
@@ -355,12 +351,12 @@ static void choose_block(const Lower *lower, Direct *direct) {
   int64_t count = direct->phase[0].count, line = conv_line_bytes(conv), room = lower->target->l2_bytes / 4;
   int64_t all = nest_capacity(lower, conv->x->type.dim, conv->lead);
   int64_t wanted = nest_ceil_div(ITEMS, panel_count(conv) * conv->groups); // blocks
-  int64_t samples = at_least(room / (conv->extent[0] * line), 1), lines = count;
-  samples = samples < all / wanted ? samples : at_least(all / wanted, 1);
+  int64_t samples = nest_at_least(room / (conv->view.extent[0] * line), 1), lines = count;
+  samples = samples < all / wanted ? samples : nest_at_least(all / wanted, 1);
   if (samples == 1 && conv->space > 1) {
     while (lines > LEAST && lines_seen(direct, lines) * line > room)
       lines--;
-    int64_t fair = at_least(nest_ceil_div(count * all, wanted), LEAST);
+    int64_t fair = nest_at_least(nest_ceil_div(count * all, wanted), LEAST);
     lines = nest_even(count, lines < fair ? lines : fair);
     lines = nest_ceil_div(lines, direct->tile_size[0]) * direct->tile_size[0];
   }
@@ -379,8 +375,8 @@ static void each_phase(Lower *lower, Direct *direct, int d, PhaseBody *body) {
     body(lower, direct);
     return;
   }
-  int64_t phases = conv->phased ? conv->attr->window[d].spread : 1;
-  for (int64_t at = 0; at < phases && at < conv->outputs[d]; at++) {
+  int64_t phases = conv->view.phased ? conv->attr->window[d].spread : 1;
+  for (int64_t at = 0; at < phases && at < conv->view.outputs[d]; at++) {
     direct->phase[d] = phase_of(conv, d, at);
     each_phase(lower, direct, d + 1, body);
   }
@@ -391,13 +387,13 @@ static void widen_piece(Lower *lower, Direct *direct) {
   (void)lower;
   Conv *conv = &direct->conv;
   int64_t lines = lines_seen(direct, direct->lines);
-  conv->samples = at_least(conv->samples, direct->samples);
-  conv->lines = at_least(conv->lines, lines);
+  conv->samples = nest_at_least(conv->samples, direct->samples);
+  conv->lines = nest_at_least(conv->lines, lines);
 }
 
 int64_t nest_conv(Lower *lower, int64_t scratch) {
   const Node *node = lower->kernel->root;
-  Direct direct = {.conv = conv_of(lower, node, &node->type, true)};
+  Direct direct = {.conv = conv_of(lower, node)};
   Conv *conv = &direct.conv;
   lower->out->work = nest_work(lower);
   bool shared = nest_shares_scratch(lower);

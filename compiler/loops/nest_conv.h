@@ -1,36 +1,33 @@
 // What the nests of convolutions share: sizes, and x with all that windows reach beyond it. Private to nest_conv*.c.
 #pragma once
 #include "loops/nest.h"
+#include "passes/conv_view.h"
 
 // y[p, o] = sum over taps r and channels c of x[p * stride + r * dilation - before, c] * w[r, c, o], space channels last.
 typedef struct Conv {
   const Node *node, *x;
   const Attr *attr;
-  const Dim *outputs;      // sizes of space on the side of y
+  ConvView view;
   int space, lead;         // dimensions of space, and before it
   int64_t groups, in, out; // groups, channels of one, outputs of one
   LType type;
   LBuffer *image;         // of a piece of x, with zeros around and between it, for each share; NULL: x itself will do
   int64_t samples, lines; // of the piece; lines of the first dimension of space
   LExpr *first_sample, *first_line,
-      *base;                 // where the present piece begins in all of the image, and its share's in memory
-  Window view[MAX_SPACE];    // how the image shows x: of these, `before` and `spread` hold
-  bool phased;               // outputs that see other taps of spread windows are computed apart
-  int64_t extent[MAX_SPACE]; // of space on the side of x, as it is read
-  bool folded;               // the last tap and the channel count as one number: neighbours in memory
-  int mr, nr;                // the register tile
+      *base;   // where the present piece begins in all of the image, and its share's in memory
+  bool folded; // the last tap and the channel count as one number: neighbours in memory
+  int mr, nr;  // the register tile
 } Conv;
 
-// `phases`: the nest can compute the outputs of spread windows in phases, so that none multiplies zeros between elements.
-Conv conv_of(Lower *lower, const Node *node, const Type *y, bool phases);
+// Of a conv or a conv_weight.
+Conv conv_of(Lower *lower, const Node *node);
 // Where windows leave x, makes scratch memory for pieces of an image, which has zeros there, of so many samples and lines, one
 // for each share (0: one); the bytes it takes.
 int64_t conv_image(Lower *lower, Conv *conv, int64_t samples, int64_t lines, int64_t shares, int64_t scratch);
 int64_t conv_piece_bytes(const Conv *conv, int64_t samples, int64_t lines); // 0: there is no image
 // Copies the piece that begins at a sample and a line of the image, if there is an image.
 void conv_copy(Lower *lower, Conv *conv, LExpr *share, LExpr *sample, LExpr *line);
-// Does x have to be copied? Bytes of a line of the first dimension of space, with what windows reach.
-bool conv_has_image(const Conv *conv);
+// Bytes of a line of the first dimension of space, with what windows reach.
 int64_t conv_line_bytes(const Conv *conv);
 // x of a sample under a window. place: of the window's tap, one a dimension of space; the last is a count of channels too if
 // `folded`.

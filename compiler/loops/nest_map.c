@@ -45,12 +45,8 @@ static void flat_elements(Lower *lower, const Type *type, int first, LExpr **ind
   if (!shared || capacity <= BLOCK) {
     index[first] = open_vector(lower, type->dim + first, count, total);
   } else {
-    LExpr *rounds = nest_div(lower, nest_add(lower, total, nest_i64(lower, BLOCK - 1)), nest_i64(lower, BLOCK));
-    LExpr *task = nest_loop(lower, LS_PARALLEL, "task", nest_i64(lower, 0), rounds, 1);
-    LExpr *start = nest_let(lower, "from", nest_mul(lower, task, nest_i64(lower, BLOCK)));
-    LExpr *end = nest_add(lower, start, nest_i64(lower, BLOCK));
-    if (total->op != LX_CONST || capacity % BLOCK)
-      end = nest_min(lower, end, total);
+    LExpr *start, *end;
+    nest_blocks(lower, total, capacity, BLOCK, &start, &end);
     index[first] = nest_loop(lower, LS_SIMD, "i", start, end, 1);
     scopes = 2;
   }

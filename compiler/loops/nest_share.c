@@ -1,6 +1,16 @@
 // Loops over work that threads share out: rounds of equal blocks, and stretches with scratch memory of their own.
 #include "loops/nest.h"
 
+void nest_blocks(Lower *lower, LExpr *count, int64_t capacity, int64_t block, LExpr **from, LExpr **to) {
+  LExpr *each = nest_i64(lower, block);
+  LExpr *rounds = nest_div(lower, nest_add(lower, count, nest_i64(lower, block - 1)), each);
+  LExpr *task = nest_loop(lower, LS_PARALLEL, "task", nest_i64(lower, 0), rounds, 1);
+  *from = nest_let(lower, "from", nest_mul(lower, task, each));
+  *to = nest_add(lower, *from, each);
+  if (count->op != LX_CONST || capacity % block)
+    *to = nest_min(lower, *to, count);
+}
+
 LExpr *nest_rounds(Lower *lower, const char *name, LExpr *count, int64_t capacity, int64_t block, bool shared,
                    int *scopes) {
   *scopes = 1;
@@ -11,12 +21,8 @@ LExpr *nest_rounds(Lower *lower, const char *name, LExpr *count, int64_t capacit
     block = capacity / ROUNDS;
   if (block <= 1)
     return nest_loop(lower, LS_PARALLEL, name, nest_i64(lower, 0), count, 1);
-  LExpr *rounds = nest_div(lower, nest_add(lower, count, nest_i64(lower, block - 1)), nest_i64(lower, block));
-  LExpr *task = nest_loop(lower, LS_PARALLEL, "task", nest_i64(lower, 0), rounds, 1);
-  LExpr *from = nest_let(lower, "from", nest_mul(lower, task, nest_i64(lower, block)));
-  LExpr *to = nest_add(lower, from, nest_i64(lower, block));
-  if (count->op != LX_CONST || capacity % block)
-    to = nest_min(lower, to, count);
+  LExpr *from, *to;
+  nest_blocks(lower, count, capacity, block, &from, &to);
   *scopes = 2;
   return nest_loop(lower, LS_FOR, name, from, to, 1);
 }

@@ -35,7 +35,7 @@ static int taps_outside(const Conv *conv) {
 }
 
 static int64_t first_outputs(const Conv *conv) {
-  return conv->space ? conv->outputs[0] : 1;
+  return conv->space ? conv->view.outputs[0] : 1;
 }
 
 static LExpr *output_channel(Lower *lower, const Weight *weight, LExpr *j) {
@@ -61,12 +61,12 @@ static Outputs open_outputs(Lower *lower, const Weight *weight) {
   outputs.sample = nest_loop(lower, LS_FOR, "b", weight->sample, last, 1);
   outputs.number = lx_binary(lower->arena, LX_SUB, outputs.sample, weight->sample);
   for (int d = 0; d < conv->space; d++) {
-    LExpr *from = zero, *to = nest_i64(lower, conv->outputs[d]);
-    int64_t count = d == 0 ? weight->lines : conv->outputs[d];
-    if (count < conv->outputs[d]) {
+    LExpr *from = zero, *to = nest_i64(lower, conv->view.outputs[d]);
+    int64_t count = d == 0 ? weight->lines : conv->view.outputs[d];
+    if (count < conv->view.outputs[d]) {
       from = weight->line;
       LExpr *end = nest_add(lower, from, nest_i64(lower, count));
-      to = conv->outputs[d] % count ? nest_let(lower, "last", nest_min(lower, end, to)) : end;
+      to = conv->view.outputs[d] % count ? nest_let(lower, "last", nest_min(lower, end, to)) : end;
     }
     outputs.place[d] = nest_loop(lower, LS_FOR, d == conv->space - 1 ? "q" : "p", from, to, 1);
     outputs.number = nest_add(lower, nest_mul(lower, outputs.number, nest_i64(lower, count)),
@@ -296,10 +296,6 @@ static void each_block(Lower *lower, Weight *weight) {
 }
 
 // ---- sizes
-static int64_t at_least(int64_t value, int64_t least) {
-  return value > least ? value : least;
-}
-
 // So many outputs that a packed panel of them stays in the first cache, and x under them in half of the second; enough that
 // loading and storing the sums does not count.
 static void choose_blocks(const Lower *lower, Weight *weight) {
@@ -307,17 +303,17 @@ static void choose_blocks(const Lower *lower, Weight *weight) {
   const Conv *conv = &weight->conv;
   int64_t outputs = 1, places = 1, bytes = ltype_bytes(conv->type);
   for (int d = 0; d < conv->space; d++) {
-    outputs *= conv->outputs[d];
-    places *= conv->extent[d];
+    outputs *= conv->view.outputs[d];
+    places *= conv->view.extent[d];
   }
   int64_t depth = lower->target->l1_bytes * 2 / 3 / (conv->nr * bytes);
   int64_t under = nest_ceil_div(places * conv->in * conv->groups * bytes, outputs);
   int64_t most = lower->target->l2_bytes / 2 / under;
-  depth = at_least(depth < most ? depth : most, LEAST);
+  depth = nest_at_least(depth < most ? depth : most, LEAST);
   int64_t first = first_outputs(conv), line = outputs / first,
           samples = nest_capacity(lower, conv->x->type.dim, conv->lead);
   weight->samples = depth >= 2 * outputs ? nest_even(samples, depth / outputs) : 1;
-  weight->lines = weight->samples > 1 ? first : nest_even(first, at_least(depth / line, 1));
+  weight->lines = weight->samples > 1 ? first : nest_even(first, nest_at_least(depth / line, 1));
   weight->depth = weight->samples * weight->lines * line;
 }
 
@@ -371,8 +367,8 @@ static int64_t nest_weight(Lower *lower, Weight *weight, int64_t scratch) {
 }
 
 int64_t nest_conv_weight(Lower *lower, int64_t scratch) {
-  const Node *node = lower->kernel->root, *y = node->inputs[1];
-  Weight weight = {.conv = conv_of(lower, node, &y->type, false), .y = y};
+  const Node *node = lower->kernel->root;
+  Weight weight = {.conv = conv_of(lower, node), .y = node->inputs[1]};
   return nest_weight(lower, &weight, scratch);
 }
 
@@ -394,6 +390,7 @@ int64_t nest_matmul_weight(Lower *lower, int64_t scratch) {
                .x = x,
                .attr = &node->attr,
                .lead = 1,
+               .view = {.inside = true},
                .groups = 1,
                .in = node->type.dim[0],
                .out = node->type.dim[1],

@@ -3,6 +3,7 @@
 // that tile loops read over and over) or if recomputing it would cost more than a load. What is kept without need is
 // harmless: a reader in the same kernel takes it from a register.
 #include "graph/ops.h"
+#include "passes/conv_view.h"
 #include "passes/flat.h"
 #include "passes/fuse.h"
 
@@ -158,17 +159,7 @@ static bool store_for_reader(const Node *node, const Node *reader, int cost, int
 
 // Does the convolution, or the gradient of its weights, copy x piece by piece, as its windows leave it?
 static bool copies_operand(const Node *node) {
-  if (node->op != OP_conv && node->op != OP_conv_weight)
-    return false;
-  const Type *x = &node->inputs[0]->type, *y = node->op == OP_conv ? &node->type : &node->inputs[1]->type;
-  int space = node->attr.space, lead = x->rank - space - 1;
-  for (int i = 0; i < space; i++) {
-    const Window *w = &node->attr.window[i];
-    int64_t reach = (y->dim[lead + i] - 1) * w->stride + (w->size - 1) * w->dilation + 1;
-    if (w->before != 0 || w->spread != 1 || reach > x->dim[lead + i])
-      return true;
-  }
-  return false;
+  return (node->op == OP_conv || node->op == OP_conv_weight) && !conv_view(node).inside;
 }
 
 // How many values of `size` elements and more the node is made of, element by element; MANY if otherwise.

@@ -137,27 +137,6 @@ LLVMMemoryBufferRef code_cache_find(Arena *arena, const CodeCache *cache, const 
   return object;
 }
 
-void code_cache_keep(Arena *arena, const CodeCache *cache, const CodeKey *key, LLVMMemoryBufferRef object) {
-  if (!cache->folder)
-    return;
-  size_t bytes = LLVMGetBufferSize(object);
-  Head head = {.key_bytes = key->count, .object_bytes = bytes, .object_hash = hash(LLVMGetBufferStart(object), bytes)};
-  memcpy(head.magic, magic, sizeof magic);
-  char *path = arena_printf(arena, "%s/XXXXXX", cache->folder);
-  int number = mkstemp(path);
-  FILE *file = number >= 0 ? fdopen(number, "wb") : NULL;
-  if (!file) {
-    if (number >= 0)
-      close(number);
-    return;
-  }
-  bool good = fwrite(&head, sizeof head, 1, file) == 1 && fwrite(key->bytes, 1, key->count, file) == key->count &&
-              fwrite(LLVMGetBufferStart(object), 1, bytes, file) == bytes;
-  good = fclose(file) == 0 && good;
-  if (!good || rename(path, path_of(arena, cache, key)) != 0)
-    unlink(path);
-}
-
 // ---- trimming
 typedef struct Kept {
   const char *path;
@@ -171,8 +150,8 @@ static int by_use(const void *a, const void *b) {
                                 : (x->tv_nsec > y->tv_nsec) - (x->tv_nsec < y->tv_nsec);
 }
 
-void code_cache_trim(Arena *arena, const CodeCache *cache) {
-  DIR *folder = cache->folder ? opendir(cache->folder) : NULL;
+static void trim(Arena *arena, const CodeCache *cache) {
+  DIR *folder = opendir(cache->folder);
   VEC(Kept) files = {0};
   int64_t bytes = 0;
   for (struct dirent *entry; folder && (entry = readdir(folder));) {
@@ -193,4 +172,27 @@ void code_cache_trim(Arena *arena, const CodeCache *cache) {
     unlink(files.data[i].path);
     bytes -= files.data[i].bytes;
   }
+}
+
+// ---- keeping
+void code_cache_keep(Arena *arena, const CodeCache *cache, const CodeKey *key, LLVMMemoryBufferRef object) {
+  if (!cache->folder)
+    return;
+  size_t bytes = LLVMGetBufferSize(object);
+  Head head = {.key_bytes = key->count, .object_bytes = bytes, .object_hash = hash(LLVMGetBufferStart(object), bytes)};
+  memcpy(head.magic, magic, sizeof magic);
+  char *path = arena_printf(arena, "%s/XXXXXX", cache->folder);
+  int number = mkstemp(path);
+  FILE *file = number >= 0 ? fdopen(number, "wb") : NULL;
+  if (!file) {
+    if (number >= 0)
+      close(number);
+    return;
+  }
+  bool good = fwrite(&head, sizeof head, 1, file) == 1 && fwrite(key->bytes, 1, key->count, file) == key->count &&
+              fwrite(LLVMGetBufferStart(object), 1, bytes, file) == bytes;
+  good = fclose(file) == 0 && good;
+  if (!good || rename(path, path_of(arena, cache, key)) != 0)
+    unlink(path);
+  trim(arena, cache);
 }

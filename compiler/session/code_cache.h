@@ -25,7 +25,6 @@ CodeKey code_key(Arena *arena, const CodeCache *cache, LLVMModuleRef module, LLV
 
 // The object kept under a key, owned by the caller; NULL: there is none.
 LLVMMemoryBufferRef code_cache_find(Arena *arena, const CodeCache *cache, const CodeKey *key);
-void code_cache_keep(Arena *arena, const CodeCache *cache, const CodeKey *key, LLVMMemoryBufferRef object);
-// Removes the files that were not used for longest where all take more than CODE_CACHE_BYTES.
+// Keeps one more, and removes those that were not used for longest where all take more than CODE_CACHE_BYTES.
 enum { CODE_CACHE_BYTES = 256 << 20 };
-void code_cache_trim(Arena *arena, const CodeCache *cache);
+void code_cache_keep(Arena *arena, const CodeCache *cache, const CodeKey *key, LLVMMemoryBufferRef object);

@@ -156,7 +156,6 @@ Jit *jit_compile(const LoopModule *module, const CodeCache *cache, char **error)
   for (int i = 0; i < count; i++)
     parts[i] = (Part){.module = module, .cache = cache, .arena = arena_new(), .index = i, .count = count};
   compile_parts(parts, count);
-  code_cache_trim(parts[0].arena, cache);
   Jit *jit = calloc(1, sizeof *jit);
   char *problem = NULL;
   for (int i = 0; i < count && !problem; i++)

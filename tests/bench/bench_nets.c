@@ -149,9 +149,7 @@ static bool prepare_subject(Arena *arena, const Workload *workload, Subject *sub
   *subject = (Subject){.workload = workload, .compilation = c, .compiled = bench_seconds() - begin};
   subject->entry =
       model ? manifest_entry_name(arena, model, "predict") : manifest_entry_name(arena, module->trains[0].name, "step");
-  for (int i = 0; i < c->functions.count; i++)
-    if (!strcmp(c->functions.data[i].entry, subject->entry))
-      subject->multiply_adds = (double)graph_multiply_adds(c->functions.data[i].graph, batch);
+  subject->multiply_adds = (double)graph_multiply_adds(compile_function(c, subject->entry)->graph, batch);
   const void **inputs = arena_array(arena, const void *, function->input_count + 1);
   void **outputs = arena_array(arena, void *, function->output_count + 1);
   for (int i = 0; i < function->input_count; i++)
