@@ -161,7 +161,7 @@ static bool measure_peak(Jit *jit, const Target *target, ElemType elem, Machine 
     for (int i = 0; i < 2 * machine->threads; i++)
       fill(spins.memory + i * spins.bytes, elem, spins.bytes);
     nnrt_parallel(machine->threads, spin, &(NnrtFrame){.inputs = (const void *[]){&spins}});
-    double operations = 2.0 * LINKS * (double)(spins.bytes / elem_bytes(elem)), sum = 0;
+    double operations = 2.0 * (double)LINKS * (double)(spins.bytes / elem_bytes(elem)), sum = 0;
     for (int i = 0; i < machine->threads; i++)
       sum += operations / spins.seconds[i];
     keep_better(&machine->peak[elem == F64], sum);

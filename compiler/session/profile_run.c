@@ -226,7 +226,7 @@ static double clock_seconds(void) {
     nnrt_tally_into(NULL);
     least = i == 0 || tally.seconds < least ? tally.seconds : least;
   }
-  return least / LOOKS;
+  return least / (double)LOOKS;
 }
 
 static void average(Arena *arena, Timed *steps, int64_t count, const NnrtTally *kept, int call_count,
