@@ -14,6 +14,7 @@ static Graph *optimise(Graph *graph, bool trained, const CompileOptions *options
   graph = options->no_cse ? graph : pass_cse(graph);
   graph = options->no_hoist ? graph : pass_hoist(graph);
   graph = options->no_norm || trained ? graph : pass_fold_norm(graph);
+  graph = options->no_winograd ? graph : pass_winograd(graph);
   graph = options->no_dce ? graph : pass_dce(graph);
   for (int i = 0; i < graph->nodes.count; i++) {
     Node *node = graph->nodes.data[i];
@@ -168,7 +169,7 @@ bool compile_disable(CompileOptions *options, const char *pass) {
   } passes[] = {{"fold", &options->no_fold},   {"simplify", &options->no_simplify}, {"cse", &options->no_cse},
                 {"dce", &options->no_dce},     {"fuse", &options->no_fuse},         {"order", &options->no_order},
                 {"plan", &options->no_plan},   {"norm", &options->no_norm},         {"prepare", &options->no_prepare},
-                {"hoist", &options->no_hoist}, {"stream", &options->no_stream}};
+                {"hoist", &options->no_hoist}, {"stream", &options->no_stream}, {"winograd", &options->no_winograd}};
   for (size_t i = 0; i < sizeof passes / sizeof *passes; i++)
     if (strcmp(pass, passes[i].name) == 0)
       return *passes[i].off = true;

@@ -9,8 +9,8 @@
 typedef struct CompileOptions {
   int override_count;
   const ConstOverride *overrides; // --set name=value
-  bool no_fold, no_simplify, no_cse, no_dce, no_fuse, no_order, no_plan, no_norm, no_prepare, no_hoist,
-      no_stream;   // --disable PASS
+  bool no_fold, no_simplify, no_cse, no_dce, no_fuse, no_order, no_plan, no_norm, no_prepare, no_hoist, no_stream,
+      no_winograd; // --disable PASS
   bool check;      // a kernel for each tensor, and a check for NaN and infinity after it, on one thread
   bool single;     // no entry uses a team of threads
   const char *cpu; // NULL or "native": this machine

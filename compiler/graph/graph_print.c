@@ -90,6 +90,8 @@ static void print_windows(Text *out, const Attr *attr) {
   print_field(out, attr, "spread", offsetof(Window, spread), 1);
   if (attr->groups > 1)
     text_printf(out, ", groups: %lld", (long long)attr->groups);
+  if (attr->tile)
+    text_printf(out, ", tile: %d", attr->tile);
 }
 
 static bool steps(const Node *node) {

@@ -7,11 +7,21 @@ static int64_t matmul_depth(const Node *node, int64_t batch) {
   return dim_at(left->dim[left->rank - 1], batch);
 }
 
+// By minimal filtering: each tile of y takes a product for each of its places in x and pair of channels.
+static int64_t of_tiles(const Node *node, const Type *y, int64_t pairs, int64_t batch) {
+  int64_t tile = node->attr.tile, count = pairs;
+  for (int i = 0; i < y->rank - 1; i++)
+    count *= i < y->rank - 3 ? dim_at(y->dim[i], batch) : (y->dim[i] + tile - 1) / tile * (tile + 2);
+  return count;
+}
+
 // Each output meets the weights of its channel; where inputs are spread (the transpose of a strided convolution), each
 // input does, and the zeros between them cost nothing.
 static int64_t of_conv(const Node *node, int64_t batch) {
   const Type *x = &node->inputs[0]->type, *w = &node->inputs[1]->type;
   bool spread = false;
+  if (node->attr.tile)
+    return of_tiles(node, &node->type, x->dim[x->rank - 1] * w->dim[w->rank - 1], batch);
   for (int i = 0; i < node->attr.space; i++)
     spread = spread || node->attr.window[i].spread > 1;
   int64_t weights = type_count(w, batch);
@@ -21,6 +31,8 @@ static int64_t of_conv(const Node *node, int64_t batch) {
 
 static int64_t of_conv_weight(const Node *node, int64_t batch) {
   const Type *y = &node->inputs[1]->type;
+  if (node->attr.tile)
+    return of_tiles(node, y, node->type.dim[2] * node->type.dim[3], batch);
   return type_count(&node->type, batch) * (type_count(y, batch) / y->dim[y->rank - 1]);
 }
 

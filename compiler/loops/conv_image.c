@@ -62,12 +62,16 @@ static LExpr *piece_number(Lower *lower, const Conv *conv, LExpr *sample, LExpr 
   return number;
 }
 
+LExpr *conv_image_at(Lower *lower, const Conv *conv, LExpr *sample, LExpr *const *place) {
+  LExpr *number = piece_number(lower, conv, sample, place, conv->space);
+  return nest_add(lower, conv->base, nest_mul(lower, number, nest_i64(lower, conv->in * conv->groups)));
+}
+
 LExpr *conv_x(Lower *lower, const Conv *conv, LExpr *sample, LExpr *const *place, LExpr *channel) {
   LExpr *channels = nest_i64(lower, conv->in * conv->groups);
-  if (conv->image) {
-    LExpr *at = nest_mul(lower, piece_number(lower, conv, sample, place, conv->space), channels);
-    return lx_load(lower->arena, conv->image, nest_add(lower, conv->base, nest_add(lower, at, channel)));
-  }
+  if (conv->image)
+    return lx_load(lower->arena, conv->image,
+                   nest_add(lower, conv_image_at(lower, conv, sample, place), channel));
   LExpr *index[MAX_RANK];
   conv_lead(lower, conv, sample, index);
   for (int i = 0; i < conv->space; i++)
@@ -115,7 +119,7 @@ static LExpr *source_place(Lower *lower, const Conv *conv, int dim, LExpr *e, LE
 }
 
 static LExpr *or_zero(Lower *lower, const Conv *conv, LExpr *there, LExpr *value) {
-  return there->op == LX_CONST ? value : lx_select(lower->arena, there, value, lx_real(lower->arena, conv->type, 0));
+  return lx_select(lower->arena, there, value, lx_real(lower->arena, conv->type, 0));
 }
 
 static void fill_zeros(Lower *lower, const Conv *conv, LExpr *row, int64_t from, int64_t to) {

@@ -192,6 +192,8 @@ int64_t nest_reduce(Lower *lower, int64_t scratch);
 int64_t nest_matmul(Lower *lower, int64_t scratch);
 int64_t nest_conv(Lower *lower, int64_t scratch);
 int64_t nest_conv_weight(Lower *lower, int64_t scratch);
+int64_t nest_winograd(Lower *lower, int64_t scratch); // by minimal filtering (attr.tile)
+int64_t nest_winograd_weight(Lower *lower, int64_t scratch);
 int64_t nest_matmul_weight(Lower *lower, int64_t scratch);
 bool nest_is_weight(const Lower *lower); // is the kernel's product a turned matrix times another, of many rows each?
 int64_t nest_attention(Lower *lower, int64_t scratch);

@@ -74,9 +74,9 @@ typedef struct Schedule {
 static int64_t nest_contraction(Lower *lower, int64_t scratch) {
   switch (lower->kernel->root->op) {
   case OP_conv:
-    return nest_conv(lower, scratch);
+    return lower->kernel->root->attr.tile ? nest_winograd(lower, scratch) : nest_conv(lower, scratch);
   case OP_conv_weight:
-    return nest_conv_weight(lower, scratch);
+    return lower->kernel->root->attr.tile ? nest_winograd_weight(lower, scratch) : nest_conv_weight(lower, scratch);
   default:
     return nest_is_weight(lower) ? nest_matmul_weight(lower, scratch) : nest_matmul(lower, scratch);
   }

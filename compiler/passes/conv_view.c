@@ -45,5 +45,9 @@ ConvView conv_view(const Node *node) {
   }
   for (int i = 0; i < attr->space && view.inside; i++)
     view.extent[i] = size[i];
+  for (int i = 0; i < attr->space && attr->tile; i++) {
+    view.extent[i] = (view.outputs[i] + attr->tile - 1) / attr->tile * attr->tile + attr->window[i].size - 1;
+    view.inside = false;
+  }
   return view;
 }

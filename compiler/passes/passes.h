@@ -10,6 +10,8 @@ Graph *pass_dce(Graph *graph);      // what no output or update needs
 // For graphs that are not trained: the scale and shift of each channel after a convolution go into its weights. May change
 // bits.
 Graph *pass_fold_norm(Graph *graph);
+// Which convolutions are computed by minimal filtering: changes bits, by shapes alone.
+Graph *pass_winograd(Graph *graph);
 Graph *pass_hoist(Graph *graph); // products out of scans
 // A model of a sequence, [n, length, ..] to [n, length, ..], for one sample, an element at a time: inputs and outputs have
 // length 1 there, the step clock is the element's place in the sequence, from 0. Results are those that the model gives for

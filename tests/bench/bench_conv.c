@@ -1,5 +1,6 @@
 // Convolutions of f32 images, batch 8, 3x3 unless said otherwise: GFLOP/s of the convolution, of its input's gradient and of
-// its weights' gradient, by each backend, as a fraction of the peak measured beside it.
+// its weights' gradient, by each backend, as a fraction of the peak measured beside it; of 3x3 also by minimal filtering, in tiles
+// of 2x2 and 4x4 outputs, counted as if it made as many operations.
 //   bench_conv [llvm|gcc|… [TEXT]]   only that backend, only layers whose names hold the text
 #include <math.h>
 #include <stdio.h>
@@ -34,10 +35,16 @@ static Node *build(Graph *graph, const Case *c, Product product) {
   return graph_conv(graph, first, graph_transpose(graph, weights, (int[]){0, 1, 3, 2}), &attr, &x);
 }
 
-static LoopModule *lower(Arena *arena, const Case *c, Product product) {
+static LoopModule *lower(Arena *arena, const Case *c, Product product, int tile) {
   Graph *graph = graph_new(arena, "conv", 0);
-  vec_push(arena, &graph->outputs, (GraphOutput){"result", build(graph, c, product)});
+  Node *result = build(graph, c, product);
+  result->attr.tile = tile;
+  vec_push(arena, &graph->outputs, (GraphOutput){"result", result});
   return bench_lower(arena, graph, "conv");
+}
+
+static bool has_tiles(const Case *c) {
+  return c->kernel == 3 && c->stride == 1 && c->groups == 1 && c->in >= 16;
 }
 
 static float *filled(int64_t count) {
@@ -48,16 +55,19 @@ static float *filled(int64_t count) {
 }
 
 static void measure(const Case *c, const char *only) {
-  static const char *const names[] = {"y", "dx", "dw"};
+  static const char *const names[] = {"y", "dx", "dw"}, *const tiles[] = {"", "2 x 2", "4 x 4"};
   int64_t outputs = (c->side + c->stride - 1) / c->stride;
   int64_t x_count = c->batch * c->side * c->side * c->in, y_count = c->batch * outputs * outputs * c->out;
   int64_t w_count = c->kernel * c->kernel * c->in / c->groups * c->out;
   float *x = filled(x_count), *w = filled(w_count), *y = filled(y_count);
-  for (int product = 0; product < PRODUCT_COUNT; product++) {
+  for (int way = 0; way < 3 * PRODUCT_COUNT; way++) {
+    int product = way / 3, tile = way % 3 * 2;
     if (product == TO_INPUT && c->groups > 1) // would need its weights regrouped
       continue;
+    if (tile && !has_tiles(c))
+      continue;
     Arena *arena = arena_new();
-    LoopModule *loops = lower(arena, c, (Product)product);
+    LoopModule *loops = lower(arena, c, (Product)product, tile);
     const void *inputs[3][2] = {{x, w}, {y, w}, {x, y}};
     void *results[3][1] = {{y}, {x}, {w}};
     uint8_t *scratch = aligned_alloc(64, (size_t)(loops->arena_bytes + 127) / 64 * 64);
@@ -70,9 +80,9 @@ static void measure(const Case *c, const char *only) {
         double peak = bench_peak(threads), work = 2e-9 * (double)(y_count * w_count / c->out);
         BenchTime time = bench_time(backends[i].run, &frame, 15, 0.02);
         peak = fmax(peak, bench_peak(threads));
-        printf("%-26s %-2s  %d thread%s  %-9s %7.1f GFLOP/s  %3.0f %%, best %3.0f %% of the peak of %.0f\n", c->name,
-               names[product], threads, threads > 1 ? "s" : " ", backends[i].name, work / time.median,
-               100 * work / time.median / peak, 100 * work / time.best / peak, peak);
+        printf("%-26s %-2s  %-5s  %d thread%s  %-9s %7.1f GFLOP/s  %3.0f %%, best %3.0f %% of the peak of %.0f\n",
+               c->name, names[product], tiles[way % 3], threads, threads > 1 ? "s" : " ", backends[i].name,
+               work / time.median, 100 * work / time.median / peak, 100 * work / time.best / peak, peak);
         fflush(stdout);
       }
     }

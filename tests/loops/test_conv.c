@@ -10,6 +10,7 @@ typedef struct Case {
   int64_t in, out, groups;
   int64_t size[3], outputs[3];
   Window window[3];
+  int tile; // of minimal filtering; 0: sums as they are
 } Case;
 
 static Type type_of(const Case *c, const int64_t *space, int64_t channels) {
@@ -73,7 +74,7 @@ static float weight_element(const Case *c, int64_t samples, int64_t tap, int64_t
 }
 
 static Node *build(Graph *graph, const Case *c, bool weight) {
-  Attr attr = {.space = c->space, .groups = c->groups};
+  Attr attr = {.space = c->space, .groups = c->groups, .tile = c->tile};
   Type x = type_of(c, c->size, c->in * c->groups), y = type_of(c, c->outputs, c->out * c->groups);
   Type w = {.elem = F32, .rank = c->space + 2};
   for (int d = 0; d < c->space; d++) {
@@ -86,9 +87,10 @@ static Node *build(Graph *graph, const Case *c, bool weight) {
   return graph_node(graph, weight ? OP_conv_weight : OP_conv, 2, (Node *[]){first, second}, &attr, weight ? NULL : &y);
 }
 
+static const Target small_caches = {.vector_bytes = 64, .vector_registers = 32, .l1_bytes = 4096, .l2_bytes = 16384};
+static const Target *const targets[] = {&wide_target, &middle_target, &narrow_target, &small_caches};
+
 static void check(const Case *c, bool weight, const char *name) {
-  static const Target small_caches = {.vector_bytes = 64, .vector_registers = 32, .l1_bytes = 4096, .l2_bytes = 16384};
-  const Target *targets[] = {&wide_target, &middle_target, &narrow_target, &small_caches};
   int64_t taps = 1, samples = c->batch == DIM_BATCH ? 4 : c->batch;
   for (int d = 0; d < c->space; d++)
     taps *= c->window[d].size;
@@ -121,6 +123,7 @@ static void check_both(Case c, const char *name) {
 #define SAME                                                                                                           \
   { 3, 1, 1, 1, 1 }
 
+#pragma GCC diagnostic ignored "-Wmissing-field-initializers" // tile
 Test(conv, rows_longer_than_a_tile, .timeout = 300) {
   check_both((Case){2, 3, 5, 33, 1, {9, 33}, {9, 33}, {SAME, SAME}}, "9 x 33");
   check_both((Case){2, DIM_BATCH, 16, 8, 1, {6, 16}, {6, 16}, {SAME, SAME}}, "6 x 16 of the batch");
@@ -139,10 +142,63 @@ Test(conv, windows_of_every_kind, .timeout = 300) {
   check_both((Case){2, 3, 4, 20, 1, {5, 4}, {10, 8}, {{3, 1, 1, 1, 2}, {3, 1, 1, 1, 2}}}, "spread");
   check_both((Case){2, 3, 4, 20, 1, {5, 4}, {10, 8}, {{1, 1, 1, 0, 2}, {1, 1, 1, 0, 2}}}, "spread, one tap");
   check_both((Case){2, 3, 3, 5, 4, {8, 15}, {8, 15}, {SAME, SAME}}, "groups");
+  check_both((Case){2, 3, 4, 20, 1, {1, 1}, {1, 1}, {{1, 3, 1, 1, 1}, {1, 3, 1, 1, 1}}}, "beside x");
   check_both((Case){2, 3, 24, 40, 1, {5, 6}, {5, 6}, {{1, 1, 1, 0, 1}, {1, 1, 1, 0, 1}}}, "1 x 1");
 }
 
 Test(conv, lines_and_volumes, .timeout = 300) {
   check_both((Case){1, DIM_BATCH, 6, 20, 1, {70}, {70}, {{5, 1, 1, 2, 1}}}, "a line");
   check_both((Case){3, 2, 3, 17, 1, {4, 5, 6}, {4, 5, 6}, {SAME, SAME, SAME}}, "a volume");
+}
+
+// ---- by minimal filtering: close to the sums as they are, and on every target the same bits
+static double exact(const Case *c, bool weight, int64_t samples, int64_t row, int64_t o, double *size) {
+  int64_t outputs = product(c->outputs, 2), taps = 9, terms = weight ? samples * outputs : taps * c->in;
+  double sum = *size = 0;
+  for (int64_t i = 0; i < terms; i++) {
+    double x = weight ? under(c, i / outputs, i % outputs, row / c->in, row % c->in)
+                      : under(c, row / outputs, row % outputs, i / c->in, i % c->in);
+    double other = run_value(i * c->out + o);
+    sum += x * other;
+    *size += fabs(x * other);
+  }
+  return sum;
+}
+
+static void check_tiles(Case c, int tile, bool weight, const char *name) {
+  int64_t samples = c.batch == DIM_BATCH ? 4 : c.batch;
+  int64_t rows = weight ? 9 * c.in : samples * product(c.outputs, 2);
+  Arena *arena = arena_new();
+  const float *first = NULL;
+  c.tile = tile;
+  for (int t = 0; t < 4; t++) {
+    Graph *graph = graph_new(arena, "test", 5);
+    graph->scope = "";
+    vec_push(arena, &graph->outputs, (GraphOutput){"out", build(graph, &c, weight)});
+    RunOptions options = {.kernels = all_passes, .target = *targets[t], .batch = samples, .backwards = t == 1};
+    const float *out = (const float *)run_graph(arena, graph, &options, name).outputs[0];
+    first = t ? first : out;
+    cr_assert(memcmp(out, first, (size_t)(rows * c.out) * sizeof *out) == 0, "%s: target %d has other bits", name, t);
+  }
+  for (int64_t row = 0; row < rows; row += 1 + rows / 60)
+    for (int64_t o = 0; o < c.out; o += 1 + c.out / 20) {
+      double size, expected = exact(&c, weight, samples, row, o, &size);
+      cr_assert_float_eq(first[row * c.out + o], expected, 2e-6 * size, "%s%s by %d: [%d, %d] is %.9g, not %.9g", name,
+                         weight ? ", weights" : "", tile, (int)row, (int)o, (double)first[row * c.out + o], expected);
+    }
+  arena_free(arena);
+}
+
+static void check_filtering(Case c, const char *name) {
+  for (int tile = 2; tile <= 4; tile += 2)
+    for (int weight = 0; weight <= 1; weight++)
+      check_tiles(c, tile, weight, name);
+}
+
+Test(conv, minimal_filtering, .timeout = 300) {
+  check_filtering((Case){2, DIM_BATCH, 32, 48, 1, {8, 8}, {8, 8}, {SAME, SAME}}, "8 x 8");
+  check_filtering((Case){2, 3, 20, 36, 1, {13, 7}, {13, 7}, {SAME, SAME}}, "tiles that are not whole");
+  check_filtering((Case){2, DIM_BATCH, 5, 17, 1, {3, 21}, {3, 21}, {SAME, SAME}}, "few channels");
+  check_filtering((Case){2, 2, 33, 130, 1, {6, 6}, {4, 4}, {{3, 1, 1, 0, 1}, {3, 1, 1, 0, 1}}}, "inside");
+  check_filtering((Case){2, 2, 16, 16, 1, {4, 5}, {6, 7}, {{3, 1, 1, 2, 1}, {3, 1, 1, 2, 1}}}, "back to what was inside");
 }

@@ -1,0 +1,48 @@
+// What the two nests of minimal filtering share: tiles, and blocks of them. Private to nest_winograd*.c and winograd_tiles.c.
+#pragma once
+#include "loops/nest_conv.h"
+#include "loops/winograd.h"
+
+typedef struct Winograd {
+  Conv conv;
+  int m, n;               // outputs and places of a tile, along each dimension
+  int64_t down, across;   // tiles of a sample
+  int64_t samples, lines; // of a block; lines of tiles
+  int64_t tiles;          // of a block
+  int64_t shares;         // 0: one thread does it
+  // Of the present block: its first sample and line of tiles, and those behind the last; whose scratch memory it uses.
+  LExpr *sample, *end, *line, *bottom, *share;
+} Winograd;
+
+typedef struct WinogradTile {
+  LExpr *sample, *p, *q; // tile p, q of a sample
+  LExpr *number;         // in the block
+} WinogradTile;
+
+enum { WINOGRAD_PLACES = WINOGRAD_MOST * WINOGRAD_MOST, WINOGRAD_WEIGHTS = WINOGRAD_TAPS * WINOGRAD_TAPS };
+
+Winograd winograd_of(Lower *lower, const Node *node); // its sizes, without blocks
+int64_t winograd_places(const Winograd *w);           // of a tile
+// Whole samples, or lines of one, with at most so many tiles, if a line has no more.
+void winograd_choose_block(const Lower *lower, Winograd *w, int64_t tiles);
+int64_t winograd_lines(const Winograd *w); // of x under a block
+LExpr *winograd_blocks(Lower *lower, const Winograd *w);
+void winograd_open_block(Lower *lower, Winograd *w,
+                         LExpr *block); // makes it the present one, and copies its piece of x
+// Opens loops over the tiles of the present block, closed by three calls of nest_close.
+WinogradTile winograd_open_tiles(Lower *lower, const Winograd *w);
+// Lets of x in the places of a tile, of channel c.
+void winograd_load_x(Lower *lower, const Winograd *w, LExpr *at, LExpr *c, LExpr **x);
+LExpr *winograd_x_at(Lower *lower, const Winograd *w, const WinogradTile *tile); // where they lie, from channel 0 on
+// Scratch memory of so many elements for each share, from *at on, which it moves.
+LBuffer *winograd_scratch(Lower *lower, const Winograd *w, const char *name, int64_t length, int64_t *at);
+// Rows of so many elements, made longer where they would fall on each other in a cache.
+int64_t winograd_row(const Winograd *w, int64_t length);
+// a * by + b
+LExpr *winograd_step(Lower *lower, LExpr *a, int64_t by, LExpr *b);
+void winograd_store(Lower *lower, LBuffer *buffer, LExpr *at, LExpr *value);
+void winograd_close(Lower *lower, int scopes);
+// Computes the kernel's nodes from values of its root that lie in `values` from `at` on, for `count` channels from `channel`
+// on; the other indices stand in `index`.
+void winograd_finish(Lower *lower, const Winograd *w, LBuffer *values, LExpr *at, LExpr **index, LExpr *channel,
+                     int64_t count);

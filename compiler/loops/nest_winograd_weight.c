@@ -1,0 +1,236 @@
+// Gradients of the weights of 3 by 3 taps by minimal filtering (winograd.h): for each place, channel and output the sum over all
+// tiles of x times dL/dy, both in the form of places, in one chain. Blocks of tiles are gone through by all threads together. A
+// thread owns some places, channels and outputs, and brings what it needs of a block into their form, a line of places after the
+// other, so that it stays in the second cache; sums rest in scratch memory between blocks. After the last block they are
+// brought back to taps, and the kernel's further nodes (an optimizer's update) computed.
+#include "loops/nest_winograd.h"
+
+typedef struct Gradient {
+  Winograd w;
+  const Node *y;
+  LBuffer *sums;   // [places, channels, outputs]; at the end [taps, channels, outputs]
+  LBuffer *x, *dy; // a line of places of a block, for each share: [n, tiles, row], and [n, panels, tiles, nr]
+  int64_t row;
+  int64_t rows; // of channels in a tile of registers
+  LExpr *block;
+  LExpr *tiles;        // of the present block
+  LExpr *line, *place; // of places: which line, which in it
+} Gradient;
+
+static int64_t panels(const Gradient *gradient) {
+  return gradient->w.conv.out / gradient->w.conv.nr;
+}
+
+// ---- a line of places
+static void transform_x(Lower *lower, const Gradient *gradient, int line) {
+  const Winograd *w = &gradient->w;
+  LExpr *x[WINOGRAD_PLACES], *values[WINOGRAD_MOST], *zero = nest_i64(lower, 0);
+  WinogradTile tile = winograd_open_tiles(lower, w);
+  LExpr *at = winograd_x_at(lower, w, &tile);
+  LExpr *to = winograd_step(lower, w->share, w->n * w->tiles, tile.number);
+  to = nest_let(lower, "to", nest_mul(lower, to, nest_i64(lower, gradient->row)));
+  LExpr *c = nest_loop(lower, LS_SIMD, "c", zero, nest_i64(lower, w->conv.in), 1);
+  winograd_load_x(lower, w, at, c, x);
+  winograd_line(lower, winograd_x, w->m, w->n, w->n, x, line, values);
+  for (int i = 0; i < w->n; i++) {
+    LExpr *shift = nest_i64(lower, i * w->tiles * gradient->row);
+    winograd_store(lower, gradient->x, nest_add(lower, nest_add(lower, to, shift), c), values[i]);
+  }
+  winograd_close(lower, 4);
+}
+
+// dL/dy of output r, s of a tile; 0 where there is none.
+static LExpr *y_value(Lower *lower, const Gradient *gradient, const WinogradTile *tile, int r, int s, LExpr *o) {
+  const Winograd *w = &gradient->w;
+  const Conv *conv = &w->conv;
+  LExpr *index[MAX_RANK], *there = lx_int(lower->arena, L_BOOL, 1);
+  conv_lead(lower, conv, tile->sample, index);
+  for (int d = 0; d < 2; d++) {
+    LExpr *place = winograd_step(lower, d ? tile->q : tile->p, w->m, nest_i64(lower, d ? s : r));
+    LExpr *size = nest_i64(lower, conv->view.outputs[d]);
+    if (conv->view.outputs[d] % w->m) {
+      there = lx_binary(lower->arena, LX_AND, there, lx_binary(lower->arena, LX_LT, place, size));
+      place = nest_min(lower, place, nest_i64(lower, conv->view.outputs[d] - 1));
+    }
+    index[conv->lead + d] = place;
+  }
+  index[conv->lead + 2] = o;
+  LExpr *value = lower_value(lower, gradient->y, index);
+  return lx_select(lower->arena, there, value, lx_real(lower->arena, conv->type, 0));
+}
+
+// Where the panel of a place of the line lies.
+static LExpr *panel_at(Lower *lower, const Gradient *gradient, LExpr *place, LExpr *panel) {
+  const Winograd *w = &gradient->w;
+  LExpr *number = winograd_step(lower, w->share, w->n, place);
+  number = winograd_step(lower, number, panels(gradient), panel);
+  return nest_mul(lower, number, nest_i64(lower, w->tiles * w->conv.nr));
+}
+
+static void transform_dy(Lower *lower, const Gradient *gradient, int line) {
+  const Winograd *w = &gradient->w;
+  int nr = w->conv.nr;
+  LExpr *y[WINOGRAD_PLACES], *values[WINOGRAD_MOST], *zero = nest_i64(lower, 0);
+  WinogradTile tile = winograd_open_tiles(lower, w);
+  LExpr *panel = nest_loop(lower, LS_FOR, "panel", zero, nest_i64(lower, panels(gradient)), 1);
+  LExpr *j = nest_loop(lower, LS_SIMD, "j", zero, nest_i64(lower, nr), 1), *o = winograd_step(lower, panel, nr, j);
+  for (int i = 0; i < w->m * w->m; i++)
+    y[i] = nest_let(lower, "y", y_value(lower, gradient, &tile, i / w->m, i % w->m, o));
+  winograd_line(lower, winograd_dy, w->m, w->m, w->n, y, line, values);
+  for (int i = 0; i < w->n; i++) {
+    LExpr *at =
+        nest_add(lower, panel_at(lower, gradient, nest_i64(lower, i), panel), winograd_step(lower, tile.number, nr, j));
+    winograd_store(lower, gradient->dy, at, values[i]);
+  }
+  winograd_close(lower, 5);
+}
+
+static void transform(Lower *lower, const Gradient *gradient) {
+  for (int line = 0; line < gradient->w.n; line++) {
+    nest_if(lower, lx_binary(lower->arena, LX_EQ, gradient->line, nest_i64(lower, line)));
+    transform_x(lower, gradient, line);
+    transform_dy(lower, gradient, line);
+    nest_close(lower);
+  }
+}
+
+// ---- sums
+static LExpr *sum_at(Lower *lower, const Gradient *gradient, LExpr *c, LExpr *o) {
+  const Conv *conv = &gradient->w.conv;
+  LExpr *place = winograd_step(lower, gradient->line, gradient->w.n, gradient->place);
+  return winograd_step(lower, winograd_step(lower, place, conv->in, c), conv->out, o);
+}
+
+static void multiply_rows(Lower *lower, const Gradient *gradient, LExpr *panel, LExpr *from, int rows) {
+  const Winograd *w = &gradient->w;
+  const Conv *conv = &w->conv;
+  LExpr *i, *j, *zero = nest_i64(lower, 0), *column = nest_mul(lower, panel, nest_i64(lower, conv->nr));
+  LExpr *x =
+      winograd_step(lower, winograd_step(lower, w->share, w->n, gradient->place), w->tiles * gradient->row, from);
+  x = nest_let(lower, "rows", x);
+  LExpr *dy = nest_let(lower, "columns", panel_at(lower, gradient, gradient->place, panel));
+  LLocal *acc = nest_local(lower, "acc", conv->type, 2, rows, conv->nr, lx_real(lower->arena, conv->type, 0));
+  nest_if(lower, lx_binary(lower->arena, LX_GT, gradient->block, zero));
+  nest_tile(lower, rows, conv->nr, &i, &j);
+  LExpr *sum = sum_at(lower, gradient, nest_add(lower, from, i), nest_add(lower, column, j));
+  nest_set(lower, acc, i, j, lx_load(lower->arena, gradient->sums, sum));
+  winograd_close(lower, 2);
+  LExpr *k = nest_loop(lower, LS_FOR, "k", zero, gradient->tiles, 1);
+  LExpr *row = nest_add(lower, x, nest_mul(lower, k, nest_i64(lower, gradient->row)));
+  for (int end = 0; end <= 1; end++) {
+    LExpr *first = nest_add(lower, row, nest_i64(lower, end ? rows - 1 : 0));
+    nest_prefetch(lower, lx_load(lower->arena, gradient->x, first), k);
+  }
+  nest_tile(lower, rows, conv->nr, &i, &j);
+  LExpr *a = lx_load(lower->arena, gradient->x, nest_add(lower, row, i));
+  LExpr *b = lx_load(lower->arena, gradient->dy, nest_add(lower, dy, winograd_step(lower, k, conv->nr, j)));
+  nest_set(lower, acc, i, j, lx_fma(lower->arena, a, b, lx_local(lower->arena, acc, i, j)));
+  winograd_close(lower, 2);
+  nest_tile(lower, rows, conv->nr, &i, &j);
+  sum = sum_at(lower, gradient, nest_add(lower, from, i), nest_add(lower, column, j));
+  winograd_store(lower, gradient->sums, sum, lx_local(lower->arena, acc, i, j));
+  nest_close(lower);
+}
+
+// The parts of a line: its places, in each the panels, in each the tiles of channels.
+static void each_part(Lower *lower, Gradient *gradient, const Shares *shares) {
+  Conv *conv = &gradient->w.conv;
+  int64_t whole = conv->in / conv->mr, rest = conv->in % conv->mr;
+  Dim dims[3] = {gradient->w.n, panels(gradient), gradient->rows};
+  LExpr *index[3];
+  nest_unravel(lower, nest_share_parts(lower, shares), dims, NULL, 3, index);
+  gradient->place = nest_let(lower, "place", index[0]);
+  LExpr *panel = nest_let(lower, "panel", index[1]), *number = nest_let(lower, "number", index[2]);
+  for (int last = 0; last <= 1; last++) {
+    if (!nest_part(lower, number, whole, rest, last))
+      continue;
+    LExpr *own = last ? nest_i64(lower, whole) : number;
+    LExpr *from = nest_let(lower, "c0", nest_mul(lower, own, nest_i64(lower, conv->mr)));
+    multiply_rows(lower, gradient, panel, from, last ? (int)rest : conv->mr);
+    nest_part_end(lower, whole, rest);
+  }
+  nest_close(lower);
+}
+
+static void each_block(Lower *lower, Gradient *gradient) {
+  Winograd *w = &gradient->w;
+  LExpr *zero = nest_i64(lower, 0);
+  gradient->block = nest_loop(lower, w->shares ? LS_TOGETHER : LS_FOR, "block", zero, winograd_blocks(lower, w), 1);
+  Shares shares;
+  winograd_open_block(lower, w, gradient->block);
+  w->share = nest_shares(lower, &shares, nest_i64(lower, w->n), w->n * panels(gradient) * gradient->rows, w->shares);
+  LExpr *count = nest_mul(lower, lx_binary(lower->arena, LX_SUB, w->end, w->sample),
+                          lx_binary(lower->arena, LX_SUB, w->bottom, w->line));
+  gradient->tiles = nest_let(lower, "tiles", nest_mul(lower, count, nest_i64(lower, w->across)));
+  conv_copy(lower, &w->conv, w->share, w->sample, nest_mul(lower, w->line, nest_i64(lower, w->m)));
+  gradient->line = nest_share_things(lower, &shares);
+  transform(lower, gradient);
+  each_part(lower, gradient, &shares);
+  winograd_close(lower, 3);
+}
+
+// ---- the end: from places to taps
+static void finish(Lower *lower, Gradient *gradient) {
+  const Winograd *w = &gradient->w;
+  const Conv *conv = &w->conv;
+  LExpr *sums[WINOGRAD_PLACES], *taps[WINOGRAD_WEIGHTS], *index[4], *zero = nest_i64(lower, 0);
+  LExpr *three = nest_i64(lower, WINOGRAD_TAPS);
+  LExpr *c = nest_loop(lower, w->shares ? LS_PARALLEL : LS_FOR, "c", zero, nest_i64(lower, conv->in), 1);
+  LExpr *at = nest_let(lower, "at", nest_mul(lower, c, nest_i64(lower, conv->out)));
+  LExpr *o = nest_loop(lower, LS_SIMD, "o", zero, nest_i64(lower, conv->out), 1), *each = nest_add(lower, at, o);
+  int64_t pairs = conv->in * conv->out;
+  for (int i = 0; i < winograd_places(w); i++)
+    sums[i] =
+        nest_let(lower, "s", lx_load(lower->arena, gradient->sums, nest_add(lower, nest_i64(lower, i * pairs), each)));
+  winograd_plane(lower, winograd_dw, w->m, w->n, WINOGRAD_TAPS, sums, taps);
+  for (int i = 0; i < WINOGRAD_WEIGHTS; i++)
+    taps[i] = nest_let(lower, "g", taps[i]);
+  for (int i = 0; i < WINOGRAD_WEIGHTS; i++)
+    winograd_store(lower, gradient->sums, nest_add(lower, nest_i64(lower, i * pairs), each), taps[i]);
+  nest_close(lower);
+  index[0] = nest_loop(lower, LS_FOR, "r", zero, three, 1);
+  index[1] = nest_loop(lower, LS_FOR, "q", zero, three, 1);
+  index[2] = c;
+  LExpr *tap = winograd_step(lower, index[0], WINOGRAD_TAPS, index[1]);
+  LExpr *from = nest_let(lower, "from", winograd_step(lower, tap, pairs, at));
+  winograd_finish(lower, w, gradient->sums, from, index, zero, conv->out);
+  winograd_close(lower, 3);
+}
+
+// ---- sizes
+static void choose_sizes(const Lower *lower, Gradient *gradient) {
+  enum { LEAST = 64 };
+  Winograd *w = &gradient->w;
+  Conv *conv = &w->conv;
+  int most = nest_tile_most(lower),
+      lanes = (int)nest_at_least(lower->target->vector_bytes / ltype_bytes(conv->type), 1);
+  conv->nr = conv->out % (2 * lanes) == 0 ? 2 * lanes : conv->out % lanes == 0 ? lanes : 1;
+  conv->mr = (int)nest_even(conv->in, most);
+  gradient->rows = nest_ceil_div(conv->in, conv->mr);
+  gradient->row = winograd_row(w, conv->in);
+  int64_t each = w->n * (gradient->row + conv->out) * ltype_bytes(conv->type);
+  winograd_choose_block(lower, w, nest_at_least(lower->target->l2_bytes / 2 / each, LEAST));
+}
+
+int64_t nest_winograd_weight(Lower *lower, int64_t scratch) {
+  const Node *node = lower->kernel->root;
+  Gradient gradient = {.w = winograd_of(lower, node), .y = node->inputs[1]};
+  Winograd *w = &gradient.w;
+  Conv *conv = &w->conv;
+  lower->out->work = nest_work(lower);
+  choose_sizes(lower, &gradient);
+  int64_t of_x = w->n * w->tiles * gradient.row, of_dy = w->n * w->tiles * conv->out, at = scratch;
+  int64_t sums = winograd_places(w) * conv->in * conv->out;
+  gradient.sums = nest_scratch(lower, "sums", conv->type, sums, at);
+  at += whole_lines(sums * ltype_bytes(conv->type));
+  if (nest_shares_scratch(lower))
+    w->shares = nest_most_shares(conv_piece_bytes(conv, w->samples, winograd_lines(w)) +
+                                 (of_x + of_dy) * ltype_bytes(conv->type));
+  at += conv_image(lower, conv, w->samples, winograd_lines(w), w->shares, at);
+  gradient.x = winograd_scratch(lower, w, "places_x", of_x, &at);
+  gradient.dy = winograd_scratch(lower, w, "places_y", of_dy, &at);
+  each_block(lower, &gradient);
+  finish(lower, &gradient);
+  lower->out->barrier_inside = w->shares > 0;
+  return at - scratch;
+}

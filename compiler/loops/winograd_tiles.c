@@ -1,0 +1,125 @@
+// Tiles of minimal filtering, in blocks of samples or of lines of tiles, and what both its nests do with them.
+#include "loops/nest_winograd.h"
+
+int64_t winograd_places(const Winograd *w) {
+  return w->n * w->n;
+}
+
+Winograd winograd_of(Lower *lower, const Node *node) {
+  int m = node->attr.tile;
+  Winograd w = {.conv = conv_of(lower, node), .m = m, .n = m + WINOGRAD_TAPS - 1};
+  w.down = nest_ceil_div(w.conv.view.outputs[0], m);
+  w.across = nest_ceil_div(w.conv.view.outputs[1], m);
+  return w;
+}
+
+void winograd_choose_block(const Lower *lower, Winograd *w, int64_t tiles) {
+  int64_t of_sample = w->down * w->across, all = nest_capacity(lower, w->conv.x->type.dim, w->conv.lead);
+  w->samples = tiles >= 2 * of_sample ? nest_even(all, tiles / of_sample) : 1;
+  w->lines = w->samples > 1 ? w->down : nest_even(w->down, nest_at_least(tiles / w->across, 1));
+  w->tiles = w->samples * w->lines * w->across;
+}
+
+int64_t winograd_lines(const Winograd *w) {
+  return w->lines * w->m + WINOGRAD_TAPS - 1;
+}
+
+static LExpr *lines_of_sample(Lower *lower, const Winograd *w) {
+  return nest_i64(lower, nest_ceil_div(w->down, w->lines));
+}
+
+LExpr *winograd_blocks(Lower *lower, const Winograd *w) {
+  LExpr *samples = nest_add(lower, conv_samples(lower, &w->conv), nest_i64(lower, w->samples - 1));
+  return nest_mul(lower, nest_div(lower, samples, nest_i64(lower, w->samples)), lines_of_sample(lower, w));
+}
+
+void winograd_open_block(Lower *lower, Winograd *w, LExpr *block) {
+  LExpr *lines = lines_of_sample(lower, w), *each = nest_i64(lower, w->samples);
+  w->sample = nest_let(lower, "b0", nest_mul(lower, nest_div(lower, block, lines), each));
+  w->end = nest_add(lower, w->sample, each);
+  if (w->samples > 1)
+    w->end = nest_let(lower, "b1", nest_min(lower, w->end, conv_samples(lower, &w->conv)));
+  LExpr *line = lx_binary(lower->arena, LX_MOD, block, lines);
+  w->line = nest_let(lower, "p0", nest_mul(lower, line, nest_i64(lower, w->lines)));
+  w->bottom = nest_add(lower, w->line, nest_i64(lower, w->lines));
+  if (w->down % w->lines)
+    w->bottom = nest_let(lower, "p1", nest_min(lower, w->bottom, nest_i64(lower, w->down)));
+}
+
+WinogradTile winograd_open_tiles(Lower *lower, const Winograd *w) {
+  WinogradTile tile = {.sample = nest_loop(lower, LS_FOR, "b", w->sample, w->end, 1)};
+  tile.p = nest_loop(lower, LS_FOR, "p", w->line, w->bottom, 1);
+  tile.q = nest_loop(lower, LS_FOR, "q", nest_i64(lower, 0), nest_i64(lower, w->across), 1);
+  LExpr *sample = lx_binary(lower->arena, LX_SUB, tile.sample, w->sample);
+  LExpr *line = winograd_step(lower, sample, w->lines, lx_binary(lower->arena, LX_SUB, tile.p, w->line));
+  tile.number = nest_let(lower, "tile", winograd_step(lower, line, w->across, tile.q));
+  return tile;
+}
+
+LExpr *winograd_x_at(Lower *lower, const Winograd *w, const WinogradTile *tile) {
+  LExpr *m = nest_i64(lower, w->m), *place[2] = {nest_mul(lower, tile->p, m), nest_mul(lower, tile->q, m)};
+  return nest_let(lower, "at", conv_image_at(lower, &w->conv, tile->sample, place));
+}
+
+void winograd_load_x(Lower *lower, const Winograd *w, LExpr *at, LExpr *c, LExpr **x) {
+  const Conv *conv = &w->conv;
+  for (int i = 0; i < winograd_places(w); i++) {
+    int64_t shift = (i / w->n * conv->view.extent[1] + i % w->n) * conv->in;
+    LExpr *from = nest_add(lower, nest_add(lower, at, nest_i64(lower, shift)), c);
+    x[i] = nest_let(lower, "x", lx_load(lower->arena, conv->image, from));
+  }
+}
+
+int64_t winograd_row(const Winograd *w, int64_t length) {
+  enum { FALL_TOGETHER = 1024 };
+  int64_t bytes = ltype_bytes(w->conv.type);
+  return length * bytes % FALL_TOGETHER ? length : length + 64 / bytes;
+}
+
+LBuffer *winograd_scratch(Lower *lower, const Winograd *w, const char *name, int64_t length, int64_t *at) {
+  LBuffer *buffer = nest_scratch(lower, name, w->conv.type, length * nest_at_least(w->shares, 1), *at);
+  *at += whole_lines(lbuffer_bytes(buffer));
+  return buffer;
+}
+
+LExpr *winograd_step(Lower *lower, LExpr *a, int64_t by, LExpr *b) {
+  return nest_add(lower, nest_mul(lower, a, nest_i64(lower, by)), b);
+}
+
+void winograd_store(Lower *lower, LBuffer *buffer, LExpr *at, LExpr *value) {
+  LStmt *stmt = nest_stmt(lower, LS_STORE);
+  stmt->buffer = buffer;
+  stmt->index[0] = at;
+  stmt->value = value;
+  nest_push(lower, stmt);
+}
+
+void winograd_close(Lower *lower, int scopes) {
+  for (; scopes; scopes--)
+    nest_close(lower);
+}
+
+static void finish_piece(Lower *lower, const Winograd *w, LBuffer *values, LExpr *at, LExpr **index, LExpr *channel,
+                         LExpr *from, int cols) {
+  LExpr *i, *j;
+  nest_tile(lower, 1, cols, &i, &j);
+  LExpr *o = nest_add(lower, from, j);
+  index[w->conv.node->type.rank - 1] = nest_add(lower, channel, o);
+  nest_know(lower, w->conv.node, index, lx_load(lower->arena, values, nest_add(lower, at, o)));
+  nest_finish(lower, index, 0, lower->kernel->nodes.count);
+  nest_close(lower);
+}
+
+void winograd_finish(Lower *lower, const Winograd *w, LBuffer *values, LExpr *at, LExpr **index, LExpr *channel,
+                     int64_t count) {
+  int64_t whole = count / SMALL_TILE * SMALL_TILE;
+  if (whole) {
+    LExpr *from = nest_loop(lower, LS_FOR, "o", nest_i64(lower, 0), nest_i64(lower, whole), SMALL_TILE);
+    finish_piece(lower, w, values, at, index, channel, from, SMALL_TILE);
+    nest_close(lower);
+  }
+  for (int cols; whole < count; whole += cols) {
+    cols = nest_piece(count - whole);
+    finish_piece(lower, w, values, at, index, channel, nest_i64(lower, whole), cols);
+  }
+}

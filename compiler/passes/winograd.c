@@ -1,0 +1,45 @@
+// Convolutions of 3 by 3 taps by minimal filtering (loops/winograd.h), which takes a fourth (tiles of 4 by 4 outputs) to 4/9 (2 by
+// 2) of the multiplications. It pays where the weights, which it makes 4 or 16/9 times as many, meet many tiles. The choice
+// follows from shapes alone, and with it the bits: it is part of what a convolution of that shape computes.
+#include "passes/passes.h"
+#include "passes/rewrite.h"
+
+static bool fits(const Node *node) {
+  enum { LEAST = 32 };
+  if (node->op != OP_conv && node->op != OP_conv_weight)
+    return false;
+  const Attr *attr = &node->attr;
+  const Type *x = &node->inputs[0]->type, *y = node->op == OP_conv ? &node->type : &node->inputs[1]->type;
+  bool good = attr->space == 2 && attr->groups == 1 && x->dim[x->rank - 1] >= LEAST && y->dim[y->rank - 1] >= LEAST;
+  for (int i = 0; i < 2 && good; i++) {
+    const Window *w = &attr->window[i];
+    good = w->size == 3 && w->stride == 1 && w->dilation == 1 && w->spread == 1;
+  }
+  return good;
+}
+
+// Outputs along a dimension of a tile; 0: the sums are taken as they are.
+static int tile_of(const Node *node, int64_t batch) {
+  enum { MANY = 128 };
+  const Type *y = node->op == OP_conv ? &node->type : &node->inputs[1]->type;
+  for (int tile = 4; tile >= 2; tile -= 2) {
+    int64_t tiles = 1;
+    for (int i = 0; i < y->rank - 1; i++)
+      tiles *= i < y->rank - 3 ? dim_at(y->dim[i], batch) : (y->dim[i] + tile - 1) / tile;
+    if (tiles >= MANY)
+      return tile;
+  }
+  return 0;
+}
+
+Graph *pass_winograd(Graph *graph) {
+  Rewrite rewrite = rewrite_begin(graph);
+  for (int id = 0; id < graph->nodes.count; id++) {
+    const Node *node = graph->nodes.data[id];
+    Node *copy = rewrite_copy(&rewrite, node, rewrite_inputs(&rewrite, node));
+    if (fits(node))
+      copy->attr.tile = tile_of(node, graph->batch);
+    rewrite.map[id] = copy;
+  }
+  return rewrite_end(&rewrite);
+}
