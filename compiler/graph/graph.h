@@ -107,7 +107,7 @@ typedef struct Attr {
   int space;        // dimensions that windows move along
   Window window[MAX_SPACE];
   int64_t groups; // of channels
-  int tile;       // conv, conv_weight: minimal filtering, so many outputs along each dimension of a tile; 0: one by one
+  int tile;       // conv, conv_weight: by minimal filtering, 2 or 4 outputs along each dimension of a tile; 0: sums as they are
   const GraphScan *scan;
   const Slot *slot;
 } Attr;

@@ -8,6 +8,7 @@
 typedef struct Filter {
   Winograd w;
   LBuffer *weights; // [places, panels, channels, nr]
+  LBuffer *turned;  // of a part, for each share: [taps, nr, channels]; NULL: weights are read where they lie
   LBuffer *places;  // x of a block, for each share: [places, tiles, row]
   LBuffer *sums;    // of a part: [places, tiles, outputs]
   LBuffer *result;  // of a tile: [m * m, outputs]
@@ -17,47 +18,121 @@ typedef struct Filter {
 } Filter;
 
 // ---- weights
+enum { PART = 32, PART_ROW = PART + 1 };
+
+typedef struct Part {
+  LExpr *share, *column, *from, *to; // the panel's first output; channels
+} Part;
+
+static LExpr *turned_at(Lower *lower, const Filter *filter, const Part *part, LExpr *tap, LExpr *j, LExpr *c) {
+  LExpr *row = winograd_step(lower, winograd_step(lower, part->share, WINOGRAD_WEIGHTS, tap), filter->w.conv.nr, j);
+  return winograd_step(lower, row, PART_ROW, c);
+}
+
 // Where the weights of a place and the panel that begins with output `column` lie.
 static LExpr *panel_at(Lower *lower, const Filter *filter, LExpr *place, LExpr *column) {
   const Conv *conv = &filter->w.conv;
   return nest_mul(lower, winograd_step(lower, place, conv->out, column), nest_i64(lower, conv->in));
 }
 
-static void pack_all(Lower *lower, Filter *filter, bool shared) {
-  const Winograd *w = &filter->w;
-  const Conv *conv = &w->conv;
-  LExpr *zero = nest_i64(lower, 0), *index[4], *taps[WINOGRAD_WEIGHTS], *values[WINOGRAD_PLACES];
-  LExpr *c = nest_loop(lower, shared ? LS_PARALLEL : LS_FOR, "c", zero, nest_i64(lower, conv->in), 1);
-  LExpr *column = nest_loop(lower, LS_FOR, "o0", zero, nest_i64(lower, conv->out), conv->nr);
-  LExpr *j = nest_loop(lower, LS_SIMD, "j", zero, nest_i64(lower, conv->nr), 1);
-  index[2] = c;
-  index[3] = nest_add(lower, column, j);
-  for (int tap = 0; tap < WINOGRAD_WEIGHTS; tap++) {
-    index[0] = nest_i64(lower, tap / WINOGRAD_TAPS);
-    index[1] = nest_i64(lower, tap % WINOGRAD_TAPS);
-    taps[tap] = nest_let(lower, "w", lower_value(lower, conv->node->inputs[1], index));
-  }
-  winograd_plane(lower, winograd_w, w->m, WINOGRAD_TAPS, w->n, taps, values);
-  for (int i = 0; i < winograd_places(w); i++) {
-    LExpr *panel = panel_at(lower, filter, nest_i64(lower, i), column);
-    winograd_store(lower, filter->weights, nest_add(lower, panel, winograd_step(lower, c, conv->nr, j)), values[i]);
-  }
-  winograd_close(lower, 3);
+// Weights of the channels of a part and the outputs of a panel, that lie along channels in memory (a gradient's, which are turned):
+// copied to rows that do not fall on each other in the first cache.
+static void copy_turned(Lower *lower, const Filter *filter, const Part *part) {
+  const Conv *conv = &filter->w.conv;
+  LExpr *zero = nest_i64(lower, 0), *three = nest_i64(lower, WINOGRAD_TAPS), *index[4];
+  index[0] = nest_loop(lower, LS_FOR, "r", zero, three, 1);
+  index[1] = nest_loop(lower, LS_FOR, "q", zero, three, 1);
+  LExpr *j = nest_loop(lower, LS_FOR, "j", zero, nest_i64(lower, conv->nr), 1);
+  LExpr *c = nest_loop(lower, LS_SIMD, "c", zero, lx_binary(lower->arena, LX_SUB, part->to, part->from), 1);
+  index[2] = nest_add(lower, part->from, c);
+  index[3] = nest_add(lower, part->column, j);
+  LExpr *tap = winograd_step(lower, index[0], WINOGRAD_TAPS, index[1]);
+  winograd_store(lower, filter->turned, turned_at(lower, filter, part, tap, j, c),
+                 lower_value(lower, conv->node->inputs[1], index));
+  winograd_close(lower, 4);
 }
 
-// Once for a series of calls, if the weights stay the same; else at each call, in scratch memory. Gives the bytes of that.
-static int64_t pack(Lower *lower, Filter *filter, int64_t scratch, bool shared) {
+typedef struct Taps {
+  const Filter *filter;
+  const Part *part;
+  LExpr *c;
+} Taps;
+
+static LExpr *load_tap(Lower *lower, const void *context, LExpr *r, LExpr *q, LExpr *j) {
+  const Taps *taps = context;
+  const Part *part = taps->part;
+  LExpr *index[4] = {r, q, taps->c, nest_add(lower, part->column, j)};
+  if (!taps->filter->turned)
+    return lower_value(lower, taps->filter->w.conv.node->inputs[1], index);
+  LExpr *tap = winograd_step(lower, r, WINOGRAD_TAPS, q), *own = lx_binary(lower->arena, LX_SUB, taps->c, part->from);
+  return lx_load(lower->arena, taps->filter->turned, turned_at(lower, taps->filter, part, tap, j, own));
+}
+
+static void pack_part(Lower *lower, const Filter *filter, const Part *part) {
+  const Conv *conv = &filter->w.conv;
+  int64_t pairs = conv->in * conv->out;
+  Taps taps = {filter, part, nest_loop(lower, LS_FOR, "channel", part->from, part->to, 1)};
+  Winograd w = filter->w;
+  w.share = part->share;
+  WinogradTransform transform = winograd_begin(lower, &w, winograd_w, WINOGRAD_TAPS, w.n, conv->nr);
+  transform.load = load_tap;
+  transform.context = &taps;
+  LExpr *at = panel_at(lower, filter, nest_i64(lower, 0), part->column);
+  at = nest_let(lower, "at", nest_add(lower, at, nest_mul(lower, taps.c, nest_i64(lower, conv->nr))));
+  transform.to = (WinogradPlane){filter->weights, at, w.n * pairs, pairs};
+  winograd_transform(lower, &transform);
+  nest_close(lower);
+}
+
+static void pack_all(Lower *lower, const Filter *filter, int64_t most) {
+  const Conv *conv = &filter->w.conv;
+  LExpr *parts = nest_i64(lower, nest_ceil_div(conv->in, PART)), *panels = nest_i64(lower, conv->out / conv->nr);
+  Shares shares;
+  Part part = {.share = nest_shares(lower, &shares, nest_mul(lower, panels, parts), 1, most)};
+  LExpr *number = nest_share_things(lower, &shares), *each = nest_i64(lower, PART);
+  part.column = nest_let(lower, "o0", nest_mul(lower, nest_div(lower, number, parts), nest_i64(lower, conv->nr)));
+  part.from = nest_let(lower, "c0", nest_mul(lower, lx_binary(lower->arena, LX_MOD, number, parts), each));
+  part.to = nest_add(lower, part.from, each);
+  if (conv->in % PART)
+    part.to = nest_let(lower, "c1", nest_min(lower, part.to, nest_i64(lower, conv->in)));
+  if (filter->turned)
+    copy_turned(lower, filter, &part);
+  pack_part(lower, filter, &part);
+  winograd_close(lower, 2);
+}
+
+// Do weights lie along channels, not outputs?
+static bool is_turned(Lower *lower, const Conv *conv) {
+  LExpr *index[4] = {nest_i64(lower, 0), nest_i64(lower, 0)};
+  int64_t along;
+  nest_tile(lower, 2, 2, &index[2], &index[3]);
+  const LExpr *value = lower_value(lower, conv->node->inputs[1], index);
+  bool turned = value->op == LX_LOAD && lx_stride(value->args[0], index[2]->var, &along) && along == 1;
+  nest_drop(lower);
+  return turned;
+}
+
+// Once for a series of calls, if the weights stay the same; else at each call, in scratch memory from *at on, which moves.
+static void pack(Lower *lower, Filter *filter, int64_t *at) {
   const Conv *conv = &filter->w.conv;
   int64_t length = winograd_places(&filter->w) * conv->in * conv->out;
   if (nest_steady(lower, conv->node->inputs[1])) {
     Lower ahead = nest_ahead_begin(lower, "packed_w", conv->type, length, &filter->weights);
-    pack_all(&ahead, filter, length >= SHARED_WORK);
+    Filter own = *filter;
+    int64_t scratch = *at;
+    own.w.half = winograd_scratch(&ahead, &own.w, "half", WINOGRAD_HALF, &scratch);
+    pack_all(&ahead, &own, own.w.shares);
     filter->weights = nest_ahead_end(lower, &ahead);
-    return 0;
+    filter->w.half = winograd_scratch(lower, &filter->w, "half", WINOGRAD_HALF, at);
+    return;
   }
-  filter->weights = nest_scratch(lower, "packed_w", conv->type, length, scratch);
-  pack_all(lower, filter, shared);
-  return whole_lines(length * ltype_bytes(conv->type));
+  filter->weights = nest_scratch(lower, "packed_w", conv->type, length, *at);
+  *at += whole_lines(lbuffer_bytes(filter->weights));
+  filter->w.half = winograd_scratch(lower, &filter->w, "half", WINOGRAD_HALF, at);
+  if (is_turned(lower, conv))
+    filter->turned = winograd_scratch(lower, &filter->w, "turned_w", WINOGRAD_WEIGHTS * conv->nr * PART_ROW, at);
+  pack_all(lower, filter, filter->w.shares);
+  lower->out->barrier_inside = filter->w.shares > 0;
 }
 
 // ---- x, in places
@@ -69,18 +144,12 @@ static LExpr *place_at(Lower *lower, const Winograd *w, LExpr *place, LExpr *til
 
 static void transform(Lower *lower, const Filter *filter) {
   const Winograd *w = &filter->w;
-  LExpr *x[WINOGRAD_PLACES], *values[WINOGRAD_PLACES], *zero = nest_i64(lower, 0);
   WinogradTile tile = winograd_open_tiles(lower, w);
-  LExpr *at = winograd_x_at(lower, w, &tile);
-  LExpr *to = nest_let(lower, "to", place_at(lower, w, zero, tile.number, filter->row, zero));
-  LExpr *c = nest_loop(lower, LS_SIMD, "c", zero, nest_i64(lower, w->conv.in), 1);
-  winograd_load_x(lower, w, at, c, x);
-  winograd_plane(lower, winograd_x, w->m, w->n, w->n, x, values);
-  for (int i = 0; i < winograd_places(w); i++) {
-    LExpr *shift = nest_i64(lower, i * w->tiles * filter->row);
-    winograd_store(lower, filter->places, nest_add(lower, nest_add(lower, to, shift), c), values[i]);
-  }
-  winograd_close(lower, 4);
+  LExpr *zero = nest_i64(lower, 0), *at = place_at(lower, w, zero, tile.number, filter->row, zero);
+  int64_t across = w->tiles * filter->row;
+  WinogradPlane to = {filter->places, nest_let(lower, "to", at), w->n * across, across};
+  winograd_transform_x(lower, w, &tile, NULL, &to);
+  winograd_close(lower, 3);
 }
 
 // ---- products
@@ -128,22 +197,28 @@ static void multiply(Lower *lower, const Filter *filter) {
 }
 
 // ---- outputs
+typedef struct Sums {
+  const Filter *filter;
+  LExpr *at; // of the tile's first place
+} Sums;
+
+static LExpr *load_sum(Lower *lower, const void *context, LExpr *i, LExpr *j, LExpr *o) {
+  const Sums *sums = context;
+  const Winograd *w = &sums->filter->w;
+  LExpr *place = nest_mul(lower, winograd_step(lower, i, w->n, j), nest_i64(lower, w->tiles * sums->filter->outputs));
+  return lx_load(lower->arena, sums->filter->sums, nest_add(lower, nest_add(lower, sums->at, place), o));
+}
+
 // From the sums of a tile to its m * m outputs.
 static void transform_back(Lower *lower, const Filter *filter, const WinogradTile *tile, LExpr *to) {
   const Winograd *w = &filter->w;
-  LExpr *sums[WINOGRAD_PLACES], *values[WINOGRAD_PLACES], *zero = nest_i64(lower, 0);
-  LExpr *at = nest_let(lower, "at", place_at(lower, w, zero, tile->number, filter->outputs, zero));
-  LExpr *o = nest_loop(lower, LS_SIMD, "o", zero, nest_i64(lower, filter->outputs), 1);
-  for (int i = 0; i < winograd_places(w); i++) {
-    LExpr *from = nest_add(lower, nest_add(lower, at, nest_i64(lower, i * w->tiles * filter->outputs)), o);
-    sums[i] = nest_let(lower, "s", lx_load(lower->arena, filter->sums, from));
-  }
-  winograd_plane(lower, winograd_y, w->m, w->n, w->m, sums, values);
-  for (int i = 0; i < w->m * w->m; i++) {
-    LExpr *shift = nest_i64(lower, i * filter->outputs);
-    winograd_store(lower, filter->result, nest_add(lower, nest_add(lower, to, shift), o), values[i]);
-  }
-  nest_close(lower);
+  LExpr *zero = nest_i64(lower, 0), *at = place_at(lower, w, zero, tile->number, filter->outputs, zero);
+  Sums sums = {filter, nest_let(lower, "at", at)};
+  WinogradTransform transform = winograd_begin(lower, w, winograd_y, w->n, w->m, filter->outputs);
+  transform.load = load_sum;
+  transform.context = &sums;
+  transform.to = (WinogradPlane){filter->result, to, w->m * filter->outputs, filter->outputs};
+  winograd_transform(lower, &transform);
 }
 
 // The outputs along dimension d that there are of the tile's m.
@@ -190,7 +265,7 @@ static void choose_outputs(const Lower *lower, Filter *filter) {
   enum { MOST = 128 };
   Conv *conv = &filter->w.conv;
   int lanes = (int)nest_at_least(lower->target->vector_bytes / ltype_bytes(conv->type), 1);
-  conv->nr = conv->out % (2 * lanes) == 0 ? 2 * lanes : conv->out % lanes == 0 ? lanes : 1;
+  conv->nr = conv->out % (2 * lanes) == 0 ? 2 * lanes : lanes;
   for (int64_t wide = conv->nr; wide <= MOST && wide <= conv->out; wide += conv->nr)
     if (conv->out % wide == 0)
       filter->outputs = wide;
@@ -202,7 +277,6 @@ int64_t nest_winograd(Lower *lower, int64_t scratch) {
   Winograd *w = &filter.w;
   Conv *conv = &w->conv;
   lower->out->work = nest_work(lower);
-  bool shared = nest_shares_scratch(lower);
   choose_outputs(lower, &filter);
   int64_t each = winograd_places(w) * (conv->in + filter.outputs) * ltype_bytes(conv->type);
   winograd_choose_block(lower, w, nest_at_least(lower->target->l2_bytes * 3 / 4 / each, LEAST));
@@ -210,15 +284,15 @@ int64_t nest_winograd(Lower *lower, int64_t scratch) {
   filter.row = winograd_row(w, conv->in);
   int64_t lines = winograd_lines(w), of_places = winograd_places(w) * w->tiles * filter.row;
   int64_t of_sums = winograd_places(w) * w->tiles * filter.outputs, of_result = w->m * w->m * filter.outputs;
-  if (shared)
+  if (nest_shares_scratch(lower))
     w->shares = nest_most_shares(conv_piece_bytes(conv, w->samples, lines) +
                                  (of_places + of_sums + of_result) * ltype_bytes(conv->type));
-  int64_t packed = pack(lower, &filter, scratch, shared), at = scratch + packed;
+  int64_t at = scratch;
+  pack(lower, &filter, &at);
   at += conv_image(lower, conv, w->samples, lines, w->shares, at);
   filter.places = winograd_scratch(lower, w, "places", of_places, &at);
   filter.sums = winograd_scratch(lower, w, "sums", of_sums, &at);
   filter.result = winograd_scratch(lower, w, "tile_y", of_result, &at);
   each_block(lower, &filter);
-  lower->out->barrier_inside = shared && packed > 0;
   return at - scratch;
 }

@@ -10,6 +10,7 @@ typedef struct Winograd {
   int64_t samples, lines; // of a block; lines of tiles
   int64_t tiles;          // of a block
   int64_t shares;         // 0: one thread does it
+  LBuffer *half;          // of transforms, for each share
   // Of the present block: its first sample and line of tiles, and those behind the last; whose scratch memory it uses.
   LExpr *sample, *end, *line, *bottom, *share;
 } Winograd;
@@ -31,15 +32,18 @@ void winograd_open_block(Lower *lower, Winograd *w,
                          LExpr *block); // makes it the present one, and copies its piece of x
 // Opens loops over the tiles of the present block, closed by three calls of nest_close.
 WinogradTile winograd_open_tiles(Lower *lower, const Winograd *w);
-// Lets of x in the places of a tile, of channel c.
-void winograd_load_x(Lower *lower, const Winograd *w, LExpr *at, LExpr *c, LExpr **x);
-LExpr *winograd_x_at(Lower *lower, const Winograd *w, const WinogradTile *tile); // where they lie, from channel 0 on
+// x in the places of a tile, as they are or a line of them.
+void winograd_transform_x(Lower *lower, const Winograd *w, const WinogradTile *tile, LExpr *line,
+                          const WinogradPlane *to);
 // Scratch memory of so many elements for each share, from *at on, which it moves.
 LBuffer *winograd_scratch(Lower *lower, const Winograd *w, const char *name, int64_t length, int64_t *at);
 // Rows of so many elements, made longer where they would fall on each other in a cache.
 int64_t winograd_row(const Winograd *w, int64_t length);
 // a * by + b
 LExpr *winograd_step(Lower *lower, LExpr *a, int64_t by, LExpr *b);
+// A transform of `channels` channels, in the present share's memory.
+WinogradTransform winograd_begin(Lower *lower, const Winograd *w, WinogradRow *matrix, int in, int out,
+                                 int64_t channels);
 void winograd_store(Lower *lower, LBuffer *buffer, LExpr *at, LExpr *value);
 void winograd_close(Lower *lower, int scopes);
 // Computes the kernel's nodes from values of its root that lie in `values` from `at` on, for `count` channels from `channel`

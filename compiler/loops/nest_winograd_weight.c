@@ -22,31 +22,32 @@ static int64_t panels(const Gradient *gradient) {
 }
 
 // ---- a line of places
-static void transform_x(Lower *lower, const Gradient *gradient, int line) {
+static void transform_x(Lower *lower, const Gradient *gradient) {
   const Winograd *w = &gradient->w;
-  LExpr *x[WINOGRAD_PLACES], *values[WINOGRAD_MOST], *zero = nest_i64(lower, 0);
   WinogradTile tile = winograd_open_tiles(lower, w);
-  LExpr *at = winograd_x_at(lower, w, &tile);
-  LExpr *to = winograd_step(lower, w->share, w->n * w->tiles, tile.number);
-  to = nest_let(lower, "to", nest_mul(lower, to, nest_i64(lower, gradient->row)));
-  LExpr *c = nest_loop(lower, LS_SIMD, "c", zero, nest_i64(lower, w->conv.in), 1);
-  winograd_load_x(lower, w, at, c, x);
-  winograd_line(lower, winograd_x, w->m, w->n, w->n, x, line, values);
-  for (int i = 0; i < w->n; i++) {
-    LExpr *shift = nest_i64(lower, i * w->tiles * gradient->row);
-    winograd_store(lower, gradient->x, nest_add(lower, nest_add(lower, to, shift), c), values[i]);
-  }
-  winograd_close(lower, 4);
+  LExpr *at = winograd_step(lower, w->share, w->n * w->tiles, tile.number);
+  at = nest_let(lower, "to", nest_mul(lower, at, nest_i64(lower, gradient->row)));
+  WinogradPlane to = {gradient->x, at, 0, w->tiles * gradient->row};
+  winograd_transform_x(lower, w, &tile, gradient->line, &to);
+  winograd_close(lower, 3);
 }
 
+typedef struct Outputs {
+  const Gradient *gradient;
+  const WinogradTile *tile;
+  LExpr *panel;
+} Outputs;
+
 // dL/dy of output r, s of a tile; 0 where there is none.
-static LExpr *y_value(Lower *lower, const Gradient *gradient, const WinogradTile *tile, int r, int s, LExpr *o) {
-  const Winograd *w = &gradient->w;
+static LExpr *load_y(Lower *lower, const void *context, LExpr *r, LExpr *s, LExpr *o) {
+  const Outputs *outputs = context;
+  const WinogradTile *tile = outputs->tile;
+  const Winograd *w = &outputs->gradient->w;
   const Conv *conv = &w->conv;
   LExpr *index[MAX_RANK], *there = lx_int(lower->arena, L_BOOL, 1);
   conv_lead(lower, conv, tile->sample, index);
   for (int d = 0; d < 2; d++) {
-    LExpr *place = winograd_step(lower, d ? tile->q : tile->p, w->m, nest_i64(lower, d ? s : r));
+    LExpr *place = winograd_step(lower, d ? tile->q : tile->p, w->m, d ? s : r);
     LExpr *size = nest_i64(lower, conv->view.outputs[d]);
     if (conv->view.outputs[d] % w->m) {
       there = lx_binary(lower->arena, LX_AND, there, lx_binary(lower->arena, LX_LT, place, size));
@@ -54,8 +55,8 @@ static LExpr *y_value(Lower *lower, const Gradient *gradient, const WinogradTile
     }
     index[conv->lead + d] = place;
   }
-  index[conv->lead + 2] = o;
-  LExpr *value = lower_value(lower, gradient->y, index);
+  index[conv->lead + 2] = winograd_step(lower, outputs->panel, conv->nr, o);
+  LExpr *value = lower_value(lower, outputs->gradient->y, index);
   return lx_select(lower->arena, there, value, lx_real(lower->arena, conv->type, 0));
 }
 
@@ -67,31 +68,21 @@ static LExpr *panel_at(Lower *lower, const Gradient *gradient, LExpr *place, LEx
   return nest_mul(lower, number, nest_i64(lower, w->tiles * w->conv.nr));
 }
 
-static void transform_dy(Lower *lower, const Gradient *gradient, int line) {
+static void transform_dy(Lower *lower, const Gradient *gradient) {
   const Winograd *w = &gradient->w;
   int nr = w->conv.nr;
-  LExpr *y[WINOGRAD_PLACES], *values[WINOGRAD_MOST], *zero = nest_i64(lower, 0);
+  LExpr *zero = nest_i64(lower, 0);
   WinogradTile tile = winograd_open_tiles(lower, w);
-  LExpr *panel = nest_loop(lower, LS_FOR, "panel", zero, nest_i64(lower, panels(gradient)), 1);
-  LExpr *j = nest_loop(lower, LS_SIMD, "j", zero, nest_i64(lower, nr), 1), *o = winograd_step(lower, panel, nr, j);
-  for (int i = 0; i < w->m * w->m; i++)
-    y[i] = nest_let(lower, "y", y_value(lower, gradient, &tile, i / w->m, i % w->m, o));
-  winograd_line(lower, winograd_dy, w->m, w->m, w->n, y, line, values);
-  for (int i = 0; i < w->n; i++) {
-    LExpr *at =
-        nest_add(lower, panel_at(lower, gradient, nest_i64(lower, i), panel), winograd_step(lower, tile.number, nr, j));
-    winograd_store(lower, gradient->dy, at, values[i]);
-  }
-  winograd_close(lower, 5);
-}
-
-static void transform(Lower *lower, const Gradient *gradient) {
-  for (int line = 0; line < gradient->w.n; line++) {
-    nest_if(lower, lx_binary(lower->arena, LX_EQ, gradient->line, nest_i64(lower, line)));
-    transform_x(lower, gradient, line);
-    transform_dy(lower, gradient, line);
-    nest_close(lower);
-  }
+  Outputs outputs = {gradient, &tile, nest_loop(lower, LS_FOR, "panel", zero, nest_i64(lower, panels(gradient)), 1)};
+  WinogradTransform transform = winograd_begin(lower, w, winograd_dy, w->m, w->n, nr);
+  transform.load = load_y;
+  transform.context = &outputs;
+  transform.line = gradient->line;
+  LExpr *at = nest_mul(lower, tile.number, nest_i64(lower, nr));
+  at = nest_let(lower, "to", nest_add(lower, panel_at(lower, gradient, zero, outputs.panel), at));
+  transform.to = (WinogradPlane){gradient->dy, at, 0, panels(gradient) * w->tiles * nr};
+  winograd_transform(lower, &transform);
+  winograd_close(lower, 4);
 }
 
 // ---- sums
@@ -164,37 +155,49 @@ static void each_block(Lower *lower, Gradient *gradient) {
   gradient->tiles = nest_let(lower, "tiles", nest_mul(lower, count, nest_i64(lower, w->across)));
   conv_copy(lower, &w->conv, w->share, w->sample, nest_mul(lower, w->line, nest_i64(lower, w->m)));
   gradient->line = nest_share_things(lower, &shares);
-  transform(lower, gradient);
+  transform_x(lower, gradient);
+  transform_dy(lower, gradient);
   each_part(lower, gradient, &shares);
   winograd_close(lower, 3);
 }
 
 // ---- the end: from places to taps
+typedef struct Sums {
+  const Gradient *gradient;
+  LExpr *at; // of the channel
+} Sums;
+
+static int64_t pairs(const Gradient *gradient) {
+  return gradient->w.conv.in * gradient->w.conv.out;
+}
+
+static LExpr *load_sum(Lower *lower, const void *context, LExpr *i, LExpr *j, LExpr *o) {
+  const Sums *sums = context;
+  LExpr *place = winograd_step(lower, i, sums->gradient->w.n, j), *from = nest_add(lower, sums->at, o);
+  return lx_load(lower->arena, sums->gradient->sums, winograd_step(lower, place, pairs(sums->gradient), from));
+}
+
 static void finish(Lower *lower, Gradient *gradient) {
-  const Winograd *w = &gradient->w;
+  Winograd *w = &gradient->w;
   const Conv *conv = &w->conv;
-  LExpr *sums[WINOGRAD_PLACES], *taps[WINOGRAD_WEIGHTS], *index[4], *zero = nest_i64(lower, 0);
-  LExpr *three = nest_i64(lower, WINOGRAD_TAPS);
-  LExpr *c = nest_loop(lower, w->shares ? LS_PARALLEL : LS_FOR, "c", zero, nest_i64(lower, conv->in), 1);
-  LExpr *at = nest_let(lower, "at", nest_mul(lower, c, nest_i64(lower, conv->out)));
-  LExpr *o = nest_loop(lower, LS_SIMD, "o", zero, nest_i64(lower, conv->out), 1), *each = nest_add(lower, at, o);
-  int64_t pairs = conv->in * conv->out;
-  for (int i = 0; i < winograd_places(w); i++)
-    sums[i] =
-        nest_let(lower, "s", lx_load(lower->arena, gradient->sums, nest_add(lower, nest_i64(lower, i * pairs), each)));
-  winograd_plane(lower, winograd_dw, w->m, w->n, WINOGRAD_TAPS, sums, taps);
-  for (int i = 0; i < WINOGRAD_WEIGHTS; i++)
-    taps[i] = nest_let(lower, "g", taps[i]);
-  for (int i = 0; i < WINOGRAD_WEIGHTS; i++)
-    winograd_store(lower, gradient->sums, nest_add(lower, nest_i64(lower, i * pairs), each), taps[i]);
-  nest_close(lower);
+  LExpr *index[4], *zero = nest_i64(lower, 0), *three = nest_i64(lower, WINOGRAD_TAPS);
+  Shares shares;
+  w->share = nest_shares(lower, &shares, nest_i64(lower, conv->in), 1, w->shares);
+  LExpr *c = nest_share_things(lower, &shares),
+        *at = nest_let(lower, "at", nest_mul(lower, c, nest_i64(lower, conv->out)));
+  Sums sums = {gradient, at};
+  WinogradTransform transform = winograd_begin(lower, w, winograd_dw, w->n, WINOGRAD_TAPS, conv->out);
+  transform.load = load_sum;
+  transform.context = &sums;
+  transform.to = (WinogradPlane){gradient->sums, at, WINOGRAD_TAPS * pairs(gradient), pairs(gradient)};
+  winograd_transform(lower, &transform);
   index[0] = nest_loop(lower, LS_FOR, "r", zero, three, 1);
   index[1] = nest_loop(lower, LS_FOR, "q", zero, three, 1);
   index[2] = c;
   LExpr *tap = winograd_step(lower, index[0], WINOGRAD_TAPS, index[1]);
-  LExpr *from = nest_let(lower, "from", winograd_step(lower, tap, pairs, at));
+  LExpr *from = nest_let(lower, "from", winograd_step(lower, tap, pairs(gradient), at));
   winograd_finish(lower, w, gradient->sums, from, index, zero, conv->out);
-  winograd_close(lower, 3);
+  winograd_close(lower, 4);
 }
 
 // ---- sizes
@@ -204,7 +207,7 @@ static void choose_sizes(const Lower *lower, Gradient *gradient) {
   Conv *conv = &w->conv;
   int most = nest_tile_most(lower),
       lanes = (int)nest_at_least(lower->target->vector_bytes / ltype_bytes(conv->type), 1);
-  conv->nr = conv->out % (2 * lanes) == 0 ? 2 * lanes : conv->out % lanes == 0 ? lanes : 1;
+  conv->nr = conv->out % (2 * lanes) == 0 ? 2 * lanes : lanes;
   conv->mr = (int)nest_even(conv->in, most);
   gradient->rows = nest_ceil_div(conv->in, conv->mr);
   gradient->row = winograd_row(w, conv->in);
@@ -227,6 +230,7 @@ int64_t nest_winograd_weight(Lower *lower, int64_t scratch) {
     w->shares = nest_most_shares(conv_piece_bytes(conv, w->samples, winograd_lines(w)) +
                                  (of_x + of_dy) * ltype_bytes(conv->type));
   at += conv_image(lower, conv, w->samples, winograd_lines(w), w->shares, at);
+  w->half = winograd_scratch(lower, w, "half", WINOGRAD_HALF, &at);
   gradient.x = winograd_scratch(lower, w, "places_x", of_x, &at);
   gradient.dy = winograd_scratch(lower, w, "places_y", of_dy, &at);
   each_block(lower, &gradient);

@@ -121,19 +121,88 @@ LExpr *winograd_dy(Lower *lower, int m, LExpr *const *in, int row) {
   return scaled(lower, row % 2 ? p : -p, odd, even);
 }
 
-void winograd_line(Lower *lower, WinogradRow *matrix, int m, int in, int out, LExpr *const *values, int row,
-                   LExpr **results) {
-  LExpr *column[WINOGRAD_MOST], *line[WINOGRAD_MOST];
-  for (int j = 0; j < in; j++) {
-    for (int i = 0; i < in; i++)
-      column[i] = values[i * in + j];
-    line[j] = nest_let(lower, "t", matrix(lower, m, column, row));
-  }
-  for (int j = 0; j < out; j++)
-    results[j] = matrix(lower, m, line, j);
+// ---- both dimensions
+typedef struct Chunk {
+  LExpr *from, *to; // channels
+} Chunk;
+
+// Element of row `i` and column `j` between the dimensions.
+static LExpr *half_at(Lower *lower, const WinogradTransform *t, const Chunk *chunk, LExpr *i, LExpr *j, LExpr *c) {
+  LExpr *row = nest_add(lower, nest_mul(lower, i, nest_i64(lower, t->in)), j);
+  LExpr *at = nest_mul(lower, row, nest_i64(lower, SMALL_TILE));
+  return nest_add(lower, nest_add(lower, t->half_at, at), lx_binary(lower->arena, LX_SUB, c, chunk->from));
 }
 
-void winograd_plane(Lower *lower, WinogradRow *matrix, int m, int in, int out, LExpr *const *values, LExpr **results) {
-  for (int row = 0; row < out; row++)
-    winograd_line(lower, matrix, m, in, out, values, row, results + row * out);
+static void store(Lower *lower, LBuffer *buffer, LExpr *at, LExpr *value) {
+  LStmt *stmt = nest_stmt(lower, LS_STORE);
+  stmt->buffer = buffer;
+  stmt->index[0] = at;
+  stmt->value = value;
+  nest_push(lower, stmt);
+}
+
+// Element `column` of the row of the matrix whose number is known at run time.
+static LExpr *coefficient(Lower *lower, const WinogradTransform *t, LType type, int column) {
+  LExpr *value = NULL;
+  for (int row = t->out - 1; row >= 0; row--) {
+    LExpr *unit[WINOGRAD_MOST];
+    for (int i = 0; i < t->in; i++)
+      unit[i] = lx_real(lower->arena, type, i == column);
+    double real;
+    int64_t integer;
+    lx_evaluate(t->matrix(lower, t->m, unit, row), &real, &integer);
+    LExpr *own = lx_real(lower->arena, type, real),
+          *here = lx_binary(lower->arena, LX_EQ, t->line, nest_i64(lower, row));
+    value = value ? lx_select(lower->arena, here, own, value) : own;
+  }
+  return nest_let(lower, "f", value);
+}
+
+static void along_columns(Lower *lower, const WinogradTransform *t, const Chunk *chunk, LExpr *const *coefficients) {
+  LExpr *values[WINOGRAD_MOST], *zero = nest_i64(lower, 0);
+  LExpr *j = nest_loop(lower, LS_FOR, "j", zero, nest_i64(lower, t->in), 1);
+  LExpr *c = nest_loop(lower, LS_SIMD, "c", chunk->from, chunk->to, 1), *sum = NULL;
+  for (int i = 0; i < t->in; i++)
+    values[i] = nest_let(lower, "v", t->load(lower, t->context, nest_i64(lower, i), j, c));
+  for (int i = 0; i < t->in && t->line; i++)
+    sum = sum ? lx_fma(lower->arena, coefficients[i], values[i], sum)
+              : lx_binary(lower->arena, LX_MUL, coefficients[i], values[i]);
+  if (t->line)
+    store(lower, t->half, half_at(lower, t, chunk, zero, j, c), sum);
+  for (int row = 0; row < t->out && !t->line; row++)
+    store(lower, t->half, half_at(lower, t, chunk, nest_i64(lower, row), j, c), t->matrix(lower, t->m, values, row));
+  nest_close(lower);
+  nest_close(lower);
+}
+
+static void along_rows(Lower *lower, const WinogradTransform *t, const Chunk *chunk) {
+  LExpr *values[WINOGRAD_MOST], *zero = nest_i64(lower, 0);
+  LExpr *i = nest_loop(lower, LS_FOR, "i", zero, nest_i64(lower, t->line ? 1 : t->out), 1);
+  LExpr *to = nest_add(lower, t->to.at, nest_mul(lower, i, nest_i64(lower, t->to.down)));
+  to = nest_let(lower, "line", to);
+  LExpr *c = nest_loop(lower, LS_SIMD, "c", chunk->from, chunk->to, 1);
+  for (int j = 0; j < t->in; j++)
+    values[j] =
+        nest_let(lower, "v", lx_load(lower->arena, t->half, half_at(lower, t, chunk, i, nest_i64(lower, j), c)));
+  for (int j = 0; j < t->out; j++) {
+    LExpr *at = nest_add(lower, nest_add(lower, to, nest_i64(lower, j * t->to.across)), c);
+    store(lower, t->to.buffer, at, t->matrix(lower, t->m, values, j));
+  }
+  nest_close(lower);
+  nest_close(lower);
+}
+
+void winograd_transform(Lower *lower, const WinogradTransform *t) {
+  LExpr *coefficients[WINOGRAD_MOST], *all = nest_i64(lower, t->channels);
+  for (int i = 0; i < t->in && t->line; i++)
+    coefficients[i] = coefficient(lower, t, t->half->type, i);
+  Chunk chunk = {.from = nest_loop(lower, LS_FOR, "c0", nest_i64(lower, 0), all, SMALL_TILE)};
+  chunk.to = nest_add(lower, chunk.from, nest_i64(lower, SMALL_TILE));
+  if (t->channels < SMALL_TILE)
+    chunk.to = all;
+  else if (t->channels % SMALL_TILE)
+    chunk.to = nest_let(lower, "c1", nest_min(lower, chunk.to, all));
+  along_columns(lower, t, &chunk, coefficients);
+  along_rows(lower, t, &chunk);
+  nest_close(lower);
 }

@@ -16,8 +16,29 @@ LExpr *winograd_w(Lower *lower, int m, LExpr *const *in, int row);  // G: 3 to m
 LExpr *winograd_y(Lower *lower, int m, LExpr *const *in, int row);  // Aᵀ: m + 2 to m
 LExpr *winograd_dw(Lower *lower, int m, LExpr *const *in, int row); // Gᵀ: m + 2 to 3
 LExpr *winograd_dy(Lower *lower, int m, LExpr *const *in, int row); // A: m to m + 2
-// The same matrix along both dimensions: row-major from in * in values to out * out. What lies between them becomes lets.
-void winograd_plane(Lower *lower, WinogradRow *matrix, int m, int in, int out, LExpr *const *values, LExpr **results);
-// Row `row` of that alone, out values.
-void winograd_line(Lower *lower, WinogradRow *matrix, int m, int in, int out, LExpr *const *values, int row,
-                   LExpr **results);
+
+// Where the results of a tile go: element i, j of channel c at `at` + i * down + j * across + c.
+typedef struct WinogradPlane {
+  LBuffer *buffer;
+  LExpr *at;
+  int64_t down, across;
+} WinogradPlane;
+
+// Element i, j of channel c of what is transformed; i is a constant.
+typedef LExpr *WinogradLoad(Lower *lower, const void *context, LExpr *i, LExpr *j, LExpr *c);
+
+typedef struct WinogradTransform {
+  WinogradRow *matrix;
+  int m, in, out; // the matrix is [out, in]
+  WinogradLoad *load;
+  const void *context;
+  int64_t channels;
+  LExpr *line;   // the one row of results that is wanted, which becomes row 0; NULL: all
+  LBuffer *half; // what is between the two dimensions: WINOGRAD_HALF elements
+  LExpr *half_at;
+  WinogradPlane to;
+} WinogradTransform;
+enum { WINOGRAD_HALF = WINOGRAD_MOST * WINOGRAD_MOST * SMALL_TILE };
+
+// The same matrix along both dimensions, for each channel, some vectors of channels at a time.
+void winograd_transform(Lower *lower, const WinogradTransform *transform);

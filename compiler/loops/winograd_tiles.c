@@ -56,18 +56,36 @@ WinogradTile winograd_open_tiles(Lower *lower, const Winograd *w) {
   return tile;
 }
 
-LExpr *winograd_x_at(Lower *lower, const Winograd *w, const WinogradTile *tile) {
-  LExpr *m = nest_i64(lower, w->m), *place[2] = {nest_mul(lower, tile->p, m), nest_mul(lower, tile->q, m)};
-  return nest_let(lower, "at", conv_image_at(lower, &w->conv, tile->sample, place));
+WinogradTransform winograd_begin(Lower *lower, const Winograd *w, WinogradRow *matrix, int in, int out,
+                                 int64_t channels) {
+  LExpr *at = nest_let(lower, "half_at", nest_mul(lower, w->share, nest_i64(lower, WINOGRAD_HALF)));
+  return (WinogradTransform){
+      .matrix = matrix, .m = w->m, .in = in, .out = out, .channels = channels, .half = w->half, .half_at = at};
 }
 
-void winograd_load_x(Lower *lower, const Winograd *w, LExpr *at, LExpr *c, LExpr **x) {
-  const Conv *conv = &w->conv;
-  for (int i = 0; i < winograd_places(w); i++) {
-    int64_t shift = (i / w->n * conv->view.extent[1] + i % w->n) * conv->in;
-    LExpr *from = nest_add(lower, nest_add(lower, at, nest_i64(lower, shift)), c);
-    x[i] = nest_let(lower, "x", lx_load(lower->arena, conv->image, from));
-  }
+typedef struct Image {
+  const Conv *conv;
+  LExpr *at; // of the tile's first place
+} Image;
+
+static LExpr *load_x(Lower *lower, const void *context, LExpr *i, LExpr *j, LExpr *c) {
+  const Image *image = context;
+  const Conv *conv = image->conv;
+  LExpr *place = winograd_step(lower, i, conv->view.extent[1], j);
+  LExpr *at = nest_add(lower, image->at, nest_mul(lower, place, nest_i64(lower, conv->in)));
+  return lx_load(lower->arena, conv->image, nest_add(lower, at, c));
+}
+
+void winograd_transform_x(Lower *lower, const Winograd *w, const WinogradTile *tile, LExpr *line,
+                          const WinogradPlane *to) {
+  LExpr *m = nest_i64(lower, w->m), *place[2] = {nest_mul(lower, tile->p, m), nest_mul(lower, tile->q, m)};
+  Image image = {&w->conv, nest_let(lower, "at", conv_image_at(lower, &w->conv, tile->sample, place))};
+  WinogradTransform transform = winograd_begin(lower, w, winograd_x, w->n, w->n, w->conv.in);
+  transform.load = load_x;
+  transform.context = &image;
+  transform.line = line;
+  transform.to = *to;
+  winograd_transform(lower, &transform);
 }
 
 int64_t winograd_row(const Winograd *w, int64_t length) {

@@ -4,13 +4,17 @@
 #include "passes/passes.h"
 #include "passes/rewrite.h"
 
+static bool many(Dim channels) {
+  enum { LEAST = 32, VECTOR = 16 };
+  return channels >= LEAST && channels % VECTOR == 0;
+}
+
 static bool fits(const Node *node) {
-  enum { LEAST = 32 };
   if (node->op != OP_conv && node->op != OP_conv_weight)
     return false;
   const Attr *attr = &node->attr;
   const Type *x = &node->inputs[0]->type, *y = node->op == OP_conv ? &node->type : &node->inputs[1]->type;
-  bool good = attr->space == 2 && attr->groups == 1 && x->dim[x->rank - 1] >= LEAST && y->dim[y->rank - 1] >= LEAST;
+  bool good = attr->space == 2 && attr->groups == 1 && many(x->dim[x->rank - 1]) && many(y->dim[y->rank - 1]);
   for (int i = 0; i < 2 && good; i++) {
     const Window *w = &attr->window[i];
     good = w->size == 3 && w->stride == 1 && w->dilation == 1 && w->spread == 1;
