@@ -2,6 +2,8 @@
 //
 // Order of sums, for every kernel and target the same:
 // - A product is one fma chain along k from +0 for each output (integers: multiply and add).
+// - A convolution with attr.tile: x, weights and y of a tile in the form of places as winograd.c has it, first along columns,
+//   then along rows; in it one chain along channels from +0 for each place, or, for the weights, along samples and tiles.
 // - A reduction whose last axis is reduced: let L be the elements of the run of reduced axes at the end, numbered
 //   row-major. At most 16 elements in all, known when compiled: a chain from the first. Otherwise 16 lanes, element r in lane
 //   r % 16, from the identity, all rows of further reduced axes one after another, and the tree of LX_HSUM at the end. If L

@@ -137,6 +137,22 @@ static Graph *attention(Arena *arena, Type q, Type k, Type v, bool causal, bool 
   return graph;
 }
 
+// A convolution by minimal filtering, and both its gradients by it.
+static Graph *filtering(Arena *arena, int64_t batch, int tile, Type x, Dim out) {
+  Graph *graph = graph_new(arena, "filtering", batch);
+  Dim in = x.dim[3];
+  Node *inputs[] = {graph_input(graph, "x", x), graph_input(graph, "w", SHAPE(3, 3, in, out)),
+                    graph_input(graph, "b", SHAPE(out))};
+  Window window = {3, 1, 1, 1, 1};
+  Attr attr = {.space = 2, .window = {window, window}, .groups = 1, .tile = tile};
+  Type shape = x;
+  shape.dim[3] = out;
+  Node *y = graph_binary(graph, OP_add, graph_conv(graph, inputs[0], inputs[1], &attr, &shape), inputs[2]);
+  output(graph, "y", y);
+  output_gradients(graph, graph_unary(graph, OP_tanh, y), 3, inputs);
+  return graph;
+}
+
 static void add_as(Subjects *subjects, ElemType elem, Graph *graph, int64_t state) {
   const char *label = arena_printf(subjects->arena, "%s %d %s", graph->name, subjects->all.count, elem_name(elem));
   graph = elem == F32 ? graph : graph_with_elem(graph, F32, elem, false);
@@ -166,6 +182,8 @@ static Subjects large_subjects(ElemType elem) {
   add_as(&subjects, elem, attention(arena, SHAPE(N, 2, 1, 24), SHAPE(N, 2, 100, 24), SHAPE(N, 2, 100, 24), false, true),
          0);
   add_as(&subjects, elem, attention(arena, SHAPE(4, 5), SHAPE(2, 300, 5), SHAPE(2, 300, 70), false, false), 0);
+  add_as(&subjects, elem, filtering(arena, 3, 4, SHAPE(N, 18, 21, 32), 80), 0);
+  add_as(&subjects, elem, filtering(arena, 5, 2, SHAPE(N, 7, 6, 80), 48), 0);
   add_as(&subjects, elem, embedding(arena), 0);
   add_as(&subjects, elem, step(arena), 67200);
   add_as(&subjects, elem, moves(arena), 0);
