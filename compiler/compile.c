@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <string.h>
 
+#include "fit_memory.h"
 #include "passes/passes.h"
 #include "session/embedded.h"
 
@@ -30,20 +31,33 @@ static Graph *optimise(Graph *graph, bool trained, const CompileOptions *options
 // How a function is used: its values in training are exact to the bit, and what runs but once prepares nothing.
 typedef enum Use { ONCE, TRAIN, EVALUATE } Use;
 
-static void compile_graph(Compilation *result, Graph *graph, const char *entry, Use use, const Target *target,
-                          const CompileOptions *options) {
+typedef struct Setting {
+  Diag *diag;
+  const Target *target;
+  const CompileOptions *options;
+  const TrainBlock *train; // whose step it is, if it may take only so much memory; NULL: no matter
+} Setting;
+
+static void compile_graph(Compilation *result, Graph *graph, const char *entry, Use use, const Setting *setting) {
   if (!graph)
     return;
   Arena *arena = result->program->arena;
+  const CompileOptions *options = setting->options;
   KernelOptions kernel_options = {
       .fuse = !options->no_fuse && !options->check, .order = !options->no_order, .plan = !options->no_plan};
-  graph = pass_scan(optimise(graph, use != EVALUATE, options));
+  graph = optimise(graph, use != EVALUATE, options);
+  const char *note = NULL;
+  if (setting->train && setting->train->memory && !options->check)
+    graph = fit_memory(arena, setting->diag, graph, setting->train, &kernel_options, setting->target, &note);
+  if (note)
+    vec_push(arena, &result->notes, note);
+  graph = pass_scan(graph);
   KernelGraph *kernels = fuse(arena, graph, &kernel_options);
   if (!options->no_prepare && !options->check)
     (use == ONCE ? prepare_scans : prepare)(kernels);
   order(kernels, &kernel_options);
   plan(kernels, &kernel_options);
-  schedule(result->loops, kernels, entry, target);
+  schedule(result->loops, kernels, entry, setting->target);
   vec_push(arena, &result->functions, (CompiledFunction){.entry = entry, .graph = graph, .kernels = kernels});
 }
 
@@ -76,13 +90,14 @@ static void add_streams(Program *program, int64_t *state_bytes) {
   }
 }
 
-static void compile_program(Compilation *result, const CompileOptions *options) {
+static void compile_program(Compilation *result, Diag *diag, const CompileOptions *options) {
   Program *program = result->program;
   Arena *arena = program->arena;
   Target target = target_host();
   if (options->cpu)
     target_parse(options->cpu, &target);
   target.one_thread = options->single;
+  Setting setting = {.diag = diag, .target = &target, .options = options};
   result->loops = arena_new_of(arena, LoopModule);
   result->loops->arena = arena;
   result->loops->name = program->name;
@@ -90,31 +105,31 @@ static void compile_program(Compilation *result, const CompileOptions *options) 
   if (options->generation && !options->no_stream)
     add_streams(program, &result->loops->state_bytes);
   if (!options->no_init)
-    compile_graph(result, program->init, "init", ONCE, &target, options);
+    compile_graph(result, program->init, "init", ONCE, &setting);
   for (int i = 0; i < program->trains.count && options->training; i++) {
     TrainBlock *train = program->trains.data[i];
     if (options->block ? strcmp(options->block, train->name) != 0 : options->profile && i > 0)
       continue;
-    compile_graph(result, train->train, manifest_entry_name(arena, train->name, "step"), TRAIN, &target, options);
+    setting.train = train;
+    compile_graph(result, train->train, manifest_entry_name(arena, train->name, "step"), TRAIN, &setting);
     if (options->profile)
       continue;
     for (int k = 0; k < train->phases.count; k++)
-      compile_graph(result, train->phases.data[k].train, manifest_phase_name(arena, train->name, k), TRAIN, &target,
-                    options);
-    compile_graph(result, train->eval, manifest_entry_name(arena, train->name, "eval"), EVALUATE, &target, options);
+      compile_graph(result, train->phases.data[k].train, manifest_phase_name(arena, train->name, k), TRAIN, &setting);
+    setting.train = NULL;
+    compile_graph(result, train->eval, manifest_entry_name(arena, train->name, "eval"), EVALUATE, &setting);
   }
+  setting.train = NULL;
   for (int i = 0; i < program->predicts.count && (options->prediction || options->generation); i++) {
     PredictBlock *predict = program->predicts.data[i];
     if (options->block && strcmp(options->block, predict->model) != 0)
       continue;
     if (options->prediction || !predict->step)
-      compile_graph(result, predict->graph, manifest_entry_name(arena, predict->model, "predict"), EVALUATE, &target,
-                    options);
-    compile_graph(result, predict->step, manifest_entry_name(arena, predict->model, "stream"), EVALUATE, &target,
-                  options);
+      compile_graph(result, predict->graph, manifest_entry_name(arena, predict->model, "predict"), EVALUATE, &setting);
+    compile_graph(result, predict->step, manifest_entry_name(arena, predict->model, "stream"), EVALUATE, &setting);
   }
   for (int i = 0; i < program->tests.count && options->tests; i++)
-    compile_graph(result, program->tests.data[i]->graph, arena_printf(arena, "test_%d", i), ONCE, &target, options);
+    compile_graph(result, program->tests.data[i]->graph, arena_printf(arena, "test_%d", i), ONCE, &setting);
   for (int i = 0; i < result->loops->entries.count; i++) {
     LEntry *entry = result->loops->entries.data[i];
     entry->check = options->check;
@@ -142,8 +157,8 @@ Compilation *compile_source(Arena *arena, Diag *diag, const Source *source, cons
     return NULL;
   if (options->check_only || options->models_only)
     return result;
-  compile_program(result, options);
-  return result;
+  compile_program(result, diag, options);
+  return diag_errors(diag) ? NULL : result;
 }
 
 Compilation *compile(Arena *arena, Diag *diag, const char *path, const CompileOptions *options) {
@@ -166,10 +181,11 @@ bool compile_disable(CompileOptions *options, const char *pass) {
   struct {
     const char *name;
     bool *off;
-  } passes[] = {{"fold", &options->no_fold},   {"simplify", &options->no_simplify}, {"cse", &options->no_cse},
-                {"dce", &options->no_dce},     {"fuse", &options->no_fuse},         {"order", &options->no_order},
-                {"plan", &options->no_plan},   {"norm", &options->no_norm},         {"prepare", &options->no_prepare},
-                {"hoist", &options->no_hoist}, {"stream", &options->no_stream}, {"winograd", &options->no_winograd}};
+  } passes[] = {
+      {"fold", &options->no_fold},   {"simplify", &options->no_simplify}, {"cse", &options->no_cse},
+      {"dce", &options->no_dce},     {"fuse", &options->no_fuse},         {"order", &options->no_order},
+      {"plan", &options->no_plan},   {"norm", &options->no_norm},         {"prepare", &options->no_prepare},
+      {"hoist", &options->no_hoist}, {"stream", &options->no_stream},     {"winograd", &options->no_winograd}};
   for (size_t i = 0; i < sizeof passes / sizeof *passes; i++)
     if (strcmp(pass, passes[i].name) == 0)
       return *passes[i].off = true;

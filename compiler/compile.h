@@ -38,6 +38,7 @@ typedef struct Compilation {
   VEC(CompiledFunction) functions;
   LoopModule *loops;
   Manifest *manifest;
+  VEC(const char *) notes; // what the user should know of what was made
 } Compilation;
 
 // NULL if there were errors (in `diag`); after syntax_only only `file` is set.

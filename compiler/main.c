@@ -414,6 +414,8 @@ int main(int argc, char **argv) {
   const char *path = line.arguments[line.command == COMMAND_EMIT ? 1 : 0];
   const Compilation *compilation = compile(arena, diag, path, &line.compile);
   diag_print(diag, stderr);
+  for (int i = 0; compilation && i < compilation->notes.count; i++)
+    fprintf(stderr, "%s\n", compilation->notes.data[i]);
   int status = compilation && is_there(&line, compilation) ? execute(&line, compilation) : 1;
   arena_free(arena);
   return status;

@@ -467,7 +467,9 @@ typedef struct TrainSetup {
   bool has_clip;
   double clip_norm;
   const Expr *save_value, *patience_value; // that must be reported
-  Builder *built;                          // its training graph
+  int64_t memory;                          // bytes that a step may take; 0: any
+  Span memory_span;
+  Builder *built; // its training graph
   NnrtTrain settings;
 } TrainSetup;
 

@@ -33,6 +33,8 @@ typedef struct TrainBlock {
   const NnrtData *data;
   Graph *train, *eval;    // eval NULL never: the same step with training off
   VEC(TrainPhase) phases; // by epochs; inputs and outputs are those of `train`
+  int64_t memory;         // bytes that the values of a step may take; 0: any
+  Span memory_span;
   bool *higher_is_better; // for each output of `eval`, whose outputs are those of `train`
   int predict;            // index in Program.predicts, -1
 } TrainBlock;

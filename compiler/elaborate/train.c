@@ -134,13 +134,19 @@ static void read_thaws(Elab *e, TrainSetup *s, const Expr *value, const Setting 
   read_unfreeze(e, s, value);
 }
 
+// memory: 200MB
+static void read_memory(Elab *e, TrainSetup *s, const Expr *value, const Setting *setting) {
+  s->memory = setting_number(e, value, setting->name, 1, INT64_MAX);
+  s->memory_span = value->span;
+}
+
 static const Setting settings[] = {
     {"model", read_model, false},        {"data", read_data, true},   {"loss", read_expr, false},
     {"optimizer", read_expr, false},     {"batch", read_batch, true}, {"epochs", read_number, true},
     {"steps", read_number, true},        {"seed", read_number, true}, {"metrics", read_expr, false},
     {"save", read_saving, true},         {"load", read_loads, true},  {"log", read_text, true},
     {"early_stop", read_stopping, true}, {"clip", read_clip, true},   {"freeze", read_freeze, true},
-    {"unfreeze", read_thaws, true},
+    {"unfreeze", read_thaws, true},      {"memory", read_memory, true},
 };
 enum { SETTING_COUNT = sizeof settings / sizeof *settings };
 
@@ -301,6 +307,8 @@ void train_declaration(Elab *e, Module *module, const Decl *decl) {
     block->settings = setup->settings;
     block->settings.load_count = setup->loads.count;
     block->settings.loads = setup->loads.data;
+    block->memory = setup->memory;
+    block->memory_span = setup->memory_span;
     block->data = setup->data ? setup->data->data : NULL;
     block->settings.data = block->data;
     vec_push(e->arena, &e->mains, note_models(e, setup, setup->built));

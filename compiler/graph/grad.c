@@ -104,6 +104,7 @@ static Node *seed_gradient(Graph *graph, const GradSeed *seed) {
 void grad_from(Graph *graph, int seed_count, const GradSeed *seeds, int count, Node *const *wrt, Node **out) {
   Span span = graph->span;
   const char *scope = graph->scope;
+  bool inside = graph->gradient;
   int nodes = 0;
   for (int i = 0; i < seed_count; i++)
     nodes = seeds[i].node->id >= nodes ? seeds[i].node->id + 1 : nodes;
@@ -111,6 +112,7 @@ void grad_from(Graph *graph, int seed_count, const GradSeed *seeds, int count, N
                .active = arena_array(graph->arena, bool, nodes + 1),
                .arrived = arena_array(graph->arena, Contributions, nodes + 1),
                .total = arena_array(graph->arena, Node *, nodes + 1)};
+  graph->gradient = true;
   mark_active(&walk, nodes, count, wrt);
   for (int i = 0; i < seed_count; i++)
     if (walk.active[seeds[i].node->id])
@@ -120,6 +122,7 @@ void grad_from(Graph *graph, int seed_count, const GradSeed *seeds, int count, N
       visit(&walk, graph->nodes.data[id], nodes);
   graph->span = span;
   graph->scope = scope;
+  graph->gradient = inside;
   for (int i = 0; i < count; i++) {
     Node *total = wrt[i]->id < nodes ? walk.total[wrt[i]->id] : NULL;
     out[i] = total ? total : rule_zeros(graph, &wrt[i]->type);

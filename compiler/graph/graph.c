@@ -83,7 +83,8 @@ Node *graph_node(Graph *graph, Op op, int input_count, Node *const *inputs, cons
                  .input_count = input_count,
                  .inputs = own,
                  .span = graph->span,
-                 .scope = graph->scope ? graph->scope : ""};
+                 .scope = graph->scope ? graph->scope : "",
+                 .gradient = graph->gradient};
   if (attr)
     node->attr = *attr;
   vec_push(graph->arena, &graph->nodes, node);

@@ -122,6 +122,7 @@ struct Node {
   Attr attr;
   Span span;         // where the source says it
   const char *scope; // path of layer calls that led here, "classifier.dense_0"; "" at top level
+  bool gradient;     // made by differentiation
 };
 
 typedef struct GraphInput {
@@ -151,6 +152,7 @@ struct Graph {
   // What new nodes are stamped with; whoever builds sets them.
   Span span;
   const char *scope;
+  bool gradient;
 };
 
 Graph *graph_new(Arena *arena, const char *name, int64_t batch);

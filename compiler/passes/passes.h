@@ -18,5 +18,8 @@ Graph *pass_hoist(Graph *graph); // products out of scans
 // the sequence so far, bit for bit. What it keeps between calls are slots (SLOT_STREAM) behind *state_bytes, which grows; they
 // are zero before the first element. NULL if an element needs what comes after it, or if how it looks back is not known here.
 Graph *pass_stream(const Graph *graph, const char *name, int64_t *state_bytes);
+// For training steps: the forward half in `segments` segments, of which the first `again` are computed again for the gradients,
+// but for what later ones read. bytes: what each node takes in memory, by id. *cost: multiply-adds more.
+Graph *pass_recompute(Graph *graph, const int64_t *bytes, int segments, int again, double *cost);
 // Makes scans ready for kernels, those in their bodies as well. It is not left out: kernels need what it gives.
 Graph *pass_scan(Graph *graph);

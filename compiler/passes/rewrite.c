@@ -12,6 +12,7 @@ Rewrite rewrite_begin(const Graph *from) {
 void rewrite_place(Rewrite *rewrite, const Node *node) {
   rewrite->to->span = node->span;
   rewrite->to->scope = node->scope;
+  rewrite->to->gradient = node->gradient;
 }
 
 Node *rewrite_copy(Rewrite *rewrite, const Node *node, Node *const *inputs) {
@@ -41,6 +42,7 @@ Graph *rewrite_end(Rewrite *rewrite) {
   }
   to->span = from->span;
   to->scope = from->scope;
+  to->gradient = from->gradient;
   return to;
 }
 

@@ -264,6 +264,8 @@ ERROR(save_without_data,
       "2:30", "there is no `val.loss`: this train block has no `data`", "write loss, the value of the training step")
 ERROR(set_twice, DATA "train { model: m; data: d; loss: cross_entropy; optimizer: adam; batch: 3; batch: 4 }", "3:76",
       "`batch` is set twice", NULL)
+ERROR(no_memory, DATA "train { model: m; data: d; loss: cross_entropy; optimizer: adam; memory: 0 }", "3:74",
+      "`memory` must be from 1 to 9223372036854775807, not 0", NULL)
 ERROR(both_lengths, DATA "train { model: m; data: d; loss: cross_entropy; optimizer: adam; epochs: 3; steps: 4 }",
       "3:84", "`steps` and `epochs` exclude each other", NULL)
 ERROR(epochs_of_nothing,

@@ -145,6 +145,49 @@ Test(same_bits, of_recurrences, .timeout = 300) {
   shell_close(shell);
 }
 
+// Convolutions, one of them by minimal filtering, a normalisation and draws.
+static const char images[] =
+    "model net(x: f32[32, 32, 8]) -> f32[3] {\n"
+    "  for i in 0..3 { x = x |> conv2d(32, 3, padding: 1) |> batch_norm |> relu |> dropout(0.2) }\n"
+    "  x |> conv2d(32, 3, stride: 2) |> tanh |> global_avg_pool |> dense(3)\n"
+    "}\n"
+    "train {\n"
+    "  batch: 6;  steps: 10\n"
+    "  step () {\n"
+    "    minimize cross_entropy(net(uniform([6, 32, 32, 8])), [0, 1, 2, 0, 1, 2]) over net using adam(lr: 1e-2)\n"
+    "  }\n"
+    "}\n";
+
+// With half of the memory that could be saved: values are computed again, and the same.
+static void with_less_memory(Shell *shell, const char *file, const char *way) {
+  shell_run(shell, "rm -f *.safetensors; cp %s net.nn && $NNC run net.nn --quiet --checkpoint whole.safetensors %s",
+            file, way);
+  cr_assert(shell->status == 0, "%s: %s", file, shell->output);
+  shell_run(shell,
+            "sed 's/^ *batch:/  memory: 1kB; &/' %s > net.nn && $NNC plan net.nn 2>&1 | awk '/takes/ { print int(500 * "
+            "($8 + $11)) \"kB\"; exit }' > memory",
+            file);
+  shell_run(shell, "sed -i \"s/1kB/$(cat memory)/\" net.nn && $NNC run net.nn --quiet --checkpoint less.safetensors %s",
+            way);
+  cr_assert(shell->status == 0, "%s: %s", file, shell->output);
+  cr_assert(shell_printed(shell, "more multiplications"), "%s: nothing is computed again: %s", file, shell->output);
+  cr_assert(shell_same_files(shell, "whole.last.safetensors", "less.last.safetensors"), "%s: other bits", file);
+}
+
+Test(same_bits, with_less_memory, .timeout = 300) {
+  shell_skip_with_sanitizers();
+  Shell *shell = shell_open();
+  with_less_memory(shell, "transformer.nn", "--epochs 1");
+  with_less_memory(shell, "char_lstm.nn", "--steps 5");
+  shell_run(shell, "cat > images.nn <<'X'\n%s\nX", images);
+  with_less_memory(shell, "images.nn", "--steps 5");
+  shell_run(shell, "sed 's/^ *batch:/  memory: 1kB; &/' images.nn > least.nn && $NNC run least.nn");
+  cr_assert(shell->status != 0 && shell_printed(shell, "MB when values are computed again") &&
+                shell_printed(shell, "hint: a smaller batch"),
+            "%s", shell->output);
+  shell_close(shell);
+}
+
 // Convolutions, normalisation, draws, an integer or two; the other files have recurrence and attention.
 static const char convolutions[] =
     "model net(x: f32[8, 8, 2]) -> f32[3] {\n"

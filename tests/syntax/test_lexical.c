@@ -102,6 +102,10 @@ Test(lexical, reserved_words_are_no_names) {
 Test(lexical, numbers) {
   same("const a = 0..4", "const a = 0 .. 4");
   same("const a = x[1..2]", "const a = x[1 .. 2]");
+  same("const a = [3kB, 1_0MB, 2GB]", "const a = [3000, 10000000, 2000000000]");
+  says("const a = 9223372037GB", "1:11: error: this whole number is too large (the largest is 9223372036854775807)\n");
+  says("const a = 3KB", "1:11: error: `3KB` is neither a number nor a name\n"
+                        "hint: a name begins with a letter or `_`; a product is written with `*`\n");
   says("const a = 2.", "1:11: error: a point needs a digit after it\nhint: write `2.0`, or `2` for a whole number\n");
   says("const a = 2.e5",
        "1:11: error: a point needs a digit after it\nhint: write `2.0e5`, or `2` for a whole number\n");
