@@ -18,32 +18,63 @@ double bench_seconds(void) {
   return (double)now.tv_sec + 1e-9 * (double)now.tv_nsec;
 }
 
-enum { LANES = 16, CHAINS = 12, ROUNDS = 2000000 };
-typedef float Lanes __attribute__((vector_size(4 * LANES)));
+static const char *target_cpu; // NULL: this machine's
+
+static Target target(void) {
+  Target found = target_host();
+  if (target_cpu)
+    target_parse(target_cpu, &found);
+  return found;
+}
+
+static bool bench_for(const char *cpu) {
+  Target found;
+  target_cpu = cpu;
+  return target_parse(cpu, &found);
+}
+
+bool bench_arguments(int *argc, char ***argv) {
+  if (*argc < 3 || strcmp((*argv)[1], "--target-cpu") != 0)
+    return true;
+  if (!bench_for((*argv)[2]))
+    return fprintf(stderr, "--target-cpu: there is no processor `%s`\n", (*argv)[2]), false;
+  *argc -= 2;
+  *argv += 2;
+  return true;
+}
+
+enum { CHAINS = 12, ROUNDS = 2000000 };
 
 // Twelve independent chains, each in a register: enough to hide the latency of two units. They begin apart, or the
 // compiler would see that they are one.
-static float spin(void) {
-  const Lanes a = (Lanes){0} + 0.999f, b = (Lanes){0} + 1e-3f;
-  Lanes s0 = b, s1 = b + 1, s2 = b + 2, s3 = b + 3, s4 = b + 4, s5 = b + 5, s6 = b + 6, s7 = b + 7, s8 = b + 8,
-        s9 = b + 9, s10 = b + 10, s11 = b + 11;
-  for (int i = 0; i < ROUNDS; i++) {
-    s0 = s0 * a + b, s1 = s1 * a + b, s2 = s2 * a + b, s3 = s3 * a + b;
-    s4 = s4 * a + b, s5 = s5 * a + b, s6 = s6 * a + b, s7 = s7 * a + b;
-    s8 = s8 * a + b, s9 = s9 * a + b, s10 = s10 * a + b, s11 = s11 * a + b;
+#define SPIN(lanes)                                                                                                    \
+  typedef float Lanes##lanes __attribute__((vector_size(4 * lanes)));                                                  \
+  static float spin_##lanes(void) {                                                                                    \
+    const Lanes##lanes a = (Lanes##lanes){0} + 0.999f, b = (Lanes##lanes){0} + 1e-3f;                                  \
+    Lanes##lanes s0 = b, s1 = b + 1, s2 = b + 2, s3 = b + 3, s4 = b + 4, s5 = b + 5, s6 = b + 6, s7 = b + 7,           \
+                 s8 = b + 8, s9 = b + 9, s10 = b + 10, s11 = b + 11;                                                   \
+    for (int i = 0; i < ROUNDS; i++) {                                                                                 \
+      s0 = s0 * a + b, s1 = s1 * a + b, s2 = s2 * a + b, s3 = s3 * a + b;                                              \
+      s4 = s4 * a + b, s5 = s5 * a + b, s6 = s6 * a + b, s7 = s7 * a + b;                                              \
+      s8 = s8 * a + b, s9 = s9 * a + b, s10 = s10 * a + b, s11 = s11 * a + b;                                          \
+    }                                                                                                                  \
+    const Lanes##lanes sum = s0 + s1 + s2 + s3 + s4 + s5 + s6 + s7 + s8 + s9 + s10 + s11;                              \
+    return sum[0] + sum[lanes - 1];                                                                                    \
   }
-  const Lanes sum = s0 + s1 + s2 + s3 + s4 + s5 + s6 + s7 + s8 + s9 + s10 + s11;
-  return sum[0] + sum[LANES - 1];
-}
+SPIN(4)
+SPIN(8)
+SPIN(16)
 
 double bench_peak(int threads) {
+  int lanes = target().vector_bytes / 4;
+  float (*spin)(void) = lanes == 16 ? spin_16 : lanes == 8 ? spin_8 : spin_4;
   volatile float sink = 0;
   double best = 0;
   for (int round = 0; round < 3; round++) {
     double begin = bench_seconds();
 #pragma omp parallel num_threads(threads)
     sink = spin();
-    double rate = 2e-9 * LANES * CHAINS * ROUNDS * threads / (bench_seconds() - begin);
+    double rate = 2e-9 * lanes * CHAINS * ROUNDS * threads / (bench_seconds() - begin);
     best = rate > best ? rate : best;
   }
   (void)sink;
@@ -98,8 +129,8 @@ LoopModule *bench_lower(Arena *arena, const Graph *graph, const char *entry) {
   LoopModule *loops = arena_new_of(arena, LoopModule);
   loops->arena = arena;
   loops->name = entry;
-  Target target = target_host();
-  schedule(loops, kernels, entry, &target);
+  Target own = target();
+  schedule(loops, kernels, entry, &own);
   return loops;
 }
 
@@ -112,7 +143,7 @@ static NnrtRun *symbol_of(Arena *arena, void *library, const char *entry, const 
 
 static Backend through_c(Arena *arena, const char *cc, const char *text, const char *entry) {
   NnrtError error = {0};
-  CcOptions options = {.cc = cc, .shared = true};
+  CcOptions options = {.cc = cc, .cpu = target_cpu, .shared = true};
   const char *folder = cc_make_folder(arena, &error);
   const char *path = folder ? arena_printf(arena, "%s/bench.so", folder) : NULL;
   Backend backend = {.name = cc};
@@ -133,7 +164,7 @@ int bench_backends(Arena *arena, const LoopModule *loops, const char *entry, con
   static const char *const compilers[] = {"gcc", "clang-19", "clang"};
   int count = 0;
   char *error = NULL;
-  bool wanted = !only || strcmp(only, "llvm") == 0;
+  bool wanted = !target_cpu && (!only || strcmp(only, "llvm") == 0);
   Jit *jit = wanted ? jit_compile(loops, NULL, &error) : NULL;
   if (jit)
     backends[count++] =

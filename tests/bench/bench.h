@@ -4,6 +4,9 @@
 #include "nnrt.h"
 
 double bench_seconds(void);
+// Takes `--target-cpu CPU` out of the front of the arguments: code and peak are for that processor from then on, by C compilers
+// alone. False, with a message, if it is unknown.
+bool bench_arguments(int *argc, char ***argv);
 // GFLOP/s of `threads` threads that do nothing but f32 fused multiply-adds in registers, over about a tenth of a second.
 double bench_peak(int threads);
 // GB/s that `threads` threads read and write in a[i] = b[i] + s * c[i] over arrays larger than any cache, best of some rounds
@@ -22,7 +25,7 @@ typedef struct Backend {
   NnrtRun *prepare; // to be called first; NULL: nothing
 } Backend;
 
-// The graph as an entry of that name, all passes on, for this machine.
+// The graph as an entry of that name, all passes on.
 LoopModule *bench_lower(Arena *arena, const Graph *graph, const char *entry);
 
 // The entry of that name on the JIT and through each C compiler that is installed, or through `only` one ("llvm", "gcc" …,

@@ -1,7 +1,7 @@
 // Convolutions of f32 images, batch 8, 3x3 unless said otherwise: GFLOP/s of the convolution, of its input's gradient and of
 // its weights' gradient, by each backend, as a fraction of the peak measured beside it; of 3x3 also by minimal filtering, in tiles
 // of 2x2 and 4x4 outputs, counted as if it made as many operations.
-//   bench_conv [llvm|gcc|… [TEXT]]   only that backend, only layers whose names hold the text
+//   bench_conv [--target-cpu CPU] [llvm|gcc|… [TEXT]]   only that backend, only layers whose names hold the text
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -95,6 +95,8 @@ static void measure(const Case *c, const char *only) {
 }
 
 int main(int argc, char **argv) {
+  if (!bench_arguments(&argc, &argv))
+    return 2;
   static const Case cases[] = {
       {"64 ch, 56 px", 8, 56, 64, 64, 3, 1, 1},
       {"128 ch, 28 px", 8, 28, 128, 128, 3, 1, 1},

@@ -1,5 +1,5 @@
 // Matrix products of square f32 matrices: GFLOP/s of each backend as a fraction of the peak measured beside it.
-//   bench_products [SIZE...]
+//   bench_products [--target-cpu CPU] [SIZE...]
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -48,6 +48,8 @@ static void measure(int64_t size) {
 }
 
 int main(int argc, char **argv) {
+  if (!bench_arguments(&argc, &argv))
+    return 2;
   if (argc == 1) {
     measure(256);
     measure(1024);
