@@ -201,6 +201,7 @@ static void finish(Lower *lower, Gradient *gradient) {
 }
 
 // ---- sizes
+// A line of places of a block stays in the second cache, a panel of dL/dy in the first.
 static void choose_sizes(const Lower *lower, Gradient *gradient) {
   enum { LEAST = 64 };
   Winograd *w = &gradient->w;
@@ -211,8 +212,9 @@ static void choose_sizes(const Lower *lower, Gradient *gradient) {
   conv->mr = (int)nest_even(conv->in, most);
   gradient->rows = nest_ceil_div(conv->in, conv->mr);
   gradient->row = winograd_row(w, conv->in);
-  int64_t each = w->n * (gradient->row + conv->out) * ltype_bytes(conv->type);
-  winograd_choose_block(lower, w, nest_at_least(lower->target->l2_bytes / 2 / each, LEAST));
+  int64_t bytes = ltype_bytes(conv->type), each = w->n * (gradient->row + conv->out) * bytes;
+  int64_t fits = lower->target->l2_bytes / 2 / each, panel = lower->target->l1_bytes * 2 / 3 / (conv->nr * bytes);
+  winograd_choose_block(lower, w, nest_at_least(fits < panel ? fits : panel, LEAST));
 }
 
 int64_t nest_winograd_weight(Lower *lower, int64_t scratch) {
