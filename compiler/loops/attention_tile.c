@@ -164,11 +164,7 @@ LExpr *attention_load(Lower *lower, const Scratch *scratch, LExpr *at) {
 }
 
 void attention_store(Lower *lower, const Scratch *scratch, LExpr *at, LExpr *value) {
-  LStmt *stmt = nest_stmt(lower, LS_STORE);
-  stmt->buffer = scratch->buffer;
-  stmt->index[0] = nest_add(lower, scratch->base, at);
-  stmt->value = value;
-  nest_push(lower, stmt);
+  nest_put(lower, scratch->buffer, nest_add(lower, scratch->base, at), value);
 }
 
 LExpr *attention_element(Lower *lower, const Attention *at, const Node *node, LExpr *row, LExpr *column) {
@@ -270,8 +266,7 @@ void attention_weigh(Lower *lower, const Attention *at, const Steps *steps, Weig
   Spot spot = {step, nest_add(lower, steps->first, step), nest_add(lower, lane, j)};
   LExpr *place = attention_weight(lower, at, step, spot.lane), *old = attention_load(lower, &at->weights, place);
   attention_store(lower, &at->weights, place, weigh(lower, at, &spot, old, context));
-  for (int scopes = 3; scopes; scopes--)
-    nest_close(lower);
+  nest_close_all(lower, 3);
 }
 
 static LExpr *if_seen(Lower *lower, const Attention *at, LExpr *seen, LExpr *score) {

@@ -70,8 +70,7 @@ LExpr *conv_image_at(Lower *lower, const Conv *conv, LExpr *sample, LExpr *const
 LExpr *conv_x(Lower *lower, const Conv *conv, LExpr *sample, LExpr *const *place, LExpr *channel) {
   LExpr *channels = nest_i64(lower, conv->in * conv->groups);
   if (conv->image)
-    return lx_load(lower->arena, conv->image,
-                   nest_add(lower, conv_image_at(lower, conv, sample, place), channel));
+    return lx_load(lower->arena, conv->image, nest_add(lower, conv_image_at(lower, conv, sample, place), channel));
   LExpr *index[MAX_RANK];
   conv_lead(lower, conv, sample, index);
   for (int i = 0; i < conv->space; i++)
@@ -91,11 +90,7 @@ LExpr *conv_x(Lower *lower, const Conv *conv, LExpr *sample, LExpr *const *place
 
 // ---- the copy
 static void store(Lower *lower, const Conv *conv, LExpr *at, LExpr *value) {
-  LStmt *stmt = nest_stmt(lower, LS_STORE);
-  stmt->buffer = conv->image;
-  stmt->index[0] = at;
-  stmt->value = value;
-  nest_push(lower, stmt);
+  nest_put(lower, conv->image, at, value);
 }
 
 // The place of x at image place e of one dimension; ANDs into *there whether it is one.
@@ -227,6 +222,5 @@ void conv_copy(Lower *lower, Conv *conv, LExpr *share, LExpr *sample, LExpr *lin
     copy_row(lower, conv, row, index, there);
   else
     copy_places(lower, conv, row, index, there, from[last], to[last]);
-  for (int i = 0; i <= last; i++)
-    nest_close(lower);
+  nest_close_all(lower, last + 1);
 }

@@ -247,11 +247,7 @@ void nest_store(Lower *lower, const Node *node, LExpr *const *index, LExpr *valu
   LExpr *place[MAX_RANK];
   int flat = lower->flat;
   normalise(lower, node, index, place);
-  LStmt *stmt = nest_stmt(lower, LS_STORE);
-  stmt->buffer = nest_buffer(lower, node, true);
-  stmt->index[0] = address(lower, node, place);
-  stmt->value = value;
-  nest_push(lower, stmt);
+  nest_put(lower, nest_buffer(lower, node, true), address(lower, node, place), value);
   lower->flat = flat;
 }
 

@@ -54,11 +54,7 @@ static LExpr *element(Lower *lower, const Product *product, int which, LExpr *k,
 }
 
 static void store_packed(Lower *lower, const Product *product, int which, LExpr *at, LExpr *value) {
-  LStmt *stmt = nest_stmt(lower, LS_STORE);
-  stmt->buffer = which == 0 ? product->packed_a : product->packed;
-  stmt->index[0] = at;
-  stmt->value = value;
-  nest_push(lower, stmt);
+  nest_put(lower, which == 0 ? product->packed_a : product->packed, at, value);
 }
 
 // One panel from `start`, `width` elements for each k, which are `first` and the next ones across. Where the operand runs
@@ -79,8 +75,7 @@ static void pack_panel(Lower *lower, const Product *product, int which, LExpr *s
   }
   LExpr *at = nest_add(lower, start, nest_add(lower, nest_mul(lower, k, wide), across));
   store_packed(lower, product, which, at, element(lower, product, which, k, nest_add(lower, first, across)));
-  for (int scopes = along_k ? 3 : 2; scopes; scopes--)
-    nest_close(lower);
+  nest_close_all(lower, along_k ? 3 : 2);
 }
 
 // All panels of an operand: `size` across in panels of `width` and one of what is left.

@@ -19,6 +19,9 @@ LExpr *nest_mul(Lower *lower, LExpr *a, LExpr *b) {
 LExpr *nest_div(Lower *lower, LExpr *a, LExpr *b) {
   return lx_binary(lower->arena, LX_DIV, a, b);
 }
+LExpr *nest_step(Lower *lower, LExpr *a, int64_t by, LExpr *b) {
+  return nest_add(lower, nest_mul(lower, a, nest_i64(lower, by)), b);
+}
 LExpr *nest_min(Lower *lower, LExpr *a, LExpr *b) {
   return lx_binary(lower->arena, LX_MIN, a, b);
 }
@@ -64,6 +67,14 @@ static Scope *top(Lower *lower) {
 
 void nest_push(Lower *lower, LStmt *stmt) {
   vec_push(lower->arena, top(lower)->body, stmt);
+}
+
+void nest_put(Lower *lower, LBuffer *buffer, LExpr *at, LExpr *value) {
+  LStmt *stmt = nest_stmt(lower, LS_STORE);
+  stmt->buffer = buffer;
+  stmt->index[0] = at;
+  stmt->value = value;
+  nest_push(lower, stmt);
 }
 
 void nest_begin_top(Lower *lower) {
@@ -136,6 +147,11 @@ void nest_close(Lower *lower) {
   nest_drop(lower);
   if (stmt)
     nest_push(lower, stmt);
+}
+
+void nest_close_all(Lower *lower, int scopes) {
+  for (; scopes; scopes--)
+    nest_close(lower);
 }
 
 bool nest_part(Lower *lower, LExpr *number, int64_t whole, int64_t rest, bool last) {

@@ -84,6 +84,7 @@ LExpr *nest_loop(Lower *lower, LStmtKind kind, const char *name, LExpr *from, LE
 void nest_tile(Lower *lower, int rows, int cols, LExpr **row, LExpr **col);
 void nest_if(Lower *lower, LExpr *condition);
 void nest_close(Lower *lower);
+void nest_close_all(Lower *lower, int scopes);
 // Of things numbered 0 to whole, and one smaller one behind them if there is a rest: opens what is done for those (last: for
 // that one), closed by nest_part_end; false if there is none.
 bool nest_part(Lower *lower, LExpr *number, int64_t whole, int64_t rest, bool last);
@@ -108,7 +109,8 @@ typedef struct NextPanel {
   int rows;
 } NextPanel;
 void nest_prefetch_panel(Lower *lower, const NextPanel *panel, LExpr *round);
-void nest_push(Lower *lower, LStmt *stmt); // appends to the innermost scope
+void nest_push(Lower *lower, LStmt *stmt);                             // appends to the innermost scope
+void nest_put(Lower *lower, LBuffer *buffer, LExpr *at, LExpr *value); // stores
 
 // ---- values
 LExpr *nest_compute(Lower *lower, const Node *node, LExpr *const *index); // by the node's own operation
@@ -146,6 +148,7 @@ LExpr *nest_add(Lower *lower, LExpr *a, LExpr *b);
 LExpr *nest_mul(Lower *lower, LExpr *a, LExpr *b);
 LExpr *nest_div(Lower *lower, LExpr *a, LExpr *b);
 LExpr *nest_min(Lower *lower, LExpr *a, LExpr *b);
+LExpr *nest_step(Lower *lower, LExpr *a, int64_t by, LExpr *b); // a * by + b
 LExpr *nest_i64(Lower *lower, int64_t value);
 LExpr *nest_count(Lower *lower, const Dim *dims, int count);           // the product of dimensions
 int64_t nest_capacity(const Lower *lower, const Dim *dims, int count); // the same at the full batch

@@ -60,13 +60,9 @@ static void pack_panel(Lower *lower, const Direct *direct, LExpr *group, LExpr *
   LExpr *j = nest_loop(lower, LS_SIMD, "j", zero, wide, 1);
   LExpr *first = nest_add(lower, nest_mul(lower, group, nest_i64(lower, conv->out)), column);
   index[conv->space + 1] = nest_add(lower, first, j);
-  LStmt *stmt = nest_stmt(lower, LS_STORE);
-  stmt->buffer = direct->packed;
-  stmt->index[0] = nest_add(lower, start, nest_add(lower, nest_mul(lower, k, wide), j));
-  stmt->value = lower_value(lower, conv->node->inputs[1], index);
-  nest_push(lower, stmt);
-  for (int i = 0; i < conv->space + 2; i++)
-    nest_close(lower);
+  LExpr *at = nest_add(lower, start, nest_add(lower, nest_mul(lower, k, wide), j));
+  nest_put(lower, direct->packed, at, lower_value(lower, conv->node->inputs[1], index));
+  nest_close_all(lower, conv->space + 2);
 }
 
 // Calls `body` for the whole panels and for the last, narrower one, each under its condition.
@@ -198,8 +194,7 @@ static LLocal *sum_tile(Lower *lower, Direct *direct, const Tile *tile) {
   LExpr *start = nest_add(lower, tile->panel->start, nest_i64(lower, tile->shift));
   LExpr *w = lx_load(lower->arena, direct->packed, nest_add(lower, start, at));
   nest_set(lower, acc, i, j, lx_fma(lower->arena, x, w, lx_local(lower->arena, acc, i, j)));
-  for (int scopes = loops + 2; scopes; scopes--)
-    nest_close(lower);
+  nest_close_all(lower, loops + 2);
   return acc;
 }
 
@@ -299,8 +294,7 @@ static void convolve(Lower *lower, Direct *direct) {
     number = nest_let(lower, "number", lx_binary(lower->arena, LX_MOD, part, panels));
   }
   each_panel(lower, direct, group, number, panel_body);
-  for (int scopes = 3; scopes; scopes--)
-    nest_close(lower);
+  nest_close_all(lower, 3);
 }
 
 // ---- phases

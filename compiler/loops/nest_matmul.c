@@ -59,11 +59,7 @@ static void put_down(Lower *lower, Product *product, const Tile *tile, LLocal *a
   LExpr *i, *j, *last = nest_i64(lower, (product->k - 1) / product->depth);
   nest_if(lower, lx_binary(lower->arena, LX_LT, product->k_block, last));
   nest_tile(lower, tile->rows, tile->cols, &i, &j);
-  LStmt *stmt = nest_stmt(lower, LS_STORE);
-  stmt->buffer = product->sums;
-  stmt->index[0] = sum_place(lower, product, tile, i, j);
-  stmt->value = lx_local(lower->arena, acc, i, j);
-  nest_push(lower, stmt);
+  nest_put(lower, product->sums, sum_place(lower, product, tile, i, j), lx_local(lower->arena, acc, i, j));
   nest_close(lower);
   nest_close(lower);
   nest_if(lower, lx_binary(lower->arena, LX_EQ, product->k_block, last));

@@ -171,14 +171,6 @@ static LExpr *lanes(Lower *lower, const Node *node, LExpr **index) {
 }
 
 // ---- parts of a long reduction, shared out
-static void store_part(Lower *lower, LBuffer *parts, LExpr *at, LExpr *value) {
-  LStmt *stmt = nest_stmt(lower, LS_STORE);
-  stmt->buffer = parts;
-  stmt->index[0] = at;
-  stmt->value = value;
-  nest_push(lower, stmt);
-}
-
 static LExpr *part_count(Lower *lower, LExpr *elements, int64_t chunk) {
   return nest_div(lower, nest_add(lower, elements, nest_i64(lower, chunk - 1)), nest_i64(lower, chunk));
 }
@@ -199,7 +191,7 @@ bool nest_long_reduction(Lower *lower, int64_t scratch, int64_t *bytes) {
   LExpr *to = nest_let(lower, "to", nest_min(lower, length, nest_add(lower, from, nest_i64(lower, LANE_CHUNK))));
   LLocal *part = new_lanes(lower, node);
   add_run(lower, node, index, 0, from, to, -1, part);
-  store_part(lower, parts, chunk, lanes_sum(lower, node, part));
+  nest_put(lower, parts, chunk, lanes_sum(lower, node, part));
   nest_close(lower);
   LLocal *total = nest_local(lower, "total", type, 1, 1, 0, nest_identity(lower, node));
   chunk = nest_loop(lower, LS_FOR, "chunk", zero, chunks, 1);
@@ -337,8 +329,8 @@ static void part_block(Lower *lower, Columns *columns, LExpr *column, int width)
   LLocal *part = new_sums(lower, columns, "part", width);
   add_rows(lower, columns, columns->from, columns->to, column, width, part);
   nest_tile(lower, 1, width, &row, &col);
-  store_part(lower, columns->parts, part_at(lower, columns, columns->row, nest_add(lower, column, col)),
-             lx_local(lower->arena, part, col, NULL));
+  nest_put(lower, columns->parts, part_at(lower, columns, columns->row, nest_add(lower, column, col)),
+           lx_local(lower->arena, part, col, NULL));
   nest_close(lower);
 }
 

@@ -76,11 +76,6 @@ static Outputs open_outputs(Lower *lower, const Weight *weight) {
   return outputs;
 }
 
-static void close_scopes(Lower *lower, int count) {
-  for (; count; count--)
-    nest_close(lower);
-}
-
 // y of the present output in the column j of the panel.
 static LExpr *y_value(Lower *lower, const Weight *weight, const Outputs *outputs, LExpr *j) {
   const Conv *conv = &weight->conv;
@@ -107,12 +102,9 @@ static void pack(Lower *lower, const Weight *weight) {
     Outputs outputs = open_outputs(lower, weight);
     nest_tile(lower, 1, cols, &i, &j);
     LExpr *column = nest_add(lower, nest_i64(lower, shift), j);
-    LStmt *stmt = nest_stmt(lower, LS_STORE);
-    stmt->buffer = weight->packed;
-    stmt->index[0] = packed_place(lower, weight, &outputs, column);
-    stmt->value = y_value(lower, weight, &outputs, column);
-    nest_push(lower, stmt);
-    close_scopes(lower, outputs.loops + 1);
+    LExpr *at = packed_place(lower, weight, &outputs, column);
+    nest_put(lower, weight->packed, at, y_value(lower, weight, &outputs, column));
+    nest_close_all(lower, outputs.loops + 1);
   }
 }
 
@@ -142,7 +134,7 @@ static LLocal *sum_tile(Lower *lower, const Weight *weight, const Tile *tile) {
     nest_if(lower, lx_binary(lower->arena, LX_GT, weight->block, zero));
     open_tile(lower, tile, &row, &i, &j, &column);
     nest_set(lower, acc, i, j, lx_load(lower->arena, weight->sums, sum_place(lower, weight, row, column)));
-    close_scopes(lower, 2);
+    nest_close_all(lower, 2);
   }
   Outputs outputs = open_outputs(lower, weight);
   for (int d = 0; d < conv->space; d++)
@@ -159,7 +151,7 @@ static LLocal *sum_tile(Lower *lower, const Weight *weight, const Tile *tile) {
   else
     y = y_value(lower, weight, &outputs, column);
   nest_set(lower, acc, i, j, lx_fma(lower->arena, x, y, lx_local(lower->arena, acc, i, j)));
-  close_scopes(lower, outputs.loops + 1);
+  nest_close_all(lower, outputs.loops + 1);
   return acc;
 }
 
@@ -181,11 +173,7 @@ static void finish(Lower *lower, const Weight *weight, const Tile *tile, LLocal 
 static void put_down(Lower *lower, const Weight *weight, const Tile *tile, LLocal *acc) {
   LExpr *row, *i, *j, *column;
   open_tile(lower, tile, &row, &i, &j, &column);
-  LStmt *stmt = nest_stmt(lower, LS_STORE);
-  stmt->buffer = weight->sums;
-  stmt->index[0] = sum_place(lower, weight, row, column);
-  stmt->value = lx_local(lower->arena, acc, i, j);
-  nest_push(lower, stmt);
+  nest_put(lower, weight->sums, sum_place(lower, weight, row, column), lx_local(lower->arena, acc, i, j));
   nest_close(lower);
 }
 

@@ -25,14 +25,14 @@ typedef struct Part {
 } Part;
 
 static LExpr *turned_at(Lower *lower, const Filter *filter, const Part *part, LExpr *tap, LExpr *j, LExpr *c) {
-  LExpr *row = winograd_step(lower, winograd_step(lower, part->share, WINOGRAD_WEIGHTS, tap), filter->w.conv.nr, j);
-  return winograd_step(lower, row, PART_ROW, c);
+  LExpr *row = nest_step(lower, nest_step(lower, part->share, WINOGRAD_WEIGHTS, tap), filter->w.conv.nr, j);
+  return nest_step(lower, row, PART_ROW, c);
 }
 
 // Where the weights of a place and the panel that begins with output `column` lie.
 static LExpr *panel_at(Lower *lower, const Filter *filter, LExpr *place, LExpr *column) {
   const Conv *conv = &filter->w.conv;
-  return nest_mul(lower, winograd_step(lower, place, conv->out, column), nest_i64(lower, conv->in));
+  return nest_mul(lower, nest_step(lower, place, conv->out, column), nest_i64(lower, conv->in));
 }
 
 // Weights of the channels of a part and the outputs of a panel, that lie along channels in memory (a gradient's, which are turned):
@@ -46,10 +46,10 @@ static void copy_turned(Lower *lower, const Filter *filter, const Part *part) {
   LExpr *c = nest_loop(lower, LS_SIMD, "c", zero, lx_binary(lower->arena, LX_SUB, part->to, part->from), 1);
   index[2] = nest_add(lower, part->from, c);
   index[3] = nest_add(lower, part->column, j);
-  LExpr *tap = winograd_step(lower, index[0], WINOGRAD_TAPS, index[1]);
-  winograd_store(lower, filter->turned, turned_at(lower, filter, part, tap, j, c),
-                 lower_value(lower, conv->node->inputs[1], index));
-  winograd_close(lower, 4);
+  LExpr *tap = nest_step(lower, index[0], WINOGRAD_TAPS, index[1]);
+  nest_put(lower, filter->turned, turned_at(lower, filter, part, tap, j, c),
+           lower_value(lower, conv->node->inputs[1], index));
+  nest_close_all(lower, 4);
 }
 
 typedef struct Taps {
@@ -64,7 +64,7 @@ static LExpr *load_tap(Lower *lower, const void *context, LExpr *r, LExpr *q, LE
   LExpr *index[4] = {r, q, taps->c, nest_add(lower, part->column, j)};
   if (!taps->filter->turned)
     return lower_value(lower, taps->filter->w.conv.node->inputs[1], index);
-  LExpr *tap = winograd_step(lower, r, WINOGRAD_TAPS, q), *own = lx_binary(lower->arena, LX_SUB, taps->c, part->from);
+  LExpr *tap = nest_step(lower, r, WINOGRAD_TAPS, q), *own = lx_binary(lower->arena, LX_SUB, taps->c, part->from);
   return lx_load(lower->arena, taps->filter->turned, turned_at(lower, taps->filter, part, tap, j, own));
 }
 
@@ -98,7 +98,7 @@ static void pack_all(Lower *lower, const Filter *filter, int64_t most) {
   if (filter->turned)
     copy_turned(lower, filter, &part);
   pack_part(lower, filter, &part);
-  winograd_close(lower, 2);
+  nest_close_all(lower, 2);
 }
 
 // Do weights lie along channels, not outputs?
@@ -138,8 +138,8 @@ static void pack(Lower *lower, Filter *filter, int64_t *at) {
 // ---- x, in places
 // An element of a buffer that each share has [places, tiles, row] of.
 static LExpr *place_at(Lower *lower, const Winograd *w, LExpr *place, LExpr *tile, int64_t row, LExpr *element) {
-  LExpr *number = winograd_step(lower, w->share, winograd_places(w), place);
-  return winograd_step(lower, winograd_step(lower, number, w->tiles, tile), row, element);
+  LExpr *number = nest_step(lower, w->share, winograd_places(w), place);
+  return nest_step(lower, nest_step(lower, number, w->tiles, tile), row, element);
 }
 
 static void transform(Lower *lower, const Filter *filter) {
@@ -149,7 +149,7 @@ static void transform(Lower *lower, const Filter *filter) {
   int64_t across = w->tiles * filter->row;
   WinogradPlane to = {filter->places, nest_let(lower, "to", at), w->n * across, across};
   winograd_transform_x(lower, w, &tile, NULL, &to);
-  winograd_close(lower, 3);
+  nest_close_all(lower, 3);
 }
 
 // ---- products
@@ -171,13 +171,13 @@ static void multiply_rows(Lower *lower, const Filter *filter, LExpr *place, LExp
                     .rows = rows};
   nest_prefetch_panel(lower, &next, k);
   nest_tile(lower, rows, conv->nr, &i, &j);
-  LExpr *a = lx_load(lower->arena, filter->places, nest_add(lower, at, winograd_step(lower, i, filter->row, k)));
-  LExpr *b = lx_load(lower->arena, filter->weights, nest_add(lower, weights, winograd_step(lower, k, conv->nr, j)));
+  LExpr *a = lx_load(lower->arena, filter->places, nest_add(lower, at, nest_step(lower, i, filter->row, k)));
+  LExpr *b = lx_load(lower->arena, filter->weights, nest_add(lower, weights, nest_step(lower, k, conv->nr, j)));
   nest_set(lower, acc, i, j, lx_fma(lower->arena, a, b, lx_local(lower->arena, acc, i, j)));
-  winograd_close(lower, 2);
+  nest_close_all(lower, 2);
   nest_tile(lower, rows, conv->nr, &i, &j);
   LExpr *to = place_at(lower, w, place, nest_add(lower, from, i), filter->outputs, nest_add(lower, panel, j));
-  winograd_store(lower, filter->sums, to, lx_local(lower->arena, acc, i, j));
+  nest_put(lower, filter->sums, to, lx_local(lower->arena, acc, i, j));
   nest_close(lower);
 }
 
@@ -193,7 +193,7 @@ static void multiply(Lower *lower, const Filter *filter) {
   nest_close(lower);
   if (whole < w->tiles)
     multiply_rows(lower, filter, place, panel, nest_i64(lower, whole), (int)(w->tiles - whole));
-  winograd_close(lower, 2);
+  nest_close_all(lower, 2);
 }
 
 // ---- outputs
@@ -205,7 +205,7 @@ typedef struct Sums {
 static LExpr *load_sum(Lower *lower, const void *context, LExpr *i, LExpr *j, LExpr *o) {
   const Sums *sums = context;
   const Winograd *w = &sums->filter->w;
-  LExpr *place = nest_mul(lower, winograd_step(lower, i, w->n, j), nest_i64(lower, w->tiles * sums->filter->outputs));
+  LExpr *place = nest_mul(lower, nest_step(lower, i, w->n, j), nest_i64(lower, w->tiles * sums->filter->outputs));
   return lx_load(lower->arena, sums->filter->sums, nest_add(lower, nest_add(lower, sums->at, place), o));
 }
 
@@ -237,11 +237,11 @@ static void finish(Lower *lower, const Filter *filter) {
   transform_back(lower, filter, &tile, to);
   conv_lead(lower, &w->conv, tile.sample, index);
   LExpr *r = open_outputs(lower, w, 0, tile.p), *s = open_outputs(lower, w, 1, tile.q);
-  index[w->conv.lead] = nest_let(lower, "row", winograd_step(lower, tile.p, w->m, r));
-  index[w->conv.lead + 1] = nest_let(lower, "column", winograd_step(lower, tile.q, w->m, s));
-  LExpr *at = winograd_step(lower, winograd_step(lower, r, w->m, s), filter->outputs, to);
+  index[w->conv.lead] = nest_let(lower, "row", nest_step(lower, tile.p, w->m, r));
+  index[w->conv.lead + 1] = nest_let(lower, "column", nest_step(lower, tile.q, w->m, s));
+  LExpr *at = nest_step(lower, nest_step(lower, r, w->m, s), filter->outputs, to);
   winograd_finish(lower, w, filter->result, nest_let(lower, "y", at), index, filter->column, filter->outputs);
-  winograd_close(lower, 5);
+  nest_close_all(lower, 5);
 }
 
 // ---- blocks, cut into shares
@@ -256,7 +256,7 @@ static void each_block(Lower *lower, Filter *filter) {
   filter->column = nest_let(lower, "o0", nest_mul(lower, part, nest_i64(lower, filter->outputs)));
   multiply(lower, filter);
   finish(lower, filter);
-  winograd_close(lower, 3);
+  nest_close_all(lower, 3);
 }
 
 // ---- sizes

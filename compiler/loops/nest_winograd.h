@@ -28,8 +28,7 @@ int64_t winograd_places(const Winograd *w);           // of a tile
 void winograd_choose_block(const Lower *lower, Winograd *w, int64_t tiles);
 int64_t winograd_lines(const Winograd *w); // of x under a block
 LExpr *winograd_blocks(Lower *lower, const Winograd *w);
-void winograd_open_block(Lower *lower, Winograd *w,
-                         LExpr *block); // makes it the present one, and copies its piece of x
+void winograd_open_block(Lower *lower, Winograd *w, LExpr *block); // makes it the present one
 // Opens loops over the tiles of the present block, closed by three calls of nest_close.
 WinogradTile winograd_open_tiles(Lower *lower, const Winograd *w);
 // x in the places of a tile, as they are or a line of them.
@@ -39,13 +38,9 @@ void winograd_transform_x(Lower *lower, const Winograd *w, const WinogradTile *t
 LBuffer *winograd_scratch(Lower *lower, const Winograd *w, const char *name, int64_t length, int64_t *at);
 // Rows of so many elements, made longer where they would fall on each other in a cache.
 int64_t winograd_row(const Winograd *w, int64_t length);
-// a * by + b
-LExpr *winograd_step(Lower *lower, LExpr *a, int64_t by, LExpr *b);
 // A transform of `channels` channels, in the present share's memory.
 WinogradTransform winograd_begin(Lower *lower, const Winograd *w, WinogradRow *matrix, int in, int out,
                                  int64_t channels);
-void winograd_store(Lower *lower, LBuffer *buffer, LExpr *at, LExpr *value);
-void winograd_close(Lower *lower, int scopes);
 // Computes the kernel's nodes from values of its root that lie in `values` from `at` on, for `count` channels from `channel`
 // on; the other indices stand in `index`.
 void winograd_finish(Lower *lower, const Winograd *w, LBuffer *values, LExpr *at, LExpr **index, LExpr *channel,

@@ -25,11 +25,11 @@ static int64_t panels(const Gradient *gradient) {
 static void transform_x(Lower *lower, const Gradient *gradient) {
   const Winograd *w = &gradient->w;
   WinogradTile tile = winograd_open_tiles(lower, w);
-  LExpr *at = winograd_step(lower, w->share, w->n * w->tiles, tile.number);
+  LExpr *at = nest_step(lower, w->share, w->n * w->tiles, tile.number);
   at = nest_let(lower, "to", nest_mul(lower, at, nest_i64(lower, gradient->row)));
   WinogradPlane to = {gradient->x, at, 0, w->tiles * gradient->row};
   winograd_transform_x(lower, w, &tile, gradient->line, &to);
-  winograd_close(lower, 3);
+  nest_close_all(lower, 3);
 }
 
 typedef struct Outputs {
@@ -47,7 +47,7 @@ static LExpr *load_y(Lower *lower, const void *context, LExpr *r, LExpr *s, LExp
   LExpr *index[MAX_RANK], *there = lx_int(lower->arena, L_BOOL, 1);
   conv_lead(lower, conv, tile->sample, index);
   for (int d = 0; d < 2; d++) {
-    LExpr *place = winograd_step(lower, d ? tile->q : tile->p, w->m, d ? s : r);
+    LExpr *place = nest_step(lower, d ? tile->q : tile->p, w->m, d ? s : r);
     LExpr *size = nest_i64(lower, conv->view.outputs[d]);
     if (conv->view.outputs[d] % w->m) {
       there = lx_binary(lower->arena, LX_AND, there, lx_binary(lower->arena, LX_LT, place, size));
@@ -55,7 +55,7 @@ static LExpr *load_y(Lower *lower, const void *context, LExpr *r, LExpr *s, LExp
     }
     index[conv->lead + d] = place;
   }
-  index[conv->lead + 2] = winograd_step(lower, outputs->panel, conv->nr, o);
+  index[conv->lead + 2] = nest_step(lower, outputs->panel, conv->nr, o);
   LExpr *value = lower_value(lower, outputs->gradient->y, index);
   return lx_select(lower->arena, there, value, lx_real(lower->arena, conv->type, 0));
 }
@@ -63,8 +63,8 @@ static LExpr *load_y(Lower *lower, const void *context, LExpr *r, LExpr *s, LExp
 // Where the panel of a place of the line lies.
 static LExpr *panel_at(Lower *lower, const Gradient *gradient, LExpr *place, LExpr *panel) {
   const Winograd *w = &gradient->w;
-  LExpr *number = winograd_step(lower, w->share, w->n, place);
-  number = winograd_step(lower, number, panels(gradient), panel);
+  LExpr *number = nest_step(lower, w->share, w->n, place);
+  number = nest_step(lower, number, panels(gradient), panel);
   return nest_mul(lower, number, nest_i64(lower, w->tiles * w->conv.nr));
 }
 
@@ -82,22 +82,21 @@ static void transform_dy(Lower *lower, const Gradient *gradient) {
   at = nest_let(lower, "to", nest_add(lower, panel_at(lower, gradient, zero, outputs.panel), at));
   transform.to = (WinogradPlane){gradient->dy, at, 0, panels(gradient) * w->tiles * nr};
   winograd_transform(lower, &transform);
-  winograd_close(lower, 4);
+  nest_close_all(lower, 4);
 }
 
 // ---- sums
 static LExpr *sum_at(Lower *lower, const Gradient *gradient, LExpr *c, LExpr *o) {
   const Conv *conv = &gradient->w.conv;
-  LExpr *place = winograd_step(lower, gradient->line, gradient->w.n, gradient->place);
-  return winograd_step(lower, winograd_step(lower, place, conv->in, c), conv->out, o);
+  LExpr *place = nest_step(lower, gradient->line, gradient->w.n, gradient->place);
+  return nest_step(lower, nest_step(lower, place, conv->in, c), conv->out, o);
 }
 
 static void multiply_rows(Lower *lower, const Gradient *gradient, LExpr *panel, LExpr *from, int rows) {
   const Winograd *w = &gradient->w;
   const Conv *conv = &w->conv;
   LExpr *i, *j, *zero = nest_i64(lower, 0), *column = nest_mul(lower, panel, nest_i64(lower, conv->nr));
-  LExpr *x =
-      winograd_step(lower, winograd_step(lower, w->share, w->n, gradient->place), w->tiles * gradient->row, from);
+  LExpr *x = nest_step(lower, nest_step(lower, w->share, w->n, gradient->place), w->tiles * gradient->row, from);
   x = nest_let(lower, "rows", x);
   LExpr *dy = nest_let(lower, "columns", panel_at(lower, gradient, gradient->place, panel));
   LLocal *acc = nest_local(lower, "acc", conv->type, 2, rows, conv->nr, lx_real(lower->arena, conv->type, 0));
@@ -105,7 +104,7 @@ static void multiply_rows(Lower *lower, const Gradient *gradient, LExpr *panel, 
   nest_tile(lower, rows, conv->nr, &i, &j);
   LExpr *sum = sum_at(lower, gradient, nest_add(lower, from, i), nest_add(lower, column, j));
   nest_set(lower, acc, i, j, lx_load(lower->arena, gradient->sums, sum));
-  winograd_close(lower, 2);
+  nest_close_all(lower, 2);
   LExpr *k = nest_loop(lower, LS_FOR, "k", zero, gradient->tiles, 1);
   LExpr *row = nest_add(lower, x, nest_mul(lower, k, nest_i64(lower, gradient->row)));
   for (int end = 0; end <= 1; end++) {
@@ -114,12 +113,12 @@ static void multiply_rows(Lower *lower, const Gradient *gradient, LExpr *panel, 
   }
   nest_tile(lower, rows, conv->nr, &i, &j);
   LExpr *a = lx_load(lower->arena, gradient->x, nest_add(lower, row, i));
-  LExpr *b = lx_load(lower->arena, gradient->dy, nest_add(lower, dy, winograd_step(lower, k, conv->nr, j)));
+  LExpr *b = lx_load(lower->arena, gradient->dy, nest_add(lower, dy, nest_step(lower, k, conv->nr, j)));
   nest_set(lower, acc, i, j, lx_fma(lower->arena, a, b, lx_local(lower->arena, acc, i, j)));
-  winograd_close(lower, 2);
+  nest_close_all(lower, 2);
   nest_tile(lower, rows, conv->nr, &i, &j);
   sum = sum_at(lower, gradient, nest_add(lower, from, i), nest_add(lower, column, j));
-  winograd_store(lower, gradient->sums, sum, lx_local(lower->arena, acc, i, j));
+  nest_put(lower, gradient->sums, sum, lx_local(lower->arena, acc, i, j));
   nest_close(lower);
 }
 
@@ -158,7 +157,7 @@ static void each_block(Lower *lower, Gradient *gradient) {
   transform_x(lower, gradient);
   transform_dy(lower, gradient);
   each_part(lower, gradient, &shares);
-  winograd_close(lower, 3);
+  nest_close_all(lower, 3);
 }
 
 // ---- the end: from places to taps
@@ -173,8 +172,8 @@ static int64_t pairs(const Gradient *gradient) {
 
 static LExpr *load_sum(Lower *lower, const void *context, LExpr *i, LExpr *j, LExpr *o) {
   const Sums *sums = context;
-  LExpr *place = winograd_step(lower, i, sums->gradient->w.n, j), *from = nest_add(lower, sums->at, o);
-  return lx_load(lower->arena, sums->gradient->sums, winograd_step(lower, place, pairs(sums->gradient), from));
+  LExpr *place = nest_step(lower, i, sums->gradient->w.n, j), *from = nest_add(lower, sums->at, o);
+  return lx_load(lower->arena, sums->gradient->sums, nest_step(lower, place, pairs(sums->gradient), from));
 }
 
 static void finish(Lower *lower, Gradient *gradient) {
@@ -194,10 +193,10 @@ static void finish(Lower *lower, Gradient *gradient) {
   index[0] = nest_loop(lower, LS_FOR, "r", zero, three, 1);
   index[1] = nest_loop(lower, LS_FOR, "q", zero, three, 1);
   index[2] = c;
-  LExpr *tap = winograd_step(lower, index[0], WINOGRAD_TAPS, index[1]);
-  LExpr *from = nest_let(lower, "from", winograd_step(lower, tap, pairs(gradient), at));
+  LExpr *tap = nest_step(lower, index[0], WINOGRAD_TAPS, index[1]);
+  LExpr *from = nest_let(lower, "from", nest_step(lower, tap, pairs(gradient), at));
   winograd_finish(lower, w, gradient->sums, from, index, zero, conv->out);
-  winograd_close(lower, 4);
+  nest_close_all(lower, 4);
 }
 
 // ---- sizes

@@ -133,14 +133,6 @@ static LExpr *half_at(Lower *lower, const WinogradTransform *t, const Chunk *chu
   return nest_add(lower, nest_add(lower, t->half_at, at), lx_binary(lower->arena, LX_SUB, c, chunk->from));
 }
 
-static void store(Lower *lower, LBuffer *buffer, LExpr *at, LExpr *value) {
-  LStmt *stmt = nest_stmt(lower, LS_STORE);
-  stmt->buffer = buffer;
-  stmt->index[0] = at;
-  stmt->value = value;
-  nest_push(lower, stmt);
-}
-
 // Element `column` of the row of the matrix whose number is known at run time.
 static LExpr *coefficient(Lower *lower, const WinogradTransform *t, LType type, int column) {
   LExpr *value = NULL;
@@ -168,9 +160,9 @@ static void along_columns(Lower *lower, const WinogradTransform *t, const Chunk 
     sum = sum ? lx_fma(lower->arena, coefficients[i], values[i], sum)
               : lx_binary(lower->arena, LX_MUL, coefficients[i], values[i]);
   if (t->line)
-    store(lower, t->half, half_at(lower, t, chunk, zero, j, c), sum);
+    nest_put(lower, t->half, half_at(lower, t, chunk, zero, j, c), sum);
   for (int row = 0; row < t->out && !t->line; row++)
-    store(lower, t->half, half_at(lower, t, chunk, nest_i64(lower, row), j, c), t->matrix(lower, t->m, values, row));
+    nest_put(lower, t->half, half_at(lower, t, chunk, nest_i64(lower, row), j, c), t->matrix(lower, t->m, values, row));
   nest_close(lower);
   nest_close(lower);
 }
@@ -186,7 +178,7 @@ static void along_rows(Lower *lower, const WinogradTransform *t, const Chunk *ch
         nest_let(lower, "v", lx_load(lower->arena, t->half, half_at(lower, t, chunk, i, nest_i64(lower, j), c)));
   for (int j = 0; j < t->out; j++) {
     LExpr *at = nest_add(lower, nest_add(lower, to, nest_i64(lower, j * t->to.across)), c);
-    store(lower, t->to.buffer, at, t->matrix(lower, t->m, values, j));
+    nest_put(lower, t->to.buffer, at, t->matrix(lower, t->m, values, j));
   }
   nest_close(lower);
   nest_close(lower);

@@ -51,8 +51,8 @@ WinogradTile winograd_open_tiles(Lower *lower, const Winograd *w) {
   tile.p = nest_loop(lower, LS_FOR, "p", w->line, w->bottom, 1);
   tile.q = nest_loop(lower, LS_FOR, "q", nest_i64(lower, 0), nest_i64(lower, w->across), 1);
   LExpr *sample = lx_binary(lower->arena, LX_SUB, tile.sample, w->sample);
-  LExpr *line = winograd_step(lower, sample, w->lines, lx_binary(lower->arena, LX_SUB, tile.p, w->line));
-  tile.number = nest_let(lower, "tile", winograd_step(lower, line, w->across, tile.q));
+  LExpr *line = nest_step(lower, sample, w->lines, lx_binary(lower->arena, LX_SUB, tile.p, w->line));
+  tile.number = nest_let(lower, "tile", nest_step(lower, line, w->across, tile.q));
   return tile;
 }
 
@@ -71,7 +71,7 @@ typedef struct Image {
 static LExpr *load_x(Lower *lower, const void *context, LExpr *i, LExpr *j, LExpr *c) {
   const Image *image = context;
   const Conv *conv = image->conv;
-  LExpr *place = winograd_step(lower, i, conv->view.extent[1], j);
+  LExpr *place = nest_step(lower, i, conv->view.extent[1], j);
   LExpr *at = nest_add(lower, image->at, nest_mul(lower, place, nest_i64(lower, conv->in)));
   return lx_load(lower->arena, conv->image, nest_add(lower, at, c));
 }
@@ -98,23 +98,6 @@ LBuffer *winograd_scratch(Lower *lower, const Winograd *w, const char *name, int
   LBuffer *buffer = nest_scratch(lower, name, w->conv.type, length * nest_at_least(w->shares, 1), *at);
   *at += whole_lines(lbuffer_bytes(buffer));
   return buffer;
-}
-
-LExpr *winograd_step(Lower *lower, LExpr *a, int64_t by, LExpr *b) {
-  return nest_add(lower, nest_mul(lower, a, nest_i64(lower, by)), b);
-}
-
-void winograd_store(Lower *lower, LBuffer *buffer, LExpr *at, LExpr *value) {
-  LStmt *stmt = nest_stmt(lower, LS_STORE);
-  stmt->buffer = buffer;
-  stmt->index[0] = at;
-  stmt->value = value;
-  nest_push(lower, stmt);
-}
-
-void winograd_close(Lower *lower, int scopes) {
-  for (; scopes; scopes--)
-    nest_close(lower);
 }
 
 static void finish_piece(Lower *lower, const Winograd *w, LBuffer *values, LExpr *at, LExpr **index, LExpr *channel,

@@ -29,13 +29,15 @@ static int64_t tile_count(const Type *y, int tile, int64_t batch) {
   return tiles;
 }
 
-// Outputs along a dimension of a tile; 0: the sums are taken as they are. Of a gradient of weights, what 4 by 4 saves in products it
-// loses with its sums, 36 for each pair of channels, which pass through memory.
+// Outputs along a dimension of a tile; 0: the sums are taken as they are. In 4 by 4, 36 weights for each pair of channels go
+// through the caches: not for many pairs. Of a gradient of weights they are sums, and what 4 by 4 saves is lost.
 static int tile_of(const Node *node, int64_t batch) {
-  enum { MANY = 48, MANY_SUMS = 128 };
+  enum { MANY = 48, MANY_SUMS = 128, PAIRS = 1 << 17 };
   if (node->op == OP_conv_weight)
     return tile_count(&node->inputs[1]->type, 2, batch) >= MANY_SUMS ? 2 : 0;
-  return tile_count(&node->type, 4, batch) >= MANY ? 4 : tile_count(&node->type, 2, batch) >= MANY ? 2 : 0;
+  const Type *w = &node->inputs[1]->type;
+  bool few = w->dim[2] * w->dim[3] <= PAIRS;
+  return few && tile_count(&node->type, 4, batch) >= MANY ? 4 : tile_count(&node->type, 2, batch) >= MANY ? 2 : 0;
 }
 
 Graph *pass_winograd(Graph *graph) {
