@@ -37,7 +37,7 @@ static bool is_drawn(const ProfileRow *row) {
 }
 
 static double at_x(const Chart *chart, double value) {
-  return LEFT + (log10(value) - chart->x.from) / (chart->x.to - chart->x.from) * (WIDTH - LEFT - RIGHT);
+  return (double)LEFT + (log10(value) - chart->x.from) / (chart->x.to - chart->x.from) * (double)(WIDTH - LEFT - RIGHT);
 }
 
 static double at_y(const Chart *chart, double value) {
@@ -179,9 +179,10 @@ static void keep_box(Chart *chart, double left, double top, double right, double
 static void add_label(Chart *chart, const ProfileRow *row) {
   double x = at_x(chart, intensity(row)), y = at_y(chart, rate(row)), away = radius(chart, row) + 4;
   double width = 6.2 * (double)strlen(row->name);
-  bool left = x + away + width > WIDTH - RIGHT;
+  bool left = x + away + width > (double)(WIDTH - RIGHT);
   double from = left ? x - away - width : x + away;
-  double box[4] = {from, y - LINE / 2.0, from + width, y + LINE / 2.0};
+  const double half_line = (double)LINE / 2;
+  double box[4] = {from, y - half_line, from + width, y + half_line};
   while (overlaps(chart, box))
     box[1] += 2, box[3] += 2;
   keep_box(chart, box[0], box[1], box[2], box[3]);
