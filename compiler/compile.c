@@ -43,21 +43,19 @@ static void compile_graph(Compilation *result, Graph *graph, const char *entry, 
     return;
   Arena *arena = result->program->arena;
   const CompileOptions *options = setting->options;
-  KernelOptions kernel_options = {
-      .fuse = !options->no_fuse && !options->check, .order = !options->no_order, .plan = !options->no_plan};
+  LoweringOptions lowering = {
+      .kernels = {.fuse = !options->no_fuse && !options->check, .order = !options->no_order, .plan = !options->no_plan},
+      .prepare = !options->no_prepare && !options->check,
+      .once = use == ONCE,
+      .target = setting->target};
   graph = optimise(graph, use != EVALUATE, options);
   const char *note = NULL;
   if (setting->train && setting->train->memory && !options->check)
-    graph = fit_memory(arena, setting->diag, graph, setting->train, &kernel_options, setting->target, &note);
+    graph = fit_memory(arena, setting->diag, graph, setting->train, &lowering, &note);
   if (note)
     vec_push(arena, &result->notes, note);
   graph = pass_scan(graph);
-  KernelGraph *kernels = fuse(arena, graph, &kernel_options);
-  if (!options->no_prepare && !options->check)
-    (use == ONCE ? prepare_scans : prepare)(kernels);
-  order(kernels, &kernel_options);
-  plan(kernels, &kernel_options);
-  schedule(result->loops, kernels, entry, setting->target);
+  KernelGraph *kernels = graph_to_loops(result->loops, graph, entry, &lowering);
   vec_push(arena, &result->functions, (CompiledFunction){.entry = entry, .graph = graph, .kernels = kernels});
 }
 
@@ -110,16 +108,15 @@ static void compile_program(Compilation *result, Diag *diag, const CompileOption
     TrainBlock *train = program->trains.data[i];
     if (options->block ? strcmp(options->block, train->name) != 0 : options->profile && i > 0)
       continue;
-    setting.train = train;
-    compile_graph(result, train->train, manifest_entry_name(arena, train->name, "step"), TRAIN, &setting);
+    Setting of_step = setting;
+    of_step.train = train;
+    compile_graph(result, train->train, manifest_entry_name(arena, train->name, "step"), TRAIN, &of_step);
     if (options->profile)
       continue;
     for (int k = 0; k < train->phases.count; k++)
-      compile_graph(result, train->phases.data[k].train, manifest_phase_name(arena, train->name, k), TRAIN, &setting);
-    setting.train = NULL;
+      compile_graph(result, train->phases.data[k].train, manifest_phase_name(arena, train->name, k), TRAIN, &of_step);
     compile_graph(result, train->eval, manifest_entry_name(arena, train->name, "eval"), EVALUATE, &setting);
   }
-  setting.train = NULL;
   for (int i = 0; i < program->predicts.count && (options->prediction || options->generation); i++) {
     PredictBlock *predict = program->predicts.data[i];
     if (options->block && strcmp(options->block, predict->model) != 0)

@@ -5,8 +5,7 @@
 
 typedef struct Fit {
   const Graph *graph;
-  const KernelOptions *kernels;
-  const Target *target;
+  const LoweringOptions *lowering;
   const int64_t *bytes; // by node id: what it takes in memory, 0 if it is computed inside its readers
 } Fit;
 
@@ -20,16 +19,12 @@ typedef struct Way {
 // The bytes of values and scratch memory that a step of the graph takes.
 static int64_t measure(const Fit *fit, Graph *graph) {
   LoopModule module = {.arena = graph->arena, .name = "fit"};
-  KernelGraph *kernels = fuse(graph->arena, pass_scan(graph), fit->kernels);
-  prepare_scans(kernels);
-  order(kernels, fit->kernels);
-  plan(kernels, fit->kernels);
-  schedule(&module, kernels, "step", fit->target);
+  graph_to_loops(&module, pass_scan(graph), "step", fit->lowering);
   return module.arena_bytes;
 }
 
 static void find_bytes(const Fit *fit, Graph *graph, int64_t *bytes) {
-  const KernelGraph *kernels = fuse(graph->arena, graph, fit->kernels);
+  const KernelGraph *kernels = fuse(graph->arena, graph, &fit->lowering->kernels);
   for (int id = 0; id < graph->nodes.count; id++)
     if (kernels->buffers[id].place.space == SPACE_ARENA)
       bytes[id] = kernels->buffers[id].bytes;
@@ -67,11 +62,11 @@ static Way search(const Fit *fit, int segments, int64_t memory, int64_t *least) 
   return best;
 }
 
-Graph *fit_memory(Arena *arena, Diag *diag, Graph *graph, const TrainBlock *train, const KernelOptions *options,
-                  const Target *target, const char **note) {
+Graph *fit_memory(Arena *arena, Diag *diag, Graph *graph, const TrainBlock *train, const LoweringOptions *lowering,
+                  const char **note) {
   static const int segments[] = {4, 8, 16, 32};
   int64_t *bytes = arena_array(arena, int64_t, graph->nodes.count + 1);
-  Fit fit = {.graph = graph, .kernels = options, .target = target, .bytes = bytes};
+  Fit fit = {.graph = graph, .lowering = lowering, .bytes = bytes};
   Graph trial = on_trial(&fit);
   int64_t whole = measure(&fit, &trial), least = whole;
   find_bytes(&fit, &trial, bytes);

@@ -79,9 +79,9 @@ static const struct argp_option options[] = {
     {0, 0, 0, 0, "Compiling:", 1},
     {"set", KEY_SET, "NAME=VALUE", 0, "give the constant NAME another value", 0},
     {"disable", KEY_DISABLE, "PASS", 0,
-     "leave out fold, simplify, cse, dce, fuse, order, plan, prepare, hoist or stream, and results stay the same; or norm, "
-     "which folds normalisation into the weights of convolutions that are not being trained, or winograd, which computes "
-     "large 3x3 convolutions with fewer multiplications; without these, results differ in their last digits",
+     "leave out fold, simplify, cse, dce, fuse, order, plan, prepare, hoist or stream, and results stay the same; or "
+     "norm, which folds normalisation into the weights of convolutions that are not being trained, or winograd, which "
+     "computes large 3x3 convolutions with fewer multiplications; without these, results differ in their last digits",
      0},
     {"target-cpu", KEY_CPU, "CPU", 0, "compile for this processor (default: native)", 0},
     {0, 0, 0, 0, "Building:", 2},

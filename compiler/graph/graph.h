@@ -214,6 +214,8 @@ Graph *graph_extract(Graph *graph, Extract *what);
 
 // Multiply-adds of its products (matrix products and convolutions, depthwise ones too) for a batch of that size.
 int64_t graph_multiply_adds(const Graph *graph, int64_t batch);
+// Of y of a convolution, [.., h, w, o]: tiles of `tile` by `tile` outputs, those at the edges that are not whole too.
+int64_t conv_tile_count(const Type *y, int64_t tile, int64_t batch);
 int64_t node_multiply_adds(const Node *node, int64_t batch); // of one; a scan's are those of all its steps
 
 // The shape both broadcast to, in *shape (element type of a). False if they do not.

@@ -7,12 +7,17 @@ static int64_t matmul_depth(const Node *node, int64_t batch) {
   return dim_at(left->dim[left->rank - 1], batch);
 }
 
+int64_t conv_tile_count(const Type *y, int64_t tile, int64_t batch) {
+  int64_t count = 1;
+  for (int i = 0; i < y->rank - 1; i++)
+    count *= i < y->rank - 3 ? dim_at(y->dim[i], batch) : (y->dim[i] + tile - 1) / tile;
+  return count;
+}
+
 // By minimal filtering: each tile of y takes a product for each of its places in x and pair of channels.
 static int64_t of_tiles(const Node *node, const Type *y, int64_t pairs, int64_t batch) {
-  int64_t tile = node->attr.tile, count = pairs;
-  for (int i = 0; i < y->rank - 1; i++)
-    count *= i < y->rank - 3 ? dim_at(y->dim[i], batch) : (y->dim[i] + tile - 1) / tile * (tile + 2);
-  return count;
+  int64_t tile = node->attr.tile;
+  return conv_tile_count(y, tile, batch) * (tile + 2) * (tile + 2) * pairs;
 }
 
 // Each output meets the weights of its channel; where inputs are spread (the transpose of a strided convolution), each

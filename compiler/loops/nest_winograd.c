@@ -260,12 +260,10 @@ static void each_block(Lower *lower, Filter *filter) {
 }
 
 // ---- sizes
-// Panels of two vectors, or of one, so that none is narrower, and parts that are equal.
-static void choose_outputs(const Lower *lower, Filter *filter) {
+// Parts that are equal.
+static void choose_outputs(Filter *filter) {
   enum { MOST = 128 };
-  Conv *conv = &filter->w.conv;
-  int lanes = (int)nest_at_least(lower->target->vector_bytes / ltype_bytes(conv->type), 1);
-  conv->nr = conv->out % (2 * lanes) == 0 ? 2 * lanes : lanes;
+  const Conv *conv = &filter->w.conv;
   for (int64_t wide = conv->nr; wide <= MOST && wide <= conv->out; wide += conv->nr)
     if (conv->out % wide == 0)
       filter->outputs = wide;
@@ -277,7 +275,7 @@ int64_t nest_winograd(Lower *lower, int64_t scratch) {
   Winograd *w = &filter.w;
   Conv *conv = &w->conv;
   lower->out->work = nest_work(lower);
-  choose_outputs(lower, &filter);
+  choose_outputs(&filter);
   int64_t each = winograd_places(w) * (conv->in + filter.outputs) * ltype_bytes(conv->type);
   winograd_choose_block(lower, w, nest_at_least(lower->target->l2_bytes * 3 / 4 / each, LEAST));
   conv->mr = (int)nest_even(w->tiles, nest_tile_most(lower));

@@ -22,8 +22,9 @@ typedef struct WinogradTile {
 
 enum { WINOGRAD_PLACES = WINOGRAD_MOST * WINOGRAD_MOST, WINOGRAD_WEIGHTS = WINOGRAD_TAPS * WINOGRAD_TAPS };
 
-Winograd winograd_of(Lower *lower, const Node *node); // its sizes, without blocks
-int64_t winograd_places(const Winograd *w);           // of a tile
+// Its sizes, without blocks. Panels of two vectors, or of one, so that none is narrower.
+Winograd winograd_of(Lower *lower, const Node *node);
+int64_t winograd_places(const Winograd *w); // of a tile
 // Whole samples, or lines of one, with at most so many tiles, if a line has no more.
 void winograd_choose_block(const Lower *lower, Winograd *w, int64_t tiles);
 int64_t winograd_lines(const Winograd *w); // of x under a block

@@ -205,10 +205,7 @@ static void choose_sizes(const Lower *lower, Gradient *gradient) {
   enum { LEAST = 64 };
   Winograd *w = &gradient->w;
   Conv *conv = &w->conv;
-  int most = nest_tile_most(lower),
-      lanes = (int)nest_at_least(lower->target->vector_bytes / ltype_bytes(conv->type), 1);
-  conv->nr = conv->out % (2 * lanes) == 0 ? 2 * lanes : lanes;
-  conv->mr = (int)nest_even(conv->in, most);
+  conv->mr = (int)nest_even(conv->in, nest_tile_most(lower));
   gradient->rows = nest_ceil_div(conv->in, conv->mr);
   gradient->row = winograd_row(w, conv->in);
   int64_t bytes = ltype_bytes(conv->type), each = w->n * (gradient->row + conv->out) * bytes;

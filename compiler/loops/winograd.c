@@ -128,7 +128,7 @@ typedef struct Chunk {
 
 // Element of row `i` and column `j` between the dimensions.
 static LExpr *half_at(Lower *lower, const WinogradTransform *t, const Chunk *chunk, LExpr *i, LExpr *j, LExpr *c) {
-  LExpr *row = nest_add(lower, nest_mul(lower, i, nest_i64(lower, t->in)), j);
+  LExpr *row = nest_step(lower, i, t->in, j);
   LExpr *at = nest_mul(lower, row, nest_i64(lower, SMALL_TILE));
   return nest_add(lower, nest_add(lower, t->half_at, at), lx_binary(lower->arena, LX_SUB, c, chunk->from));
 }

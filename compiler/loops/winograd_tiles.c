@@ -10,6 +10,8 @@ Winograd winograd_of(Lower *lower, const Node *node) {
   Winograd w = {.conv = conv_of(lower, node), .m = m, .n = m + WINOGRAD_TAPS - 1};
   w.down = nest_ceil_div(w.conv.view.outputs[0], m);
   w.across = nest_ceil_div(w.conv.view.outputs[1], m);
+  int lanes = (int)nest_at_least(lower->target->vector_bytes / ltype_bytes(w.conv.type), 1);
+  w.conv.nr = w.conv.out % (2 * lanes) == 0 ? 2 * lanes : lanes;
   return w;
 }
 

@@ -34,7 +34,7 @@ static int64_t reach(const ConvView *view, const Window *w, int i) {
 
 ConvView conv_view(const Node *node) {
   const Attr *attr = &node->attr;
-  const Type *x = &node->inputs[0]->type, *y = node->op == OP_conv ? &node->type : &node->inputs[1]->type;
+  const Type *x = &node->inputs[0]->type, *y = conv_y(node);
   const Dim *size = x->dim + x->rank - attr->space - 1;
   ConvView view = {.outputs = y->dim + y->rank - attr->space - 1, .inside = true};
   view.phased = node->op == OP_conv && has_phases(attr); // the weights' gradient goes through all outputs in one chain

@@ -11,5 +11,8 @@ typedef struct ConvView {
   int64_t extent[MAX_SPACE]; // of space on the side of x, as it is read
 } ConvView;
 
-// Of a conv or a conv_weight.
+// Of a conv or a conv_weight: y, or dL/dy.
+static inline const Type *conv_y(const Node *node) {
+  return node->op == OP_conv ? &node->type : &node->inputs[1]->type;
+}
 ConvView conv_view(const Node *node);

@@ -1,6 +1,7 @@
 // Convolutions of 3 by 3 taps by minimal filtering (loops/winograd.h), which takes a fourth (tiles of 4 by 4 outputs) to 4/9 (2 by
 // 2) of the multiplications. It pays where the weights, which it makes 4 or 16/9 times as many, meet many tiles. The choice
 // follows from shapes alone, and with it the bits: it is part of what a convolution of that shape computes.
+#include "passes/conv_view.h"
 #include "passes/passes.h"
 #include "passes/rewrite.h"
 
@@ -13,7 +14,7 @@ static bool fits(const Node *node) {
   if (node->op != OP_conv && node->op != OP_conv_weight)
     return false;
   const Attr *attr = &node->attr;
-  const Type *x = &node->inputs[0]->type, *y = node->op == OP_conv ? &node->type : &node->inputs[1]->type;
+  const Type *x = &node->inputs[0]->type, *y = conv_y(node);
   bool good = attr->space == 2 && attr->groups == 1 && many(x->dim[x->rank - 1]) && many(y->dim[y->rank - 1]);
   for (int i = 0; i < 2 && good; i++) {
     const Window *w = &attr->window[i];
@@ -22,22 +23,17 @@ static bool fits(const Node *node) {
   return good;
 }
 
-static int64_t tile_count(const Type *y, int tile, int64_t batch) {
-  int64_t tiles = 1;
-  for (int i = 0; i < y->rank - 1; i++)
-    tiles *= i < y->rank - 3 ? dim_at(y->dim[i], batch) : (y->dim[i] + tile - 1) / tile;
-  return tiles;
-}
-
 // Outputs along a dimension of a tile; 0: the sums are taken as they are. In 4 by 4, 36 weights for each pair of channels go
 // through the caches: not for many pairs. Of a gradient of weights they are sums, and what 4 by 4 saves is lost.
 static int tile_of(const Node *node, int64_t batch) {
   enum { MANY = 48, MANY_SUMS = 128, PAIRS = 1 << 17 };
   if (node->op == OP_conv_weight)
-    return tile_count(&node->inputs[1]->type, 2, batch) >= MANY_SUMS ? 2 : 0;
+    return conv_tile_count(&node->inputs[1]->type, 2, batch) >= MANY_SUMS ? 2 : 0;
   const Type *w = &node->inputs[1]->type;
   bool few = w->dim[2] * w->dim[3] <= PAIRS;
-  return few && tile_count(&node->type, 4, batch) >= MANY ? 4 : tile_count(&node->type, 2, batch) >= MANY ? 2 : 0;
+  return few && conv_tile_count(&node->type, 4, batch) >= MANY ? 4
+         : conv_tile_count(&node->type, 2, batch) >= MANY      ? 2
+                                                               : 0;
 }
 
 Graph *pass_winograd(Graph *graph) {

@@ -27,16 +27,12 @@ static Target target(void) {
   return found;
 }
 
-static bool bench_for(const char *cpu) {
-  Target found;
-  target_cpu = cpu;
-  return target_parse(cpu, &found);
-}
-
 bool bench_arguments(int *argc, char ***argv) {
   if (*argc < 3 || strcmp((*argv)[1], "--target-cpu") != 0)
     return true;
-  if (!bench_for((*argv)[2]))
+  Target found;
+  target_cpu = (*argv)[2];
+  if (!target_parse(target_cpu, &found))
     return fprintf(stderr, "--target-cpu: there is no processor `%s`\n", (*argv)[2]), false;
   *argc -= 2;
   *argv += 2;
