@@ -18,6 +18,8 @@ static double number_unary(int op, double x) {
     return sqrt(x);
   case OP_tanh:
     return tanh(x);
+  case OP_logistic:
+    return 1 / (1 + exp(-x));
   case OP_erf:
     return erf(x);
   case OP_sin:
@@ -250,6 +252,7 @@ const Builtin builtins_math[] = {
     {"log", "x", call_unary, OP_log},
     {"sqrt", "x", call_unary, OP_sqrt},
     {"tanh", "x", call_unary, OP_tanh},
+    {"logistic", "x", call_unary, OP_logistic},
     {"erf", "x", call_unary, OP_erf},
     {"sin", "x", call_unary, OP_sin},
     {"cos", "x", call_unary, OP_cos},

@@ -19,3 +19,7 @@ void grad_from(Graph *graph, int seed_count, const GradSeed *seeds, int count, N
 // sees, has got from later uses, NULL for nothing; out[i] holds it as well. On entry out[i] is
 // NULL where no gradient is wanted. What the reverse scan needs of each step, the scan yields from now on.
 void grad_through_scan(Graph *graph, Node *scan, Node *const *upstream, Node *const *before, Node **out);
+
+// The results of the scan, by output of its body, with products that no step waits for behind it (scan_products.c). They are
+// sums in another order than the steps', so this is part of what a gradient is. Changes the body's outputs.
+Node **scan_with_products_behind(Graph *outer, const GraphScan *scan, Node *const *inputs, int count);

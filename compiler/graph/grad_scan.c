@@ -1,6 +1,7 @@
 // The gradient of a scan: a scan in the other direction, which carries the gradients of what is carried and sums those of
 // what every step sees. Its body is the body's own gradient. What that needs of a step is yielded by the forward scan and comes
-// back as sequences, unless it is cheap to compute again from what is there anyway.
+// back as sequences, unless it is cheap to compute again from what is there anyway. Products that no step waits for leave it
+// (scan_products.c).
 #include "graph/grad.h"
 #include "graph/rules.h"
 
@@ -135,9 +136,9 @@ static bool at_hand(const Reverse *reverse, const Node *node) {
   OpClass class = op_info[node->op].class;
   if (class == LEAF)
     return true;
-  bool costly = node->op == OP_exp || node->op == OP_log || node->op == OP_tanh || node->op == OP_erf ||
-                node->op == OP_sin || node->op == OP_cos || node->op == OP_pow || node->op == OP_random ||
-                node->op == OP_div || node->op == OP_sqrt;
+  bool costly = node->op == OP_exp || node->op == OP_log || node->op == OP_tanh || node->op == OP_logistic ||
+                node->op == OP_erf || node->op == OP_sin || node->op == OP_cos || node->op == OP_pow ||
+                node->op == OP_random || node->op == OP_div || node->op == OP_sqrt;
   if ((class != POINT && class != INDEX) || costly)
     return false;
   for (int i = 0; i < node->input_count; i++)
@@ -201,8 +202,8 @@ static void add_outputs(Reverse *reverse) {
       vec_push(arena, &made->outputs, ((GraphOutput){"gradient", value_in_reverse(reverse, reverse->total[i])}));
 }
 
-// The scan over the inputs, which are numbered in the order that a scan has them in.
-static Node *make_scan(Reverse *reverse) {
+// The results of the scan over the inputs, which are numbered in the order that a scan has them in.
+static Node **make_scan(Reverse *reverse) {
   Arena *arena = reverse->outer->arena;
   Inputs *const lists[] = {&reverse->carried, &reverse->sequences, &reverse->captured};
   int count = reverse->carried.inside.count + reverse->sequences.inside.count + reverse->captured.inside.count, at = 0;
@@ -225,7 +226,7 @@ static Node *make_scan(Reverse *reverse) {
                     .length = reverse->shape->length,
                     .reverse = !reverse->shape->reverse,
                     .counted = reverse->shape->counted};
-  return graph_scan(reverse->outer, &scan, inputs, at);
+  return scan_with_products_behind(reverse->outer, &scan, inputs, at);
 }
 
 void grad_through_scan(Graph *graph, Node *scan, Node *const *upstream, Node *const *before, Node **out) {
@@ -250,13 +251,12 @@ void grad_through_scan(Graph *graph, Node *scan, Node *const *upstream, Node *co
   mark_forward(&reverse);
   add_gradients(&reverse, upstream, before, outputs);
   add_outputs(&reverse);
-  Node *made = make_scan(&reverse);
-  for (int i = 0, result = 0; i < inputs; i++) {
-    Node *gradient = reverse.d_carried[i] ? graph_scan_result(graph, made, result++) : NULL;
+  Node **result = make_scan(&reverse);
+  for (int i = 0; i < inputs; i++) {
+    Node *gradient = reverse.d_carried[i] ? *result++ : NULL;
     out[i] = out[i] ? gradient : NULL;
   }
-  int result = reverse.carried.inside.count;
   for (int i = 0; i < inputs; i++)
     if (reverse.active[i] && scan_is_sequence(shape, i))
-      out[i] = graph_scan_result(graph, made, result++);
+      out[i] = *result++;
 }

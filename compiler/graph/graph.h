@@ -198,6 +198,8 @@ Node *graph_scan_result(Graph *graph, Node *scan, int index);
 Node *graph_scan_count(Graph *graph, Node *lengths, int64_t length);
 Type scan_step_type(const Type *stacked);                 // of one element along the first dimension
 Type scan_stacked_type(const Type *step, int64_t length); // and back
+// Where no dimension is a batch, a sequence may have any shape: its elements are those of the steps, one step behind the other.
+bool scan_can_read(const Type *sequence, const Type *stacked);
 
 // What is to be taken out of a graph: nodes from `first` on that depend on the placeholders (OP_input nodes that are no input
 // of the graph), as a body with the placeholders as its inputs, then the draws, then what is captured.

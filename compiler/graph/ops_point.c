@@ -59,6 +59,7 @@ SHAPE(exp, unary, "exp", REALS)
 SHAPE(log, unary, "log", REALS)
 SHAPE(sqrt, unary, "sqrt", REALS)
 SHAPE(tanh, unary, "tanh", REALS)
+SHAPE(logistic, unary, "logistic", REALS)
 SHAPE(erf, unary, "erf", REALS)
 SHAPE(sin, unary, "sin", REALS)
 SHAPE(cos, unary, "cos", REALS)
@@ -140,6 +141,12 @@ GRAD_UNARY(cos, graph_unary(graph, OP_neg, mul(graph, upstream, graph_unary(grap
 void grad_tanh(Graph *graph, Node *node, Node *upstream, Node **out) {
   if (out[0])
     out[0] = mul(graph, upstream, graph_binary(graph, OP_sub, rule_number(graph, node, 1), mul(graph, node, node)));
+}
+
+// y (1 - y)
+void grad_logistic(Graph *graph, Node *node, Node *upstream, Node **out) {
+  if (out[0])
+    out[0] = mul(graph, upstream, mul(graph, node, graph_binary(graph, OP_sub, rule_number(graph, node, 1), node)));
 }
 
 // 2 / sqrt(pi) * exp(-x^2)

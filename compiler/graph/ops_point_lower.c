@@ -62,6 +62,7 @@ static LExpr *call(Lower *lower, const Node *node, MathFunction function, LExpr 
 LOWER_CALL(exp, MATH_EXP)
 LOWER_CALL(log, MATH_LOG)
 LOWER_CALL(tanh, MATH_TANH)
+LOWER_CALL(logistic, MATH_LOGISTIC)
 LOWER_CALL(erf, MATH_ERF)
 LOWER_CALL(sin, MATH_SIN)
 LOWER_CALL(cos, MATH_COS)

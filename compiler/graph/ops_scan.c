@@ -19,6 +19,11 @@ Type scan_stacked_type(const Type *step, int64_t length) {
   return type;
 }
 
+bool scan_can_read(const Type *stacked, const Type *wanted) {
+  Product have = rule_product(stacked->rank, stacked->dim), want = rule_product(wanted->rank, wanted->dim);
+  return stacked->elem == wanted->elem && have.size == want.size && !have.batches && !want.batches;
+}
+
 const char *shape_scan(Arena *arena, int input_count, Node *const *inputs, const Attr *attr, const Type *wanted,
                        Type *result) {
   (void)wanted;
@@ -30,6 +35,9 @@ const char *shape_scan(Arena *arena, int input_count, Node *const *inputs, const
   for (int i = 0; i < input_count; i++) {
     bool sequence = scan_is_sequence(scan, i);
     const Type *own = &inputs[i]->type;
+    Type whole = scan_stacked_type(&body->inputs.data[i].type, scan->length);
+    if (sequence && whole.rank <= MAX_RANK && scan_can_read(own, &whole))
+      continue;
     Type seen = sequence && own->rank > 0 ? scan_step_type(own) : *own;
     if (sequence && (own->rank == 0 || own->dim[0] != scan->length))
       return arena_printf(arena, "a sequence %s is not %lld long", type_text(arena, own), (long long)scan->length);

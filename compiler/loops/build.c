@@ -21,7 +21,7 @@ int ltype_bytes(LType type) {
 
 LVar *lvar_new(Arena *arena, const char *name, LType type) {
   LVar *var = arena_new_of(arena, LVar);
-  *var = (LVar){name, type};
+  *var = (LVar){.name = name, .type = type};
   return var;
 }
 
@@ -136,8 +136,11 @@ static LExpr *simplify_integers(Arena *arena, LOp op, LExpr *a, LExpr *b) {
 LExpr *lx_binary(Arena *arena, LOp op, LExpr *a, LExpr *b) {
   bool compares = op >= LX_EQ && op <= LX_GE;
   LExpr expr = {.op = op, .type = compares ? L_BOOL : a->type, .arg_count = 2, .args = {a, b}};
-  if (ltype_real(a->type) || compares || (a->op == LX_CONST && b->op == LX_CONST))
+  if (ltype_real(a->type) || (a->op == LX_CONST && b->op == LX_CONST))
     return operation(arena, expr);
+  LExpr *decided = lx_by_range(arena, op, a, b);
+  if (decided || compares)
+    return decided ? decided : operation(arena, expr);
   if (commutes(op) && a->op == LX_CONST) {
     expr.args[0] = b;
     expr.args[1] = a;

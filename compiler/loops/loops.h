@@ -72,10 +72,18 @@ enum { LX_MAX_ARGS = 4 };
 typedef struct LExpr LExpr;
 typedef struct LStmt LStmt;
 
+// Whole numbers from least to most; an end at +-LRANGE_END is not known.
+#define LRANGE_END (INT64_C(1) << 52)
+typedef struct LRange {
+  int64_t least, most;
+} LRange;
+
 // A name for a value that does not change: loop variable, let, function parameter.
 typedef struct LVar {
   const char *name; // unique in its kernel
   LType type;
+  bool ranged; // an I64 of known range
+  LRange range;
 } LVar;
 
 // A small array of a task's own: a register tile, lanes of a reduction, a mutable scalar (dims 1).
@@ -260,6 +268,7 @@ LExpr *lx_cast(Arena *arena, LExpr *a, LType type);
 LExpr *lx_bitcast(Arena *arena, LExpr *a, LType type);
 LExpr *lx_call(Arena *arena, LFunction *function, int count, LExpr *const *args);
 LVar *lvar_new(Arena *arena, const char *name, LType type);
+LRange lx_range(const LExpr *expr); // of an I64, from the ranges of its variables
 
 // Calls `visit` for each call of a kernel, those in loops as well; or for each place, those of counts as well.
 typedef void LVisit(void *context, const LCall *call);

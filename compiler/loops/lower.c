@@ -369,6 +369,8 @@ LExpr *nest_let(Lower *lower, const char *name, LExpr *value) {
   LStmt *stmt = nest_stmt(lower, LS_LET);
   stmt->var = lvar_new(lower->arena, nest_name(lower, name), value->type);
   stmt->value = value;
+  stmt->var->ranged = value->type == L_I64;
+  stmt->var->range = stmt->var->ranged ? lx_range(value) : (LRange){0};
   vec_push(lower->arena, lower->scopes.data[depth].body, stmt);
   vec_push(lower->arena, &lower->vars, (DeclaredVar){stmt->var, depth});
   return lx_var(lower->arena, stmt->var);

@@ -13,9 +13,10 @@ LFunction *mathlib_function(LoopModule *module, MathFunction function, LType typ
     const char *name;
     void (*build)(LoopModule *module, LType type);
   } table[] = {
-      [MATH_EXP] = {"exp", math_exp}, [MATH_LOG] = {"log", math_log}, [MATH_TANH] = {"tanh", math_tanh},
-      [MATH_ERF] = {"erf", math_erf}, [MATH_SIN] = {"sin", math_sin}, [MATH_COS] = {"cos", math_cos},
-      [MATH_POW] = {"pow", math_pow},
+      [MATH_EXP] = {"exp", math_exp},    [MATH_LOG] = {"log", math_log},
+      [MATH_TANH] = {"tanh", math_tanh}, [MATH_LOGISTIC] = {"logistic", math_logistic},
+      [MATH_ERF] = {"erf", math_erf},    [MATH_SIN] = {"sin", math_sin},
+      [MATH_COS] = {"cos", math_cos},    [MATH_POW] = {"pow", math_pow},
   };
   const char *name = arena_printf(module->arena, "%s_%s", table[function].name, type == L_F32 ? "f32" : "f64");
   for (int i = 0; i < module->functions.count; i++)
@@ -35,6 +36,17 @@ void math_exp(LoopModule *module, LType type) {
   LExpr *above = m_max(&m, x, m_real(&m, single ? -104 : -746));
   LExpr *limited = m_let(&m, "limited", m_min(&m, above, m_real(&m, single ? 89 : 710)));
   math_end(&m, m_scale_wide(&m, m_exp_reduced(&m, limited, NULL, m_wide_bias(type))));
+}
+
+// e^-|x| never overflows, and below zero it is the greater part of the numerator.
+void math_logistic(LoopModule *module, LType type) {
+  Math m =
+      math_new(module, "logistic", type, "1 / (1 + e^-x) within 2.5 ULP: (x < 0 ? e : 1) / (1 + e) with e = e^-|x|.\n");
+  LExpr *x = m_param(&m, "x", type), *one = m_real(&m, 1);
+  LExpr *limited = m_let(&m, "limited", m_max(&m, m_neg(&m, m_abs(&m, x)), m_real(&m, type == L_F32 ? -104 : -746)));
+  LExpr *e = m_let(&m, "e", m_scale_wide(&m, m_exp_reduced(&m, limited, NULL, m_wide_bias(type))));
+  LExpr *part = m_select(&m, m_is(&m, LX_LT, x, m_real(&m, 0)), e, one);
+  math_end(&m, m_div(&m, part, m_add(&m, one, e)));
 }
 
 // (ln(1 + f) - f + f^2 / 2) / f^3 on the mantissas' f: tests/reference/minimax.py.

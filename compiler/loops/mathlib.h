@@ -1,11 +1,20 @@
-// exp, log, tanh, erf, sin, cos, pow in the loop language: the same IEEE operations on every target, so the same bits.
+// exp, log, tanh, the logistic function, erf, sin, cos, pow in the loop language: the same IEEE operations on every target, so the same bits.
 #pragma once
 #include "loops/loops.h"
 
-typedef enum MathFunction { MATH_EXP, MATH_LOG, MATH_TANH, MATH_ERF, MATH_SIN, MATH_COS, MATH_POW } MathFunction;
+typedef enum MathFunction {
+  MATH_EXP,
+  MATH_LOG,
+  MATH_TANH,
+  MATH_LOGISTIC,
+  MATH_ERF,
+  MATH_SIN,
+  MATH_COS,
+  MATH_POW
+} MathFunction;
 
 // The function for f32 or f64, made once for each module and added to module->functions after those it calls.
-// NaN, infinities, zeros and denormals as C's own function; at most 2 ULP (pow: 2 ULP too) from the true value.
+// NaN, infinities, zeros and denormals as C's own function; at most 2 ULP from the true value (logistic of f64: 2.5).
 LFunction *mathlib_function(LoopModule *module, MathFunction function, LType type);
 
 // Philox4x32-10 (Salmon, Moraes, Dror, Shaw: "Parallel random numbers: as easy as 1, 2, 3", SC 2011):

@@ -122,6 +122,7 @@ Split m_split(Math *m, LExpr *x);
 void math_exp(LoopModule *module, LType type);
 void math_log(LoopModule *module, LType type);
 void math_tanh(LoopModule *module, LType type);
+void math_logistic(LoopModule *module, LType type);
 void math_erf(LoopModule *module, LType type);
 void math_sin(LoopModule *module, LType type);
 void math_cos(LoopModule *module, LType type);

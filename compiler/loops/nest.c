@@ -92,6 +92,11 @@ static LExpr *declare(Lower *lower, LVar **slot, const char *name) {
   return lx_var(lower->arena, *slot);
 }
 
+static void ranged(LVar *var, int64_t least, int64_t most) {
+  var->ranged = true;
+  var->range = (LRange){least, most};
+}
+
 static bool has_one_round(const LExpr *from, const LExpr *to, int64_t step) {
   if (to->op == LX_ADD && to->args[0] == from && to->args[1]->op == LX_CONST)
     return to->args[1]->integer > 0 && to->args[1]->integer <= step;
@@ -109,7 +114,10 @@ LExpr *nest_loop(Lower *lower, LStmtKind kind, const char *name, LExpr *from, LE
   stmt->to = to;
   stmt->step = step;
   open_scope(lower, stmt);
-  return declare(lower, &stmt->var, name);
+  LExpr *var = declare(lower, &stmt->var, name);
+  LRange last = lx_range(to);
+  ranged(stmt->var, lx_range(from).least, last.most < LRANGE_END ? last.most - 1 : LRANGE_END);
+  return var;
 }
 
 void nest_tile(Lower *lower, int rows, int cols, LExpr **row, LExpr **col) {
@@ -119,6 +127,9 @@ void nest_tile(Lower *lower, int rows, int cols, LExpr **row, LExpr **col) {
   open_scope(lower, stmt);
   *row = rows > 1 ? declare(lower, &stmt->row_var, "i") : nest_i64(lower, 0);
   *col = declare(lower, &stmt->col_var, "j");
+  if (rows > 1)
+    ranged(stmt->row_var, 0, rows - 1);
+  ranged(stmt->col_var, 0, cols - 1);
 }
 
 void nest_if(Lower *lower, LExpr *condition) {
@@ -255,6 +266,7 @@ static int64_t op_work(const Node *node) {
   case OP_exp:
   case OP_log:
   case OP_tanh:
+  case OP_logistic:
   case OP_erf:
   case OP_sin:
   case OP_cos:

@@ -205,3 +205,11 @@ int64_t nest_attention(Lower *lower, int64_t scratch);
 void nest_scatter(Lower *lower);
 // One loop over the elements of the last dimensions (from `first` on) of the nodes [from, to), which have one shape.
 void nest_elements(Lower *lower, int first, LExpr **index, int from, int to, bool shared);
+// Stretches of the last dimension (last: its number) of the kernel's nodes [from, to) that are each computed in one way:
+// pads and parts of a concat begin and end there, and in blocks of `grain` a reshape that takes the dimension apart counts
+// through one dimension. 0: the whole dimension is alike, or the stretches would be short.
+enum { MAX_STRETCHES = 16 };
+typedef struct Stretch {
+  int64_t from, to, grain;
+} Stretch;
+int stretches_of(const Lower *lower, int last, int from, int to, Stretch *stretches);

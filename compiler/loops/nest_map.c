@@ -57,7 +57,20 @@ static void flat_elements(Lower *lower, const Type *type, int first, LExpr **ind
     nest_close(lower);
 }
 
-// The last dimension in one loop, those before it shared out.
+// Columns in the range of one stretch: blocks of `grain`, or one after another.
+static void stretch_elements(Lower *lower, const Stretch *stretch, int last, LExpr **index, int from, int to) {
+  int64_t size = stretch->to - stretch->from, grain = stretch->grain;
+  LExpr *start = nest_i64(lower, stretch->from);
+  LExpr *block = nest_loop(lower, LS_FOR, "block", nest_i64(lower, 0), nest_i64(lower, size / grain), 1);
+  LExpr *first = lx_binary(lower->arena, LX_MUL, block, nest_i64(lower, grain));
+  Dim cols = grain;
+  LExpr *column = lx_binary(lower->arena, LX_ADD, first, open_vector(lower, &cols, 1, nest_i64(lower, grain)));
+  index[last] = lx_binary(lower->arena, LX_ADD, column, start);
+  nest_finish(lower, index, from, to);
+  nest_close_all(lower, 2);
+}
+
+// The last dimension in one loop, or in one for each stretch that is computed in its own way, those before it shared out.
 static void split_elements(Lower *lower, const Type *type, int first, LExpr **index, int from, int to, bool shared) {
   int last = type->rank - 1, at[MAX_RANK], outer = 0, scopes = 0;
   Dim dims[MAX_RANK];
@@ -75,9 +88,15 @@ static void split_elements(Lower *lower, const Type *type, int first, LExpr **in
     for (int i = 0; i < outer; i++)
       index[at[i]] = nest_let(lower, "i", index[at[i]]);
   }
-  index[last] = open_vector(lower, type->dim + last, 1, lower_dim(lower, type->dim[last]));
-  nest_finish(lower, index, from, to);
-  nest_close(lower);
+  Stretch stretches[MAX_STRETCHES];
+  int count = stretches_of(lower, last, from, to, stretches);
+  for (int i = 0; i < count; i++)
+    stretch_elements(lower, &stretches[i], last, index, from, to);
+  if (!count) {
+    index[last] = open_vector(lower, type->dim + last, 1, lower_dim(lower, type->dim[last]));
+    nest_finish(lower, index, from, to);
+    nest_close(lower);
+  }
   while (scopes--)
     nest_close(lower);
 }

@@ -246,11 +246,6 @@ static LPlace moving(LPlace place, const LStride *stride) {
   return place;
 }
 
-static int64_t step_bytes(const ScanPlaces *scan, const Node *stacked) {
-  Type step = scan_step_type(&stacked->type);
-  return type_count(&step, scan->around->graph->graph->batch) * elem_bytes(step.elem);
-}
-
 static LPlace carried_place(ScanPlaces *scan, int number, bool next) {
   const Node *carried = scan->kernel->root->inputs[number];
   LStride stride = {.loop = scan->loop,
@@ -260,8 +255,9 @@ static LPlace carried_place(ScanPlaces *scan, int number, bool next) {
   return moving(nest_place(&scan->lower, carried), &stride);
 }
 
-static LPlace stacked_place(ScanPlaces *scan, const Node *stacked) {
-  LStride stride = {.loop = scan->loop, .bytes = step_bytes(scan, stacked)};
+static LPlace stacked_place(ScanPlaces *scan, const Node *stacked, const Type *step) {
+  int64_t bytes = type_count(step, scan->around->graph->graph->batch) * elem_bytes(step->elem);
+  LStride stride = {.loop = scan->loop, .bytes = bytes};
   return moving(nest_place(&scan->lower, stacked), &stride);
 }
 
@@ -282,13 +278,14 @@ static LPlace place_in_scan(ScanPlaces *scan, LPlace place) {
   else if (place.space == SPACE_INPUT && place.index < shape->carried)
     from = carried_place(scan, place.index, false);
   else if (place.space == SPACE_INPUT && scan_is_sequence(shape, place.index))
-    from = stacked_place(scan, scan->kernel->root->inputs[place.index]);
+    from = stacked_place(scan, scan->kernel->root->inputs[place.index], &shape->body->inputs.data[place.index].type);
   else if (place.space == SPACE_INPUT)
     from = nest_place(&scan->lower, scan->kernel->root->inputs[place.index]);
   else if (place.space == SPACE_OUTPUT && place.index < shape->carried)
     from = carried_place(scan, place.index, true);
   else if (place.space == SPACE_OUTPUT)
-    from = stacked_place(scan, result_of(scan->kernel, place.index));
+    from =
+        stacked_place(scan, result_of(scan->kernel, place.index), &shape->body->outputs.data[place.index].value->type);
   if (place.space != SPACE_INPUT && place.space != SPACE_OUTPUT)
     return place;
   from.offset += place.offset;

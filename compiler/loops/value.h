@@ -16,3 +16,6 @@ static inline bool ltype_real(LType type) {
 // The value of `expr`'s operation on arguments of the given types and values, as generated code computes it. False for
 // what has no constant value: variables, memory, calls, division by zero, reals that do not fit an integer.
 bool lvalue_apply(const LExpr *expr, const LValue *args, LValue *result);
+
+// The operation on whole numbers that it comes to by what is known of their ranges, or NULL (range.c).
+LExpr *lx_by_range(Arena *arena, LOp op, LExpr *a, LExpr *b);

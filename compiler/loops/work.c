@@ -64,6 +64,8 @@ static double point_cost(const Node *node) {
     return math_cost(MATH_LOG, elem);
   case OP_tanh:
     return math_cost(MATH_TANH, elem);
+  case OP_logistic:
+    return math_cost(MATH_LOGISTIC, elem);
   case OP_erf:
     return math_cost(MATH_ERF, elem);
   case OP_sin:

@@ -7,7 +7,7 @@
 //   pairs of query and key but those that causality hides, an exponential and a scale for each;
 // - a sum, maximum or minimum one for each element it goes over, a scatter one for each element added;
 // - an element of +, -, *, /, a comparison, max, min, negation, absolute value, sign, floor or square root one; of exp, log,
-//   tanh, erf, sin, cos and pow what their polynomials take (loops/mathlib.h), an fma two.
+//   tanh, logistic, erf, sin, cos and pow what their polynomials take (loops/mathlib.h), an fma two.
 // Whole numbers, draws, conversions and movement are none. Bytes: what is read of each value in memory, and each that
 // is written, once.
 typedef struct Work {

@@ -30,6 +30,7 @@ static int op_cost(Op op) {
   case OP_exp:
   case OP_log:
   case OP_tanh:
+  case OP_logistic:
   case OP_erf:
   case OP_sin:
   case OP_cos:

@@ -95,6 +95,8 @@ static Node *stack(Hoist *hoist, const Node *node) {
     inputs[i] = node->op == OP_matmul && !input.stacked ? input.node : stacked(hoist, input, &node->inputs[i]->type);
   }
   rewrite_place(hoist->rewrite, node);
+  if (node->op == OP_matmul) // the rows of all steps, behind each other
+    return graph_matmul(to, inputs[0], inputs[1]);
   return graph_node(to, node->op, node->input_count, inputs, &attr, &wanted);
 }
 

@@ -1,5 +1,5 @@
 // Scans made ready for kernels. What is carried, read or yielded without need is left out of the body; values that are one
-// number go into it; what is carried begins as a copy of its own, which the steps overwrite.
+// number go into it; what is carried begins as a copy of its own, which the steps overwrite; sequences are read as they lie.
 #include "passes/passes.h"
 #include "passes/rewrite.h"
 
@@ -130,11 +130,21 @@ static Node *own_memory(Graph *graph, Node *value, bool overwritten) {
   return overwritten || leaf ? graph_unary(graph, OP_stop_gradient, value) : value;
 }
 
+// The same elements without a copy of them in another shape.
+static Node *without_views(Node *sequence) {
+  Node *value = sequence;
+  while (value->op == OP_reshape && scan_can_read(&value->inputs[0]->type, &sequence->type))
+    value = value->inputs[0];
+  return value;
+}
+
 static Node *rewrite_scan(Rewrite *rewrite, const Node *node, const Prune *prune) {
   Shrunk shrunk = shrink(prune, rewrite_inputs(rewrite, node));
   rewrite_place(rewrite, node);
   int counted = scan_count_input(&shrunk.scan, shrunk.count);
   for (int i = 0; i < shrunk.count; i++) {
+    if (scan_is_sequence(&shrunk.scan, i))
+      shrunk.inputs[i] = without_views(shrunk.inputs[i]);
     bool constant = i == counted && shrunk.inputs[i]->input_count == 0; // whose place is known to kernels alone
     shrunk.inputs[i] = own_memory(rewrite->to, shrunk.inputs[i], i < shrunk.scan.carried || constant);
   }

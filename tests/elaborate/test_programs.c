@@ -120,7 +120,7 @@ Test(programs, sigmoid_is_folded_into_the_loss) {
                                       "model m(x: f32[2]) -> f32[1] { x |> dense(1) |> sigmoid }\n"
                                       "train { model: m; data: d; loss: binary_cross_entropy; optimizer: sgd }");
   cr_expect_eq(program->predicts.data[0]->task, NNRT_BINARY);
-  cr_expect_eq(nodes_of(program->predicts.data[0]->graph, OP_exp), 1);
+  cr_expect_eq(nodes_of(program->predicts.data[0]->graph, OP_logistic), 1);
 }
 
 static const char gan[] = "data d = gauss(n: 64)\n"

@@ -380,6 +380,7 @@ static void check_map(MathFunction which, LType type) {
 MAP(exp, MATH_EXP)
 MAP(log, MATH_LOG)
 MAP(tanh, MATH_TANH)
+MAP(logistic, MATH_LOGISTIC)
 MAP(erf, MATH_ERF)
 MAP(sin, MATH_SIN)
 MAP(cos, MATH_COS)

@@ -85,6 +85,8 @@ static double by_libm(Op op, double a, double b) {
     return log(a);
   case OP_tanh:
     return tanh(a);
+  case OP_logistic:
+    return 1 / (1 + exp(-a));
   case OP_erf:
     return erf(a);
   case OP_sin:
@@ -303,6 +305,7 @@ static void compute(Interpreter *in, const Node *node, const Tensor *inputs, Ten
   case OP_exp:
   case OP_log:
   case OP_tanh:
+  case OP_logistic:
   case OP_erf:
   case OP_sin:
   case OP_cos:

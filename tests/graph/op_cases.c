@@ -30,6 +30,7 @@ UNARY(exp)
 UNARY(log)
 UNARY(sqrt)
 UNARY(tanh)
+UNARY(logistic)
 UNARY(erf) UNARY(sin) UNARY(cos) UNARY(floor) UNARY(not ) UNARY(stop_gradient) BINARY(add) BINARY(sub) BINARY(mul)
     BINARY(div) BINARY(mod) BINARY(pow) BINARY(max) BINARY(min) BINARY(eq) BINARY(ne) BINARY(lt) BINARY(le) BINARY(and)
         BINARY(or)
@@ -123,6 +124,14 @@ static Node *build_slice_first(Graph *g, Node **in) {
 static Node *build_pad(Graph *g, Node **in) {
   return graph_pad(g, in[0], (int64_t[]){0, 1, 2}, &SHAPE(N, 4, 5), 0.5);
 }
+// Columns that are computed in several ways: heads of 16 side by side, other columns behind them, and their sum.
+static Node *build_stretches(Graph *g, Node **in) {
+  Node *heads = graph_reshape(g, graph_transpose(g, in[0], (int[]){0, 2, 1, 3}), &SHAPE(N, 3, 32));
+  Node *left = graph_pad(g, heads, (int64_t[]){0, 0, 0}, &SHAPE(N, 3, 72), 0);
+  Node *right = graph_pad(g, in[1], (int64_t[]){0, 0, 52}, &SHAPE(N, 3, 72), 0.25);
+  Node *parts[] = {in[1], heads, in[1]};
+  return graph_binary(g, OP_mul, graph_binary(g, OP_add, left, right), graph_concat(g, 3, parts, 2));
+}
 static Node *build_concat(Graph *g, Node **in) {
   return graph_concat(g, 3, in, 1);
 }
@@ -201,6 +210,7 @@ const OpCase op_cases[] = {
     ONE(log, .differentiable = 1, .low = 0.2, .high = 3),
     ONE(sqrt, .differentiable = 1, .low = 0.2, .high = 3),
     ONE(tanh, .differentiable = 1),
+    ONE(logistic, .differentiable = 1),
     ONE(erf, .differentiable = 1),
     ONE(sin, .differentiable = 1),
     ONE(cos, .differentiable = 1),
@@ -245,6 +255,7 @@ const OpCase op_cases[] = {
     {"slice of the batch", OP_slice, 1, {T(-2, 2)}, build_slice_batch, .differentiable = 1},
     {"first of the batch", OP_slice, 1, {T(N, 2)}, build_slice_first, .differentiable = 1},
     {"pad", OP_pad, 1, {T(N, 2, 3)}, build_pad, .differentiable = 1},
+    {"pads and parts in stretches", OP_pad, 2, {T(N, 2, 3, 16), T(N, 3, 20)}, build_stretches, .differentiable = 3},
     {"concat", OP_concat, 3, {T(N, 2, 2), T(N, 1, 2), T(N, 3, 2)}, build_concat, .differentiable = 7},
     {"concat of batches", OP_concat, 2, {T(N, 3), T(N, 3)}, build_concat_batch, .differentiable = 3},
     {"reverse", OP_reverse, 1, {T(N, 2, 3)}, build_reverse, .differentiable = 1},

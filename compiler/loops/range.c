@@ -1,0 +1,100 @@
+// What is known of whole numbers from the loops around them: a comparison, a clamp or a division that can end in one way only
+// is not made.
+#include "loops/value.h"
+
+enum { DEEP = 8 }; // expressions further down count as unknown
+
+static const LRange unknown = {-LRANGE_END, LRANGE_END};
+
+static int64_t limited(int64_t value) {
+  return value < -LRANGE_END ? -LRANGE_END : value > LRANGE_END ? LRANGE_END : value;
+}
+
+static int64_t scaled(int64_t value, int64_t factor) {
+  int64_t most = LRANGE_END / (factor > 0 ? factor : 1);
+  return value > most ? LRANGE_END : value < -most ? -LRANGE_END : value * factor;
+}
+
+// An end that is unknown stays so.
+static LRange sum(LRange a, LRange b) {
+  bool least = a.least > -LRANGE_END && b.least > -LRANGE_END, most = a.most < LRANGE_END && b.most < LRANGE_END;
+  return (LRange){least ? limited(a.least + b.least) : -LRANGE_END, most ? limited(a.most + b.most) : LRANGE_END};
+}
+
+static LRange range(const LExpr *expr, int depth) {
+  if (expr->op == LX_CONST && !ltype_real(expr->type))
+    return (LRange){limited(expr->integer), limited(expr->integer)};
+  if (expr->op == LX_VAR && expr->type == L_I64)
+    return expr->var->ranged ? expr->var->range : unknown;
+  if (expr->type != L_I64 || depth == DEEP || expr->arg_count != 2)
+    return unknown;
+  LRange a = range(expr->args[0], depth + 1), b = range(expr->args[1], depth + 1);
+  switch (expr->op) {
+  case LX_ADD:
+    return sum(a, b);
+  case LX_SUB:
+    return sum(a, (LRange){-b.most, -b.least});
+  case LX_MUL:
+    return b.least == b.most && b.least >= 0 ? (LRange){scaled(a.least, b.least), scaled(a.most, b.least)} : unknown;
+  case LX_MIN:
+    return (LRange){a.least < b.least ? a.least : b.least, a.most < b.most ? a.most : b.most};
+  case LX_MAX:
+    return (LRange){a.least > b.least ? a.least : b.least, a.most > b.most ? a.most : b.most};
+  default:
+    return unknown;
+  }
+}
+
+LRange lx_range(const LExpr *expr) {
+  return range(expr, 0);
+}
+
+static LExpr *truth(Arena *arena, bool value) {
+  return lx_int(arena, L_BOOL, value);
+}
+
+static LExpr *compare(Arena *arena, LOp op, LRange a, LRange b) {
+  switch (op) {
+  case LX_LT:
+    return a.most < b.least ? truth(arena, true) : a.least >= b.most ? truth(arena, false) : NULL;
+  case LX_LE:
+    return a.most <= b.least ? truth(arena, true) : a.least > b.most ? truth(arena, false) : NULL;
+  case LX_GT:
+    return compare(arena, LX_LT, b, a);
+  case LX_GE:
+    return compare(arena, LX_LE, b, a);
+  default:
+    return NULL;
+  }
+}
+
+// x of x * size + rest with 0 <= x and 0 <= rest < size, and the rest; NULL if it is no such sum.
+static LExpr *whole_part(Arena *arena, LExpr *sum, int64_t size, LExpr **rest) {
+  LRange all = lx_range(sum);
+  *rest = sum;
+  if (all.least >= 0 && all.most < size)
+    return lx_int(arena, sum->type, 0);
+  for (int i = 0; i < 2 && sum->op == LX_ADD; i++) {
+    LExpr *product = sum->args[i], *other = sum->args[1 - i];
+    bool multiple = product->op == LX_MUL && product->args[1]->op == LX_CONST && product->args[1]->integer == size;
+    LRange left = lx_range(other);
+    if (!multiple || left.least < 0 || left.most >= size || lx_range(product->args[0]).least < 0)
+      continue;
+    *rest = other;
+    return product->args[0];
+  }
+  return NULL;
+}
+
+LExpr *lx_by_range(Arena *arena, LOp op, LExpr *a, LExpr *b) {
+  if (a->type != L_I64)
+    return NULL;
+  if (op == LX_DIV || op == LX_MOD) {
+    LExpr *rest, *whole = b->op == LX_CONST && b->integer > 0 ? whole_part(arena, a, b->integer, &rest) : NULL;
+    return !whole ? NULL : op == LX_DIV ? whole : rest;
+  }
+  LRange left = lx_range(a), right = lx_range(b);
+  if (op == LX_MIN || op == LX_MAX)
+    return left.most <= right.least ? (op == LX_MIN ? a : b) : right.most <= left.least ? (op == LX_MIN ? b : a) : NULL;
+  return compare(arena, op, left, right);
+}
