@@ -21,9 +21,9 @@ static Graph *optimise(Graph *graph, bool trained, const CompileOptions *options
     Node *node = graph->nodes.data[i];
     if (node->op != OP_scan)
       continue;
-    GraphScan scan = *node->attr.scan;
+    GraphScan scan = *node->attr->scan;
     scan.body = optimise((Graph *)scan.body, trained, options);
-    node->attr.scan = arena_copy(graph->arena, &scan, sizeof scan);
+    node_set_attr(graph, node, &(Attr){.scan = arena_copy(graph->arena, &scan, sizeof scan)});
   }
   return graph;
 }

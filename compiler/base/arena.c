@@ -99,10 +99,11 @@ char *arena_strndup(Arena *arena, const char *text, size_t length) {
 char *arena_vprintf(Arena *arena, const char *format, va_list args) {
   va_list again;
   va_copy(again, args);
-  int length = vsnprintf(NULL, 0, format, again);
+  char brief[256]; // most texts are, and need no second look
+  int length = vsnprintf(brief, sizeof brief, format, again);
   va_end(again);
-  if (length < 0)
-    return arena_strndup(arena, "", 0);
+  if (length < (int)sizeof brief)
+    return arena_strndup(arena, brief, length < 0 ? 0 : (size_t)length);
   char *text = arena_alloc(arena, (size_t)length + 1);
   vsnprintf(text, (size_t)length + 1, format, args);
   return text;

@@ -1,9 +1,19 @@
 // Numbers by name, for tables that grow with a program: a hash table in an arena.
 #pragma once
+#include <stdbool.h>
+#include <stdint.h>
+#include <string.h>
+
 #include "base/arena.h"
+
+// Most names that are compared differ in their first letter.
+static inline bool same_name(const char *a, const char *b) {
+  return *a == *b && strcmp(a, b) == 0;
+}
 
 typedef struct NameTable {
   const char **names; // NULL where free
+  uint64_t *hashes;
   int *numbers;
   int count, room; // room: a power of two, or 0
 } NameTable;

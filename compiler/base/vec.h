@@ -17,8 +17,12 @@
     (vec)->data[(vec)->count++] = (__VA_ARGS__);                                                                       \
   } while (0)
 
+// Room for so many items in an empty array.
+#define vec_reserve(arena, vec, items)                                                                                 \
+  ((vec)->room = (items), (vec)->data = arena_alloc((arena), (size_t)(vec)->room * sizeof *(vec)->data))
+
 static inline void *vec_grow(Arena *arena, const void *data, int count, int *room, size_t item) {
-  *room = *room ? *room * 2 : 8;
+  *room = *room ? *room * 2 : item > 16 ? 4 : 8;
   void *grown = arena_alloc(arena, (size_t)*room * item);
   if (count)
     memcpy(grown, data, (size_t)count * item);

@@ -21,7 +21,7 @@ const Builtin *builtin_find(const char *name) {
   int count;
   for (int family = 0; (list = builtin_list(family, &count)); family++)
     for (int i = 0; i < count; i++)
-      if (!strcmp(list[i].name, name))
+      if (same_name(list[i].name, name))
         return &list[i];
   return NULL;
 }
@@ -41,7 +41,7 @@ bool builtin_flag(Elab *e, const BuiltinCall *c, int at, const char *name, bool 
 bool builtin_later(const char *name) {
   static const char *const later[] = {"gradient"};
   for (size_t i = 0; i < sizeof later / sizeof *later; i++)
-    if (!strcmp(later[i], name))
+    if (same_name(later[i], name))
       return true;
   return false;
 }

@@ -18,7 +18,7 @@ static bool match_args(Elab *e, const char *callee, int count, const char *const
     const CallArg *arg = &args->data[i];
     int at = position;
     if (arg->name) {
-      for (at = 0; at < count && strcmp(formals[at], arg->name); at++)
+      for (at = 0; at < count && !same_name(formals[at], arg->name); at++)
         ;
       if (at == count) {
         elab_error(e, arg->name_span, "`%s` has no argument `%s`", callee, arg->name);
@@ -73,7 +73,7 @@ static CallArgs merge_bound(Elab *e, const Callable *callable, const CallArgs *a
     const CallArg *bound = &callable->bound.data[k];
     bool given = !bound->name;
     for (int i = 0; !given && i < args->count; i++)
-      given = args->data[i].name && !strcmp(args->data[i].name, bound->name);
+      given = args->data[i].name && same_name(args->data[i].name, bound->name);
     if (!given)
       vec_push(e->arena, &merged, *bound);
   }
@@ -82,22 +82,31 @@ static CallArgs merge_bound(Elab *e, const Callable *callable, const CallArgs *a
 
 // ---- builtin functions
 
+// Names are copied only where `names` asks for them: most calls name nothing.
 static int split_formals(Elab *e, const char *text, const char **names, bool *optional) {
   int count = 0;
   while (*text) {
     size_t length = strcspn(text, " ");
     optional[count] = text[length - 1] == '?';
-    names[count] = arena_strndup(e->arena, text, length - (optional[count] ? 1 : 0));
+    if (names)
+      names[count] = arena_strndup(e->arena, text, length - (optional[count] ? 1 : 0));
     count++;
     text += length + (text[length] == ' ');
   }
   return count;
 }
 
+static bool any_named(const CallArgs *args) {
+  for (int i = 0; i < args->count; i++)
+    if (args->data[i].name)
+      return true;
+  return false;
+}
+
 static Value *call_builtin(Elab *e, const Builtin *builtin, const CallArgs *args, Span span) {
   const char *names[MAX_BUILTIN_ARGS];
   bool optional[MAX_BUILTIN_ARGS];
-  int count = split_formals(e, builtin->formals, names, optional);
+  int count = split_formals(e, builtin->formals, any_named(args) ? names : NULL, optional);
   CallArg out[MAX_BUILTIN_ARGS] = {{0}};
   if (!match_args(e, builtin->name, count, names, args, out) || any_poison(args))
     return value_poison(e);
@@ -105,8 +114,10 @@ static Value *call_builtin(Elab *e, const Builtin *builtin, const CallArgs *args
   for (int i = 0; i < count; i++) {
     call.args[i] = out[i].value && (out[i].value->kind != V_NONE || !optional[i]) ? out[i].value : NULL;
     call.spans[i] = out[i].value ? out[i].span : span;
-    if (!call.args[i] && !optional[i])
+    if (!call.args[i] && !optional[i]) {
+      split_formals(e, builtin->formals, names, optional);
       return elab_fail(e, span, "`%s` needs an argument `%s`", builtin->name, names[i]);
+    }
   }
   return builtin->call(e, &call);
 }
@@ -118,7 +129,7 @@ static const char *next_path(Elab *e, const char *name) {
   Frame *frame = e->frame;
   NameCount *counter = NULL;
   for (int i = 0; i < frame->counters.count && !counter; i++)
-    if (!strcmp(frame->counters.data[i].name, name))
+    if (same_name(frame->counters.data[i].name, name))
       counter = &frame->counters.data[i];
   if (!counter) {
     vec_push(e->arena, &frame->counters, (NameCount){name, 0});
@@ -135,7 +146,7 @@ static const char *named_path(Elab *e, const CallArg *arg) {
   }
   const char *name = arg->value->as.text;
   for (int i = 0; i < frame->names.count; i++)
-    if (!strcmp(frame->names.data[i], name)) {
+    if (same_name(frame->names.data[i], name)) {
       elab_error(e, arg->span, "another call here is already named \"%s\"", name);
       return NULL;
     }
@@ -146,10 +157,10 @@ static const char *named_path(Elab *e, const CallArg *arg) {
 // Takes `name: "stem"` out of the arguments, unless the layer has a formal of that name.
 static const char *call_path(Elab *e, const Decl *decl, CallArgs *args) {
   for (int i = 0; i < decl->formals.count; i++)
-    if (!strcmp(decl->formals.data[i].name.text, "name"))
+    if (same_name(decl->formals.data[i].name.text, "name"))
       return next_path(e, decl->name.text);
   for (int i = 0; i < args->count; i++)
-    if (args->data[i].name && !strcmp(args->data[i].name, "name")) {
+    if (args->data[i].name && same_name(args->data[i].name, "name")) {
       CallArg arg = args->data[i];
       memmove(args->data + i, args->data + i + 1, sizeof arg * (size_t)(args->count - i - 1));
       args->count--;
@@ -174,7 +185,7 @@ bool call_enter(Elab *e, const Decl *decl, Span span) {
 
 static bool is_init_name(const char *name) {
   size_t length = strlen(name);
-  return !strcmp(name, "init") || (length > 5 && !strcmp(name + length - 5, "_init"));
+  return same_name(name, "init") || (length > 5 && same_name(name + length - 5, "_init"));
 }
 
 // Whether every formal without a default has an argument.
@@ -199,7 +210,7 @@ static bool all_given(Elab *e, const Decl *decl, const CallArg *given, Span span
 // `none` passes for an argument that is none when it is left out, whatever its type.
 static bool is_left_out(const Formal *formal, const Value *given) {
   return given->kind == V_NONE && formal->standard && formal->standard->kind == EXPR_NAME &&
-         !strcmp(formal->standard->name.text, "none");
+         same_name(formal->standard->name.text, "none");
 }
 
 // Given plain values first, then tensors in order (they bind dimensions), then what was left out.
@@ -257,7 +268,7 @@ static Value *run_layer(Elab *e, Global *layer, CallArg *given, Span span) {
 
 static bool is_metric(const Decl *decl) {
   for (int i = 0; i < decl->formals.count; i++)
-    if (!strcmp(decl->formals.data[i].name.text, "higher_is_better"))
+    if (same_name(decl->formals.data[i].name.text, "higher_is_better"))
       return true;
   return false;
 }
@@ -265,6 +276,7 @@ static bool is_metric(const Decl *decl) {
 static Value *call_layer(Elab *e, Global *layer, const CallArgs *args, Span span, const char *path) {
   const Decl *decl = layer->decl;
   CallArgs rest = {0};
+  vec_reserve(e->arena, &rest, args->count);
   for (int i = 0; i < args->count; i++)
     vec_push(e->arena, &rest, args->data[i]);
   bool optimizer = path != NULL;
@@ -338,6 +350,8 @@ Value *call_optimizer(Elab *e, Value *callee, const CallArgs *args, Span span, c
 // ---- from the tree
 
 static void eval_args(Elab *e, const Expr *call, CallArgs *args) {
+  if (!args->room)
+    vec_reserve(e->arena, args, call->args.count);
   for (int i = 0; i < call->args.count; i++) {
     const Arg *arg = &call->args.data[i];
     bool init = arg->name.text && is_init_name(arg->name.text);
@@ -355,6 +369,7 @@ static Value *eval_callee(Elab *e, const Expr *expr) {
 
 Value *eval_call(Elab *e, const Expr *expr, Value *piped, Span piped_span) {
   CallArgs args = {0};
+  vec_reserve(e->arena, &args, expr->args.count + 1);
   if (piped)
     call_arg(e, &args, piped, piped_span);
   if (expr->kind != EXPR_CALL && expr->kind != EXPR_NAME && expr->kind != EXPR_FIELD) {
@@ -376,7 +391,7 @@ Value *eval_partial(Elab *e, const Expr *expr, int skip) {
   bool plain = callee->kind == V_LAYER && !(callee->as.callable->builtin && !callee->as.callable->builtin->call);
   // An initialiser called with a shape is an ordinary call.
   bool shaped = skip == 1 && args.count &&
-                (args.data[0].name ? !strcmp(args.data[0].name, "shape") : value_is_list(args.data[0].value));
+                (args.data[0].name ? same_name(args.data[0].name, "shape") : value_is_list(args.data[0].value));
   if (callee->kind == V_POISON || any_poison(&args))
     return value_poison(e);
   return plain && !shaped ? value_bound(e, callee, &args, skip) : call_value(e, callee, &args, expr->span);

@@ -67,18 +67,18 @@ bool value_as_axis(Elab *e, Span span, const Value *v, int rank, int *axis) {
 static Value *special_name(Elab *e, Name name) {
   static const char *const clocks[] = {"step", "epoch", NULL, "last_step"};
   for (int i = 0; i < 4; i++)
-    if (clocks[i] && !strcmp(name.text, clocks[i]))
+    if (clocks[i] && same_name(name.text, clocks[i]))
       return value_weak(e, tensor_cast(e, name.span, tensor_clock(e, name.span, i), F64));
-  if (!strcmp(name.text, "training"))
+  if (same_name(name.text, "training"))
     return value_bool(e, e->builder->training && !call_frozen(e));
-  if (!strcmp(name.text, "none")) {
+  if (same_name(name.text, "none")) {
     Value *none = value_none(e);
     none->as.integer = 1; // meant, unlike the value of a body that has none
     return none;
   }
-  if (!strcmp(name.text, "pi"))
+  if (same_name(name.text, "pi"))
     return value_float(e, 3.14159265358979323846);
-  if (!strcmp(name.text, "inf"))
+  if (same_name(name.text, "inf"))
     return value_float(e, INFINITY);
   return NULL;
 }
@@ -113,7 +113,7 @@ static void unknown_name_hint(Elab *e, const char *name) {
                                          {"f16", "the element types are f32, f64, i32, i64, u8 and bool"},
                                          {"bf16", "bf16 is not built yet; use f32"}};
   for (size_t i = 0; i < sizeof hints / sizeof *hints; i++)
-    if (!strcmp(name, hints[i][0])) {
+    if (same_name(name, hints[i][0])) {
       diag_hint(e->diag, "%s", hints[i][1]);
       return;
     }
@@ -144,7 +144,7 @@ Value *eval_name_as(Elab *e, Name name, const char *what) {
     elab_not_built(e, name.span, arena_printf(e->arena, "`%s`", name.text));
     return value_poison(e);
   }
-  if ((e->frame->broken && !strcmp(what, "name")) || e->frame->module->broken)
+  if ((e->frame->broken && same_name(what, "name")) || e->frame->module->broken)
     return value_poison(e);
   elab_error(e, name.span, "unknown %s `%s`", what, name.text);
   unknown_name_hint(e, name.text);
@@ -196,7 +196,7 @@ static Value *eval_field(Elab *e, const Expr *expr) {
   if (left->kind == V_MODEL)
     return model_field(e, left, expr->name, expr->span);
   elab_error(e, expr->span, "%s has no parts, so `.%s` means nothing", value_kind(e, left), expr->name.text);
-  const char *function = !strcmp(expr->name.text, "T") ? "transpose" : expr->name.text;
+  const char *function = same_name(expr->name.text, "T") ? "transpose" : expr->name.text;
   if (left->kind == V_TENSOR && (scope_global(e->frame->module, e, function) || builtin_find(function)))
     diag_hint(e->diag, "write %s(x), or x |> %s", function, function);
   return value_poison(e);

@@ -120,7 +120,7 @@ const Fact *fact_behind(const Builder *builder, FactKind kind, const Node *node)
 static bool is_class_metric(const char *name) {
   static const char *const metrics[] = {"accuracy", "auc", "mean_iou", "dice", "precision", "recall", "f1"};
   for (size_t i = 0; i < sizeof metrics / sizeof *metrics; i++)
-    if (!strcmp(metrics[i], name))
+    if (same_name(metrics[i], name))
       return true;
   return false;
 }
@@ -139,7 +139,7 @@ bool fold_before(Elab *e, Global *layer, CallArg *given, Span span) {
   }
   for (size_t i = 0; i < sizeof loss_rules / sizeof *loss_rules; i++) {
     const LossRule *rule = &loss_rules[i];
-    if (strcmp(name, rule->loss))
+    if (!same_name(name, rule->loss))
       continue;
     if (result && e->builder->kind == BUILD_TRAIN)
       model_use(e, result->model)->task = rule->task;
@@ -162,9 +162,9 @@ void fold_after(Elab *e, Global *layer, const CallArg *given, Value *result) {
     return;
   const char *name = layer->decl->name.text;
   if (layer->module == e->prelude && given[0].value && given[0].value->kind == V_TENSOR) {
-    if (!strcmp(name, "softmax"))
+    if (same_name(name, "softmax"))
       fact_add(e, FACT_SOFTMAX, result->as.node, given[0].value->as.node, NULL, 0);
-    if (!strcmp(name, "sigmoid"))
+    if (same_name(name, "sigmoid"))
       fact_add(e, FACT_SIGMOID, result->as.node, given[0].value->as.node, NULL, 0);
   }
   const Binding *better = scope_find(e->frame, "higher_is_better");

@@ -202,7 +202,7 @@ struct Builder {
   SlotTable *table;
   VEC(SlotValue) values; // by slot index
   VEC(Fact) facts;
-  VEC(NameCount) draws;          // random draws by call path
+  NameTable draws;               // random draws by call path
   VEC(StatementMark) statements; // of the outermost body, with the first node of each
   VEC(MinimizeMark) minimized;
   Node *clocks[5];

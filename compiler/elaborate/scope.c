@@ -33,7 +33,7 @@ void frame_pop(Elab *e) {
 
 static Binding *find_in(Scope *scope, const char *name) {
   for (int i = 0; i < scope->bindings.count; i++)
-    if (!strcmp(scope->bindings.data[i].name, name))
+    if (same_name(scope->bindings.data[i].name, name))
       return &scope->bindings.data[i];
   return NULL;
 }

@@ -1,6 +1,7 @@
 // Parameters and state: declared in bodies, made at the first elaboration of a call path, found again by name in the
 // next. Initial values are computed in the table's own graph, with random numbers that depend on the slot's name only, so
 // that what else a model holds does not change them. A value read after an update is cut off from the one before.
+#include "base/hash.h"
 #include "elaborate/internal.h"
 
 Slot *slot_find(const SlotTable *table, const char *name) {
@@ -51,27 +52,12 @@ void slot_write(Elab *e, Span span, Slot *slot, Node *node) {
 
 // ---- random streams
 
-static uint64_t fnv1a(uint64_t hash, const char *text) {
-  for (; *text; text++)
-    hash = (hash ^ (unsigned char)*text) * 0x100000001b3U;
-  return hash;
-}
-
-// FNV-1a of the path and the number of draws made there before (Fowler, Noll, Vo: 64-bit offset basis and prime).
+// Of the path and the number of draws made there before.
 int64_t slot_stream(Elab *e) {
   const char *path = e->init_slot ? e->init_slot->name : e->frame->path;
-  int *count = NULL;
-  if (e->init_slot)
-    count = &e->init_draws;
-  for (int i = 0; !count && i < e->builder->draws.count; i++)
-    if (!strcmp(e->builder->draws.data[i].name, path))
-      count = &e->builder->draws.data[i].count;
-  if (!count) {
-    vec_push(e->arena, &e->builder->draws, (NameCount){path, 0});
-    count = &e->builder->draws.data[e->builder->draws.count - 1].count;
-  }
-  uint64_t hash = fnv1a(0xcbf29ce484222325U, e->init_slot ? "init " : "draw ");
-  hash = fnv1a(fnv1a(hash, path), arena_printf(e->arena, "#%d", (*count)++));
+  int *count = e->init_slot ? &e->init_draws : names_at(e->arena, &e->builder->draws, path);
+  uint64_t hash = hash_text(HASH_START, e->init_slot ? "init " : "draw ");
+  hash = hash_text(hash_text(hash, path), arena_printf(e->arena, "#%d", (*count)++));
   return (int64_t)(hash >> 1);
 }
 
@@ -80,7 +66,7 @@ int64_t slot_stream(Elab *e) {
 static bool starts_at_zero(const Node *node) {
   while (node->op == OP_broadcast || node->op == OP_stop_gradient)
     node = node->inputs[0];
-  return node->op == OP_constant && !node->attr.data && node->attr.real == 0 && node->attr.integer == 0;
+  return node->op == OP_constant && !node->attr->data && node->attr->real == 0 && node->attr->integer == 0;
 }
 
 static bool has_type_formal(const Callable *callable) {

@@ -25,7 +25,7 @@ static bool eval_elem(Elab *e, const TypeExpr *type, ElemType *elem) {
   }
   if (elem_parse(type->name.text, elem))
     return true;
-  if (!strcmp(type->name.text, "bf16")) {
+  if (same_name(type->name.text, "bf16")) {
     elab_not_built(e, type->name.span, "the element type bf16");
     return false;
   }
@@ -90,11 +90,15 @@ bool type_eval(Elab *e, const TypeExpr *type, Type *out) {
 // ---- matching
 
 typedef struct Match {
-  const char *what; // "`x` of `dense`"
-  Span span;        // of the argument
-  bool of_model;    // types leave the batch out
-  bool result;      // of a body: errors belong to the body, not to its caller
+  const char *formal, *callee; // formal: NULL for the result of a body, to which errors belong then, not to its caller
+  Span span;                   // of the argument
+  bool of_model;               // types leave the batch out
 } Match;
+
+static const char *what(Elab *e, const Match *m) {
+  return m->formal ? arena_printf(e->arena, "`%s` of `%s`", m->formal, m->callee)
+                   : arena_printf(e->arena, "the result of `%s`", m->callee);
+}
 
 static void match_error(Elab *e, const Match *m, const char *format, ...) __attribute__((format(printf, 3, 4)));
 static void match_error(Elab *e, const Match *m, const char *format, ...) {
@@ -103,7 +107,7 @@ static void match_error(Elab *e, const Match *m, const char *format, ...) {
   const char *text = arena_vprintf(e->arena, format, args);
   va_end(args);
   Frame *callee = e->frame;
-  if (!m->result && callee->caller)
+  if (m->formal && callee->caller)
     e->frame = callee->caller;
   elab_error(e, m->span, "%s", text);
   e->frame = callee;
@@ -115,10 +119,11 @@ static void mismatch(Elab *e, const Match *m, const TypeExpr *type, const Type *
     shown.rank--;
     memmove(shown.dim, shown.dim + 1, sizeof *shown.dim * (size_t)shown.rank);
   }
-  if (m->result)
-    match_error(e, m, "%s is declared as %s, but is %s", m->what, type_expr_text(e, type), type_text(e->arena, &shown));
+  if (!m->formal)
+    match_error(e, m, "%s is declared as %s, but is %s", what(e, m), type_expr_text(e, type),
+                type_text(e->arena, &shown));
   else
-    match_error(e, m, "%s must be %s, but is %s", m->what, type_expr_text(e, type), type_text(e->arena, &shown));
+    match_error(e, m, "%s must be %s, but is %s", what(e, m), type_expr_text(e, type), type_text(e->arena, &shown));
   if (why)
     diag_hint(e->diag, "%s", why);
 }
@@ -127,7 +132,7 @@ static void mismatch(Elab *e, const Match *m, const TypeExpr *type, const Type *
 static bool is_open(Elab *e, const Match *m, const Expr *expr) {
   if (expr->kind != EXPR_NAME || m->of_model || scope_find(e->frame, expr->name.text))
     return false;
-  const Global *global = m->result ? scope_global(e->frame->module, e, expr->name.text) : NULL;
+  const Global *global = !m->formal ? scope_global(e->frame->module, e, expr->name.text) : NULL;
   return !global || global->decl->kind != DECL_CONST;
 }
 
@@ -188,12 +193,12 @@ static bool match_shape(Elab *e, const Match *m, const TypeExpr *type, const Typ
   int extra = found->rank - lead - (count - (dots >= 0 ? 1 : 0));
   if (extra < 0 || (dots < 0 && extra > 0)) {
     const char *why = NULL;
-    if (m->of_model && m->result)
+    if (m->of_model && !m->formal)
       why = extra > 0 && count ? "flatten makes one dimension of all but the batch" : NULL;
     else if (m->of_model)
       why = extra < 0 && found->rank == count ? "a model takes a batch: the batch is the first dimension"
                                               : "the batch, its first dimension, is left out here";
-    else if (extra > 0 && count && !m->result)
+    else if (extra > 0 && count && m->formal)
       why = arena_printf(e->arena, "write %s[..., %s: `...` stands for the leading dimensions, the batch among them",
                          type->name.text, strchr(type_expr_text(e, type), '[') + 1);
     mismatch(e, m, type, found, why);
@@ -220,7 +225,7 @@ static Value *match_tensor(Elab *e, const Match *m, const TypeExpr *type, Value 
     return NULL;
   if (value->kind == V_STR || value->kind >= V_LAYER || value->kind == V_TUPLE || value->kind == V_TYPE ||
       value->kind == V_NONE) {
-    match_error(e, m, "%s must be %s, but is %s", m->what, type_expr_text(e, type), value_kind(e, value));
+    match_error(e, m, "%s must be %s, but is %s", what(e, m), type_expr_text(e, type), value_kind(e, value));
     return NULL;
   }
   Node *node = tensor_of(e, m->span, value, open ? NULL : &elem);
@@ -241,23 +246,23 @@ static Value *match_tensor(Elab *e, const Match *m, const TypeExpr *type, Value 
 static Value *match_plain(Elab *e, const Match *m, const TypeExpr *type, Value *value) {
   const char *name = type->name.text;
   bool fits;
-  if (!strcmp(name, "int"))
+  if (same_name(name, "int"))
     fits = value->kind == V_INT;
-  else if (!strcmp(name, "float")) {
+  else if (same_name(name, "float")) {
     if (value->kind == V_INT)
       return value_float(e, (double)value->as.integer);
     fits = value->kind == V_FLOAT;
-  } else if (!strcmp(name, "bool"))
+  } else if (same_name(name, "bool"))
     fits = value->kind == V_BOOL;
-  else if (!strcmp(name, "str"))
+  else if (same_name(name, "str"))
     fits = value->kind == V_STR;
-  else if (!strcmp(name, "list"))
+  else if (same_name(name, "list"))
     fits = value_is_list(value);
-  else if (!strcmp(name, "layer"))
+  else if (same_name(name, "layer"))
     fits = value->kind == V_LAYER || value->kind == V_MODEL;
-  else if (!strcmp(name, "model"))
+  else if (same_name(name, "model"))
     fits = value->kind == V_MODEL;
-  else if (!strcmp(name, "type"))
+  else if (same_name(name, "type"))
     fits = value->kind == V_TYPE;
   else {
     static const char *const known[] = {"int", "float", "bool", "str", "list", "layer", "model", "type"};
@@ -271,8 +276,8 @@ static Value *match_plain(Elab *e, const Match *m, const TypeExpr *type, Value *
   }
   if (fits)
     return value;
-  match_error(e, m, "%s must be %s %s, but is %s", m->what, name[0] == 'i' ? "an" : "a", name, value_kind(e, value));
-  if (!strcmp(name, "int") && value->kind == V_FLOAT)
+  match_error(e, m, "%s must be %s %s, but is %s", what(e, m), name[0] == 'i' ? "an" : "a", name, value_kind(e, value));
+  if (same_name(name, "int") && value->kind == V_FLOAT)
     diag_hint(e->diag, "`//` divides whole numbers to a whole number, and int(…) converts");
   return NULL;
 }
@@ -286,16 +291,16 @@ static Value *match(Elab *e, const Match *m, const TypeExpr *type, Value *value)
     return match_tensor(e, m, type, value);
   bool tuple = type->kind == TYPE_TUPLE;
   if (tuple ? value->kind != V_TUPLE : !value_is_list(value)) {
-    match_error(e, m, "%s must be %s, but is %s", m->what, type_expr_text(e, type), value_kind(e, value));
+    match_error(e, m, "%s must be %s, but is %s", what(e, m), type_expr_text(e, type), value_kind(e, value));
     return NULL;
   }
   if (tuple && value_count(value) != type->items.count) {
-    match_error(e, m, "%s must have %d values, but has %lld", m->what, type->items.count,
+    match_error(e, m, "%s must have %d values, but has %lld", what(e, m), type->items.count,
                 (long long)value_count(value));
     return NULL;
   }
   if (value_count(value) > MAX_ITEMS) {
-    match_error(e, m, "%s is a list of more than %d items", m->what, (int)MAX_ITEMS);
+    match_error(e, m, "%s is a list of more than %d items", what(e, m), (int)MAX_ITEMS);
     return NULL;
   }
   VEC(Value *) items = {0};
@@ -309,8 +314,7 @@ static Value *match(Elab *e, const Match *m, const TypeExpr *type, Value *value)
 }
 
 Value *type_match(Elab *e, const Formal *formal, Value *value, Span span, bool of_model, const char *callee) {
-  Match m = {
-      .what = arena_printf(e->arena, "`%s` of `%s`", formal->name.text, callee), .span = span, .of_model = of_model};
+  Match m = {.formal = formal->name.text, .callee = callee, .span = span, .of_model = of_model};
   return match(e, &m, formal->type, value);
 }
 
@@ -321,10 +325,9 @@ void type_bind_variable(Elab *e, const TypeExpr *type, const Value *value) {
 }
 
 Value *type_result(Elab *e, const TypeExpr *type, Value *value, Span span, bool of_model, const char *callee) {
-  Match m = {
-      .what = arena_printf(e->arena, "the result of `%s`", callee), .span = span, .of_model = of_model, .result = true};
+  Match m = {.callee = callee, .span = span, .of_model = of_model};
   if (value->kind == V_NONE && !value->as.integer) {
-    elab_error(e, span, "%s is declared as %s, but its body has no value", m.what, type_expr_text(e, type));
+    elab_error(e, span, "%s is declared as %s, but its body has no value", what(e, &m), type_expr_text(e, type));
     diag_hint(e->diag, "the value of a body is its last expression");
     return NULL;
   }

@@ -3,6 +3,8 @@
 
 #include <string.h>
 
+#include "base/hash.h"
+
 const char *manifest_entry_name(Arena *arena, const char *block, const char *part) {
   return arena_printf(arena, "%s_%s", block, part);
 }
@@ -30,7 +32,7 @@ static void mark_whole(Arena *arena, const Graph *graph, NnrtValue *outputs) {
   bool *counted = arena_array(arena, bool, graph->nodes.count + 1);
   for (int i = 0; i < graph->nodes.count; i++) {
     const Node *node = graph->nodes.data[i];
-    counted[i] = node->op == OP_slot && node->attr.slot->kind == SLOT_METRIC;
+    counted[i] = node->op == OP_slot && node->attr->slot->kind == SLOT_METRIC;
     for (int k = 0; k < node->input_count; k++)
       counted[i] = counted[i] || counted[node->inputs[k]->id];
   }
@@ -70,16 +72,10 @@ static NnrtFunction function_of(Arena *arena, const Graph *graph) {
   return function;
 }
 
-// FNV-1a over what a checkpoint must agree with.
-static uint64_t hash_bytes(uint64_t hash, const void *data, size_t bytes) {
-  for (size_t i = 0; i < bytes; i++)
-    hash = (hash ^ ((const unsigned char *)data)[i]) * 0x100000001b3u;
-  return hash;
-}
-
+// The fingerprint covers what a checkpoint must agree with.
 static NnrtTensor *tensors_of(Arena *arena, const Program *program, uint64_t *fingerprint) {
   NnrtTensor *tensors = arena_array(arena, NnrtTensor, program->slots.count + 1);
-  *fingerprint = 0xcbf29ce484222325u;
+  *fingerprint = HASH_START;
   for (int i = 0; i < program->slots.count; i++) {
     const Slot *slot = program->slots.data[i];
     NnrtTensor *tensor = &tensors[i];

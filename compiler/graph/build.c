@@ -30,7 +30,7 @@ static Node *power(Graph *graph, Node *x, double exponent) {
 const Node *rule_splat(const Node *x) {
   while (x->op == OP_broadcast)
     x = x->inputs[0];
-  return x->op == OP_constant && !x->attr.data ? x : NULL;
+  return x->op == OP_constant && !x->attr->data ? x : NULL;
 }
 
 Node *graph_binary(Graph *graph, Op op, Node *a, Node *b) {
@@ -38,7 +38,7 @@ Node *graph_binary(Graph *graph, Op op, Node *a, Node *b) {
   Type shape;
   if (exponent && a->type.elem == b->type.elem && type_broadcast(&a->type, &b->type, &shape) &&
       type_same_shape(&shape, &a->type)) {
-    Node *easy = power(graph, a, exponent->attr.real);
+    Node *easy = power(graph, a, exponent->attr->real);
     if (easy)
       return easy;
   }
@@ -117,8 +117,8 @@ Node *graph_broadcast(Graph *graph, Node *x, const Type *shape) {
   wanted.elem = x->type.elem;
   if (type_same_shape(&x->type, &wanted))
     return x;
-  if (x->op == OP_constant && !x->attr.data)
-    return graph_node(graph, OP_constant, 0, NULL, &x->attr, &wanted);
+  if (x->op == OP_constant && !x->attr->data)
+    return graph_node(graph, OP_constant, 0, NULL, x->attr, &wanted);
   return graph_node(graph, OP_broadcast, 1, &x, NULL, &wanted);
 }
 
@@ -217,7 +217,7 @@ Node *rule_expand(Graph *graph, Node *x, const Type *full, int axis_count, const
   Type kept = *full;
   for (int i = 0; i < axis_count; i++)
     kept.dim[axes[i]] = 1;
-  if (x->op == OP_constant && !x->attr.data)
+  if (x->op == OP_constant && !x->attr->data)
     return graph_broadcast(graph, x, full);
   return graph_broadcast(graph, graph_reshape(graph, x, &kept), full);
 }

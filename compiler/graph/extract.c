@@ -39,7 +39,7 @@ static void add_draws(Extraction *extraction, int64_t length) {
       continue;
     Type stacked = scan_stacked_type(&node->type, length);
     vec_push(graph->arena, &extraction->what->draws,
-             graph_node(graph, OP_random, node->input_count, node->inputs, &node->attr, &stacked));
+             graph_node(graph, OP_random, node->input_count, node->inputs, node->attr, &stacked));
     extraction->map[id] = add_input(extraction, "draw", &node->type);
   }
 }
@@ -51,10 +51,10 @@ static Node *from_outside(Extraction *extraction, Node *node) {
   Node **known = &extraction->map[node->id];
   if (*known)
     return *known;
-  bool leaf = node->op == OP_clock || (node->op == OP_constant && !node->attr.data);
+  bool leaf = node->op == OP_clock || (node->op == OP_constant && !node->attr->data);
   if (leaf || node->op == OP_broadcast) {
     Node *input = leaf ? NULL : from_outside(extraction, node->inputs[0]);
-    return *known = graph_node(body, node->op, node->input_count, &input, &node->attr, &node->type);
+    return *known = graph_node(body, node->op, node->input_count, &input, node->attr, &node->type);
   }
   vec_push(body->arena, &extraction->what->captured, node);
   return *known = add_input(extraction, op_name(node->op), &node->type);
@@ -75,7 +75,7 @@ static void copy_nodes(Extraction *extraction, int end) {
       inputs[i] = in_body(extraction, node->inputs[i]);
     body->span = node->span;
     body->scope = node->scope;
-    extraction->map[id] = graph_node(body, node->op, node->input_count, inputs, &node->attr, &node->type);
+    extraction->map[id] = graph_node(body, node->op, node->input_count, inputs, node->attr, &node->type);
   }
 }
 

@@ -41,7 +41,7 @@ static void add(Walk *walk, const Node *node, Node *contribution) {
 // The results of a scan come after it, so their gradients are known.
 static void visit_scan(Walk *walk, Node *node, int nodes, Node **out) {
   Arena *arena = walk->graph->arena;
-  int results = node->attr.scan->body->outputs.count;
+  int results = node->attr->scan->body->outputs.count;
   Node **upstream = arena_array(arena, Node *, results + 1), **before = arena_array(arena, Node *, node->input_count);
   bool any = false;
   for (int id = node->id + 1; id < nodes; id++) {
@@ -49,12 +49,12 @@ static void visit_scan(Walk *walk, Node *node, int nodes, Node **out) {
     if (result->op != OP_scan_result || result->inputs[0] != node || !walk->total[id])
       continue;
     any = true;
-    Node **known = &upstream[result->attr.index];
+    Node **known = &upstream[result->attr->index];
     *known = *known ? graph_binary(walk->graph, OP_add, *known, walk->total[id]) : walk->total[id];
   }
   if (!any)
     return;
-  const GraphScan *scan = node->attr.scan;
+  const GraphScan *scan = node->attr->scan;
   for (int i = 0; i < node->input_count; i++) {
     before[i] = scan_is_captured(scan, i) && out[i] ? sum(walk, &walk->arrived[node->inputs[i]->id]) : NULL;
     for (int k = 0; k < i && before[i]; k++) // of a value that is several inputs

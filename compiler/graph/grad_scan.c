@@ -41,8 +41,8 @@ static void find_active(Reverse *reverse, Node *const *wanted) {
     bool *depends = arena_array(body->arena, bool, body->nodes.count + 1);
     for (int id = 0; id < body->nodes.count; id++) {
       const Node *node = body->nodes.data[id];
-      bool input = node->op == OP_input && node->attr.index >= 0, passes = input || !op_info[node->op].no_gradient;
-      depends[id] = input && reverse->active[node->attr.index];
+      bool input = node->op == OP_input && node->attr->index >= 0, passes = input || !op_info[node->op].no_gradient;
+      depends[id] = input && reverse->active[node->attr->index];
       for (int k = 0; k < node->input_count; k++)
         depends[id] = depends[id] || depends[node->inputs[k]->id];
       depends[id] = depends[id] && passes && elem_is_real(node->type.elem);
@@ -56,8 +56,8 @@ static void find_active(Reverse *reverse, Node *const *wanted) {
 static void find_inputs(Reverse *reverse) {
   for (int i = 0; i < reverse->body->nodes.count; i++) {
     Node *node = reverse->body->nodes.data[i];
-    if (node->op == OP_input && node->attr.index >= 0)
-      reverse->input[node->attr.index] = node;
+    if (node->op == OP_input && node->attr->index >= 0)
+      reverse->input[node->attr->index] = node;
   }
   for (int i = 0; i < reverse->body->inputs.count; i++)
     if (!reverse->input[i]) { // an input that no step reads
@@ -102,7 +102,7 @@ static void mark_forward(Reverse *reverse) {
   const Graph *body = reverse->body;
   for (int id = 0; id < body->nodes.count; id++) {
     const Node *node = body->nodes.data[id];
-    reverse->forward[id] = !(node->op == OP_input && node->attr.index < 0);
+    reverse->forward[id] = !(node->op == OP_input && node->attr->index < 0);
     for (int k = 0; k < node->input_count; k++)
       reverse->forward[id] = reverse->forward[id] && reverse->forward[node->inputs[k]->id];
   }
@@ -132,7 +132,7 @@ static bool at_hand(const Reverse *reverse, const Node *node) {
   if (reverse->map[node->id])
     return true;
   if (node->op == OP_input)
-    return node->attr.index >= reverse->shape->carried;
+    return node->attr->index >= reverse->shape->carried;
   OpClass class = op_info[node->op].class;
   if (class == LEAF)
     return true;
@@ -156,7 +156,7 @@ static Node *copy(Reverse *reverse, Node *node) {
   reverse->made->span = node->span;
   reverse->made->scope = node->scope;
   return reverse->map[node->id] =
-             graph_node(reverse->made, node->op, node->input_count, inputs, &node->attr, &node->type);
+             graph_node(reverse->made, node->op, node->input_count, inputs, node->attr, &node->type);
 }
 
 static Node *value_in_reverse(Reverse *reverse, Node *node) {
@@ -164,10 +164,10 @@ static Node *value_in_reverse(Reverse *reverse, Node *node) {
     return reverse->map[node->id];
   if (!reverse->forward[node->id])
     return copy(reverse, node);
-  if (node->op == OP_input && scan_is_sequence(reverse->shape, node->attr.index))
-    return add_input(reverse, &reverse->sequences, node, reverse->scan->inputs[node->attr.index]);
-  if (node->op == OP_input && scan_is_captured(reverse->shape, node->attr.index))
-    return add_input(reverse, &reverse->captured, node, reverse->scan->inputs[node->attr.index]);
+  if (node->op == OP_input && scan_is_sequence(reverse->shape, node->attr->index))
+    return add_input(reverse, &reverse->sequences, node, reverse->scan->inputs[node->attr->index]);
+  if (node->op == OP_input && scan_is_captured(reverse->shape, node->attr->index))
+    return add_input(reverse, &reverse->captured, node, reverse->scan->inputs[node->attr->index]);
   // What is seen through a view is saved as it is before.
   bool view = node->op == OP_broadcast || node->op == OP_pad || node->op == OP_transpose || node->op == OP_reshape ||
               node->op == OP_reverse;
@@ -212,7 +212,7 @@ static Node **make_scan(Reverse *reverse) {
     for (int k = 0; k < lists[i]->inside.count; k++) {
       Node *inside = lists[i]->inside.data[k];
       inputs[at] = lists[i]->outside.data[k];
-      inside->attr.index = at++;
+      node_set_attr(reverse->made, inside, &(Attr){.index = at++});
       vec_push(arena, &reverse->made->inputs, ((GraphInput){i == 0 ? "gradient" : "x", inside->type}));
     }
   int counted = scan_count_input(reverse->shape, reverse->scan->input_count);
@@ -231,7 +231,7 @@ static Node **make_scan(Reverse *reverse) {
 
 void grad_through_scan(Graph *graph, Node *scan, Node *const *upstream, Node *const *before, Node **out) {
   Arena *arena = graph->arena;
-  const GraphScan *shape = scan->attr.scan;
+  const GraphScan *shape = scan->attr->scan;
   int inputs = shape->body->inputs.count, outputs = shape->body->outputs.count;
   Reverse reverse = {.outer = graph,
                      .body = (Graph *)shape->body,

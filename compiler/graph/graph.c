@@ -36,14 +36,15 @@ static const char *check_size(Arena *arena, const Type *type) {
   return NULL;
 }
 
+static const Attr no_attr;
+
 const char *graph_check(Arena *arena, Op op, int input_count, Node *const *inputs, const Attr *attr, const Type *wanted,
                         Type *result) {
-  static const Attr none;
   const char *wrong = check_arity(arena, op, input_count);
   if (!wrong && wanted)
     wrong = check_size(arena, wanted);
   if (!wrong)
-    wrong = op_info[op].shape(arena, input_count, inputs, attr ? attr : &none, wanted, result);
+    wrong = op_info[op].shape(arena, input_count, inputs, attr ? attr : &no_attr, wanted, result);
   if (!wrong)
     wrong = check_size(arena, result);
   return wrong;
@@ -62,7 +63,17 @@ static void fit_inputs(Graph *graph, Op op, int count, Node **inputs, const Type
   }
 }
 
-Node *graph_node(Graph *graph, Op op, int input_count, Node *const *inputs, const Attr *attr, const Type *wanted) {
+static const Attr *own_attr(Arena *arena, Op op, const Attr *attr) {
+  bool none = !attr || op_info[op].class == POINT || memcmp(attr, &no_attr, sizeof *attr) == 0;
+  return none ? &no_attr : arena_copy(arena, attr, sizeof *attr);
+}
+
+void node_set_attr(Graph *graph, Node *node, const Attr *attr) {
+  node->attr = own_attr(graph->arena, node->op, attr);
+}
+
+// `attr` lives as long as the graph.
+static Node *append(Graph *graph, Op op, int input_count, Node *const *inputs, const Attr *attr, const Type *wanted) {
   Type type;
   const char *wrong = graph_check(graph->arena, op, input_count, inputs, attr, wanted, &type);
   if (wrong) {
@@ -82,11 +93,18 @@ Node *graph_node(Graph *graph, Op op, int input_count, Node *const *inputs, cons
                  .type = type,
                  .input_count = input_count,
                  .inputs = own,
+                 .attr = attr,
                  .span = graph->span,
                  .scope = graph->scope ? graph->scope : "",
                  .gradient = graph->gradient};
-  if (attr)
-    node->attr = *attr;
   vec_push(graph->arena, &graph->nodes, node);
   return node;
+}
+
+Node *graph_node(Graph *graph, Op op, int input_count, Node *const *inputs, const Attr *attr, const Type *wanted) {
+  return append(graph, op, input_count, inputs, own_attr(graph->arena, op, attr), wanted);
+}
+
+Node *graph_node_like(Graph *graph, const Node *node, Node *const *inputs) {
+  return append(graph, node->op, node->input_count, inputs, node->attr, &node->type);
 }

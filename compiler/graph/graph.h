@@ -107,7 +107,7 @@ typedef struct Attr {
   int space;        // dimensions that windows move along
   Window window[MAX_SPACE];
   int64_t groups; // of channels
-  int tile;       // conv, conv_weight: by minimal filtering, 2 or 4 outputs along each dimension of a tile; 0: sums as they are
+  int tile; // conv, conv_weight: by minimal filtering, 2 or 4 outputs along each dimension of a tile; 0: sums as they are
   const GraphScan *scan;
   const Slot *slot;
 } Attr;
@@ -118,8 +118,8 @@ struct Node {
   Op op;
   Type type;
   int input_count;
-  Node **inputs; // each stands before this node
-  Attr attr;
+  Node **inputs;     // each stands before this node
+  const Attr *attr;  // never NULL; shared among nodes
   Span span;         // where the source says it
   const char *scope; // path of layer calls that led here, "classifier.dense_0"; "" at top level
   bool gradient;     // made by differentiation
@@ -160,6 +160,9 @@ Graph *graph_new(Arena *arena, const char *name, int64_t batch);
 // Checks inputs by the operation's shape rule, computes the type and appends a node. The caller has made sure that the
 // rule holds (graph_check tells): a broken one is a bug in the compiler and aborts with the message.
 Node *graph_node(Graph *graph, Op op, int input_count, Node *const *inputs, const Attr *attr, const Type *wanted);
+// A node of another graph of the same arena, with inputs of this one.
+Node *graph_node_like(Graph *graph, const Node *node, Node *const *inputs);
+void node_set_attr(Graph *graph, Node *node, const Attr *attr);
 // The shape rule alone: NULL and the type in *result, or what is wrong ("shapes f32[2] and f32[3] do not match").
 // `wanted` is the type asked for, by operations whose output the inputs do not determine (see graph/ops.h).
 const char *graph_check(Arena *arena, Op op, int input_count, Node *const *inputs, const Attr *attr, const Type *wanted,

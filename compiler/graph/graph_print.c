@@ -52,14 +52,14 @@ static Attr element(ElemType elem, const void *data, int64_t at) {
 
 static void print_constant(Text *out, const Node *node) {
   ElemType elem = node->type.elem;
-  if (!node->attr.data) {
-    print_number(out, elem, &node->attr);
+  if (!node->attr->data) {
+    print_number(out, elem, node->attr);
     return;
   }
   int64_t count = type_count(&node->type, 0);
   text_add(out, "[");
   for (int64_t i = 0; i < count && i < DENSE_SHOWN; i++) {
-    Attr attr = element(elem, node->attr.data, i);
+    Attr attr = element(elem, node->attr->data, i);
     text_add(out, i ? ", " : "");
     print_number(out, elem, &attr);
   }
@@ -96,7 +96,7 @@ static void print_windows(Text *out, const Attr *attr) {
 
 static bool steps(const Node *node) {
   for (int i = 0; i < node->type.rank; i++)
-    if (node->attr.step[i] != 1)
+    if (node->attr->step[i] != 1)
       return true;
   return false;
 }
@@ -104,7 +104,7 @@ static bool steps(const Node *node) {
 // What an operation is told besides its inputs; for leaves, what they are.
 static void print_attr(Text *out, const Graph *graph, const Node *node) {
   static const char *const clocks[] = {"step", "epoch", "seed", "last", "count"};
-  const Attr *attr = &node->attr;
+  const Attr *attr = node->attr;
   switch (node->op) {
   case OP_input:
     text_add(out, attr->index < graph->inputs.count ? graph->inputs.data[attr->index].name : "?");
@@ -214,7 +214,7 @@ static void print_node(Text *out, const Graph *graph, const Node *node) {
   print_place(out, node);
   text_add(out, "\n");
   if (node->op == OP_scan)
-    print_body(out, node->attr.scan->body);
+    print_body(out, node->attr->scan->body);
 }
 
 void graph_print(Text *out, const Graph *graph) {

@@ -16,7 +16,7 @@ int64_t conv_tile_count(const Type *y, int64_t tile, int64_t batch) {
 
 // By minimal filtering: each tile of y takes a product for each of its places in x and pair of channels.
 static int64_t of_tiles(const Node *node, const Type *y, int64_t pairs, int64_t batch) {
-  int64_t tile = node->attr.tile;
+  int64_t tile = node->attr->tile;
   return conv_tile_count(y, tile, batch) * (tile + 2) * (tile + 2) * pairs;
 }
 
@@ -25,10 +25,10 @@ static int64_t of_tiles(const Node *node, const Type *y, int64_t pairs, int64_t 
 static int64_t of_conv(const Node *node, int64_t batch) {
   const Type *x = &node->inputs[0]->type, *w = &node->inputs[1]->type;
   bool spread = false;
-  if (node->attr.tile)
+  if (node->attr->tile)
     return of_tiles(node, &node->type, x->dim[x->rank - 1] * w->dim[w->rank - 1], batch);
-  for (int i = 0; i < node->attr.space; i++)
-    spread = spread || node->attr.window[i].spread > 1;
+  for (int i = 0; i < node->attr->space; i++)
+    spread = spread || node->attr->window[i].spread > 1;
   int64_t weights = type_count(w, batch);
   return spread ? type_count(x, batch) * (weights / x->dim[x->rank - 1])
                 : type_count(&node->type, batch) * (weights / w->dim[w->rank - 1]);
@@ -36,7 +36,7 @@ static int64_t of_conv(const Node *node, int64_t batch) {
 
 static int64_t of_conv_weight(const Node *node, int64_t batch) {
   const Type *y = &node->inputs[1]->type;
-  if (node->attr.tile)
+  if (node->attr->tile)
     return of_tiles(node, y, node->type.dim[2] * node->type.dim[3], batch);
   return type_count(&node->type, batch) * (type_count(y, batch) / y->dim[y->rank - 1]);
 }
@@ -57,7 +57,7 @@ static int64_t of_sum(const Node *node, int64_t batch) {
 int64_t node_multiply_adds(const Node *node, int64_t batch) {
   switch (node->op) {
   case OP_scan:
-    return node->attr.scan->length * graph_multiply_adds(node->attr.scan->body, batch);
+    return node->attr->scan->length * graph_multiply_adds(node->attr->scan->body, batch);
   case OP_matmul:
     return type_count(&node->type, batch) * matmul_depth(node, batch);
   case OP_conv:

@@ -143,11 +143,11 @@ void grad_attention(Graph *graph, Node *node, Node *upstream, Node **out) {
   for (int i = Q; i <= MASK; i++)
     inputs[i] = node->inputs[i];
   inputs[SLOPE] = upstream;
-  inputs[LSE] = graph_node(graph, OP_attention_lse, 4, inputs, &node->attr, NULL);
+  inputs[LSE] = graph_node(graph, OP_attention_lse, 4, inputs, node->attr, NULL);
   inputs[DELTA] = graph_reduce(graph, OP_reduce_sum, graph_binary(graph, OP_mul, node, upstream), 1, &last, false);
   for (int i = Q; i <= V; i++)
     if (out[i])
-      out[i] = graph_node(graph, ops[i], DELTA + 1, inputs, &node->attr, NULL);
+      out[i] = graph_node(graph, ops[i], DELTA + 1, inputs, node->attr, NULL);
   out[MASK] = NULL;
 }
 

@@ -117,17 +117,17 @@ static Node *back_to_weight(Graph *graph, Node *x, Node *upstream, const Attr *a
 void grad_conv(Graph *graph, Node *node, Node *upstream, Node **out) {
   Node *x = node->inputs[0], *w = node->inputs[1];
   if (out[0])
-    out[0] = back_to_input(graph, upstream, w, &node->attr, &x->type);
+    out[0] = back_to_input(graph, upstream, w, node->attr, &x->type);
   if (out[1])
-    out[1] = back_to_weight(graph, x, upstream, &node->attr);
+    out[1] = back_to_weight(graph, x, upstream, node->attr);
 }
 
 void grad_conv_weight(Graph *graph, Node *node, Node *upstream, Node **out) {
   Node *x = node->inputs[0], *y = node->inputs[1];
   if (out[0])
-    out[0] = back_to_input(graph, y, upstream, &node->attr, &x->type);
+    out[0] = back_to_input(graph, y, upstream, node->attr, &x->type);
   if (out[1])
-    out[1] = graph_conv(graph, x, upstream, &node->attr, &y->type);
+    out[1] = graph_conv(graph, x, upstream, node->attr, &y->type);
 }
 
 LOWER_ROOT(conv)

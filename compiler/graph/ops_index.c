@@ -78,7 +78,7 @@ const char *shape_transpose(Arena *arena, int input_count, Node *const *inputs, 
 void grad_transpose(Graph *graph, Node *node, Node *upstream, Node **out) {
   int inverse[MAX_RANK] = {0};
   for (int i = 0; i < node->type.rank; i++)
-    inverse[node->attr.axis[i]] = i;
+    inverse[node->attr->axis[i]] = i;
   if (out[0])
     out[0] = graph_transpose(graph, upstream, inverse);
 }
@@ -152,10 +152,10 @@ void grad_slice(Graph *graph, Node *node, Node *upstream, Node **out) {
       out[0] = rule_zeros(graph, from);
       return;
     }
-    if (node->attr.step[i] > 1)
-      upstream = spread(graph, upstream, i, node->attr.start[i], node->attr.step[i], from->dim[i]);
+    if (node->attr->step[i] > 1)
+      upstream = spread(graph, upstream, i, node->attr->start[i], node->attr->step[i], from->dim[i]);
     else
-      before[i] = node->attr.start[i];
+      before[i] = node->attr->start[i];
   }
   out[0] = type_same_shape(&upstream->type, from) ? upstream : graph_pad(graph, upstream, before, from, 0);
 }
@@ -178,7 +178,7 @@ const char *shape_pad(Arena *arena, int input_count, Node *const *inputs, const 
 
 void grad_pad(Graph *graph, Node *node, Node *upstream, Node **out) {
   if (out[0])
-    out[0] = graph_slice(graph, upstream, node->attr.start, NULL, &node->inputs[0]->type);
+    out[0] = graph_slice(graph, upstream, node->attr->start, NULL, &node->inputs[0]->type);
 }
 
 // ---- concat, reverse
@@ -219,7 +219,7 @@ const char *shape_concat(Arena *arena, int input_count, Node *const *inputs, con
 }
 
 void grad_concat(Graph *graph, Node *node, Node *upstream, Node **out) {
-  int axis = node->attr.axis[0];
+  int axis = node->attr->axis[0];
   int64_t start[MAX_RANK] = {0};
   for (int i = 0; i < node->input_count; i++) {
     const Type *part = &node->inputs[i]->type;
@@ -238,7 +238,7 @@ const char *shape_reverse(Arena *arena, int input_count, Node *const *inputs, co
 
 void grad_reverse(Graph *graph, Node *node, Node *upstream, Node **out) {
   if (out[0])
-    out[0] = graph_node(graph, OP_reverse, 1, &upstream, &node->attr, NULL);
+    out[0] = graph_node(graph, OP_reverse, 1, &upstream, node->attr, NULL);
 }
 
 // ---- gather, random
@@ -271,7 +271,7 @@ const char *shape_gather(Arena *arena, int input_count, Node *const *inputs, con
 void grad_gather(Graph *graph, Node *node, Node *upstream, Node **out) {
   if (out[0]) {
     Node *base = rule_zeros(graph, &node->inputs[0]->type);
-    out[0] = graph_node(graph, OP_scatter_add, 3, (Node *[]){base, node->inputs[1], upstream}, &node->attr, NULL);
+    out[0] = graph_node(graph, OP_scatter_add, 3, (Node *[]){base, node->inputs[1], upstream}, node->attr, NULL);
   }
   out[1] = NULL;
 }

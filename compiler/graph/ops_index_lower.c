@@ -38,7 +38,7 @@ LExpr *lower_broadcast(Lower *lower, const Node *node, LExpr *const *index) {
 LExpr *lower_transpose(Lower *lower, const Node *node, LExpr *const *index) {
   LExpr *place[MAX_RANK];
   for (int i = 0; i < node->type.rank; i++)
-    place[node->attr.axis[i]] = index[i];
+    place[node->attr->axis[i]] = index[i];
   return lower_value(lower, node->inputs[0], place);
 }
 
@@ -46,7 +46,7 @@ LExpr *lower_slice(Lower *lower, const Node *node, LExpr *const *index) {
   LExpr *place[MAX_RANK];
   for (int i = 0; i < node->type.rank; i++)
     place[i] =
-        add(lower, lower_dim(lower, node->attr.start[i]), mul(lower, index[i], whole(lower, node->attr.step[i])));
+        add(lower, lower_dim(lower, node->attr->start[i]), mul(lower, index[i], whole(lower, node->attr->step[i])));
   return lower_value(lower, node->inputs[0], place);
 }
 
@@ -55,7 +55,7 @@ LExpr *lower_pad(Lower *lower, const Node *node, LExpr *const *index) {
   const Type *from = &node->inputs[0]->type;
   LType type = ltype_of(node->type.elem);
   LExpr *fill =
-      elem_is_real(node->type.elem) ? lx_real(arena, type, node->attr.real) : lx_int(arena, type, node->attr.integer);
+      elem_is_real(node->type.elem) ? lx_real(arena, type, node->attr->real) : lx_int(arena, type, node->attr->integer);
   LExpr *place[MAX_RANK], *inside = lx_int(arena, L_BOOL, 1);
   for (int i = 0; i < from->rank; i++) {
     place[i] = index[i];
@@ -63,8 +63,8 @@ LExpr *lower_pad(Lower *lower, const Node *node, LExpr *const *index) {
       return fill;
     if (from->dim[i] == node->type.dim[i])
       continue;
-    place[i] = sub(lower, index[i], lower_dim(lower, node->attr.start[i]));
-    if (node->attr.start[i] != 0)
+    place[i] = sub(lower, index[i], lower_dim(lower, node->attr->start[i]));
+    if (node->attr->start[i] != 0)
       inside = lx_binary(arena, LX_AND, inside, lx_binary(arena, LX_GE, place[i], whole(lower, 0)));
     inside = lx_binary(arena, LX_AND, inside, less(lower, place[i], lower_dim(lower, from->dim[i])));
     place[i] = clamped(lower, place[i], from->dim[i]);
@@ -75,7 +75,7 @@ LExpr *lower_pad(Lower *lower, const Node *node, LExpr *const *index) {
 // index < end0 ? part0 : index < end1 ? part1 : … Built from the last part to the first.
 LExpr *lower_concat(Lower *lower, const Node *node, LExpr *const *index) {
   Arena *arena = lower_arena(lower);
-  int axis = node->attr.axis[0];
+  int axis = node->attr->axis[0];
   LExpr *place[MAX_RANK], *result = NULL;
   for (int i = 0; i < node->type.rank; i++)
     place[i] = index[i];
@@ -97,8 +97,8 @@ LExpr *lower_reverse(Lower *lower, const Node *node, LExpr *const *index) {
   LExpr *place[MAX_RANK];
   for (int i = 0; i < node->type.rank; i++)
     place[i] = index[i];
-  for (int i = 0; i < node->attr.axis_count; i++) {
-    int axis = node->attr.axis[i];
+  for (int i = 0; i < node->attr->axis_count; i++) {
+    int axis = node->attr->axis[i];
     LExpr *last = sub(lower, lower_dim(lower, node->type.dim[axis]), whole(lower, 1));
     place[axis] = sub(lower, last, index[axis]);
   }
@@ -107,7 +107,7 @@ LExpr *lower_reverse(Lower *lower, const Node *node, LExpr *const *index) {
 
 LExpr *lower_gather(Lower *lower, const Node *node, LExpr *const *index) {
   const Node *data = node->inputs[0], *places = node->inputs[1];
-  int axis = node->attr.axis[0];
+  int axis = node->attr->axis[0];
   LExpr *place[MAX_RANK];
   for (int i = 0; i < axis; i++)
     place[i] = index[i];
@@ -124,7 +124,7 @@ LExpr *lower_random(Lower *lower, const Node *node, LExpr *const *index) {
   Arena *arena = lower_arena(lower);
   LExpr *seed = lower_value(lower, node->inputs[0], NULL), *step = lower_value(lower, node->inputs[1], NULL);
   LExpr *element = rule_linear(lower, node->type.rank, node->type.dim, index);
-  LExpr *stream = lower_datum(lower, "stream", node->attr.integer);
+  LExpr *stream = lower_datum(lower, "stream", node->attr->integer);
   LExpr *args[] = {lx_cast(arena, seed, L_U64), lx_cast(arena, stream, L_U64), lx_cast(arena, step, L_U64),
                    lx_cast(arena, element, L_U64)};
   return lx_call(arena, mathlib_uniform(lower_module(lower), ltype_of(node->type.elem)), 4, args);

@@ -45,7 +45,7 @@ static LExpr *dense_element(Lower *lower, const Node *node, LExpr *const *index)
   if (place->op != LX_CONST)
     return rule_root(node);
   Arena *arena = lower_arena(lower);
-  const char *at = (const char *)node->attr.data + place->integer * elem_bytes(node->type.elem);
+  const char *at = (const char *)node->attr->data + place->integer * elem_bytes(node->type.elem);
   union {
     float f32;
     double f64;
@@ -69,11 +69,11 @@ static LExpr *dense_element(Lower *lower, const Node *node, LExpr *const *index)
 }
 
 LExpr *lower_constant(Lower *lower, const Node *node, LExpr *const *index) {
-  if (node->attr.data)
+  if (node->attr->data)
     return dense_element(lower, node, index);
   LType type = ltype_of(node->type.elem);
-  return elem_is_real(node->type.elem) ? lx_real(lower_arena(lower), type, node->attr.real)
-                                       : lx_int(lower_arena(lower), type, node->attr.integer);
+  return elem_is_real(node->type.elem) ? lx_real(lower_arena(lower), type, node->attr->real)
+                                       : lx_int(lower_arena(lower), type, node->attr->integer);
 }
 
 enum { CLOCK_BATCH = 4, CLOCK_COUNT };
@@ -90,7 +90,7 @@ GRAD_NONE(clock)
 
 LExpr *lower_clock(Lower *lower, const Node *node, LExpr *const *index) {
   (void)index;
-  return node->attr.index == CLOCK_BATCH ? lower_batch(lower) : rule_root(node);
+  return node->attr->index == CLOCK_BATCH ? lower_batch(lower) : rule_root(node);
 }
 
 const char *shape_iota(Arena *arena, int input_count, Node *const *inputs, const Attr *attr, const Type *wanted,
@@ -105,7 +105,7 @@ GRAD_NONE(iota)
 
 LExpr *lower_iota(Lower *lower, const Node *node, LExpr *const *index) {
   (void)lower;
-  return index[node->attr.axis[0]];
+  return index[node->attr->axis[0]];
 }
 
 LExpr *rule_root(const Node *node) {

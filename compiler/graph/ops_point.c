@@ -202,9 +202,9 @@ void grad_pow(Graph *graph, Node *node, Node *upstream, Node **out) {
   if (out[0]) {
     const Node *known = rule_splat(b);
     Node *less =
-        known ? rule_number(graph, b, known->attr.real - 1) : graph_binary(graph, OP_sub, b, rule_number(graph, b, 1));
+        known ? rule_number(graph, b, known->attr->real - 1) : graph_binary(graph, OP_sub, b, rule_number(graph, b, 1));
     Node *slope = mul(graph, upstream, mul(graph, b, graph_binary(graph, OP_pow, a, less)));
-    bool never_zero = known && known->attr.real != 0;
+    bool never_zero = known && known->attr->real != 0;
     out[0] =
         never_zero ? slope : where_else_zero(graph, graph_binary(graph, OP_ne, b, rule_number(graph, b, 0)), slope);
   }

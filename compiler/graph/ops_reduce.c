@@ -36,7 +36,7 @@ const char *shape_reduce_sum(Arena *arena, int input_count, Node *const *inputs,
 
 void grad_reduce_sum(Graph *graph, Node *node, Node *upstream, Node **out) {
   if (out[0])
-    out[0] = rule_expand(graph, upstream, &node->inputs[0]->type, node->attr.axis_count, node->attr.axis);
+    out[0] = rule_expand(graph, upstream, &node->inputs[0]->type, node->attr->axis_count, node->attr->axis);
 }
 LOWER_ROOT(reduce_sum)
 
@@ -64,10 +64,10 @@ static void grad_extreme(Graph *graph, Node *node, Node *upstream, Node **out) {
   if (!out[0])
     return;
   Node *x = node->inputs[0], *share = upstream;
-  int count = node->attr.axis_count;
-  const int *axes = node->attr.axis;
+  int count = node->attr->axis_count;
+  const int *axes = node->attr->axis;
   Node *mask = graph_binary(graph, OP_eq, x, rule_expand(graph, node, &x->type, count, axes));
-  if (node->attr.integer) {
+  if (node->attr->integer) {
     mask = first_true(graph, mask, count, axes);
   } else {
     Node *equals = graph_reduce(graph, OP_reduce_sum, graph_cast(graph, mask, x->type.elem), count, axes, false);

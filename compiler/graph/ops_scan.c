@@ -59,9 +59,9 @@ const char *shape_scan(Arena *arena, int input_count, Node *const *inputs, const
 const char *shape_scan_result(Arena *arena, int input_count, Node *const *inputs, const Attr *attr, const Type *wanted,
                               Type *result) {
   (void)wanted, (void)input_count;
-  if (inputs[0]->op != OP_scan || attr->index >= inputs[0]->attr.scan->body->outputs.count)
+  if (inputs[0]->op != OP_scan || attr->index >= inputs[0]->attr->scan->body->outputs.count)
     return "not a result of a scan";
-  const GraphScan *scan = inputs[0]->attr.scan;
+  const GraphScan *scan = inputs[0]->attr->scan;
   const Type *step = &scan->body->outputs.data[attr->index].value->type;
   if (attr->index >= scan->carried && step->rank == MAX_RANK)
     return arena_printf(arena, "stacked, %s has more than %d dimensions", type_text(arena, step), (int)MAX_RANK);

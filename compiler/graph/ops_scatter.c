@@ -24,7 +24,7 @@ void grad_scatter_add(Graph *graph, Node *node, Node *upstream, Node **out) {
     out[0] = upstream;
   out[1] = NULL;
   if (out[2])
-    out[2] = graph_node(graph, OP_gather, 2, (Node *[]){upstream, node->inputs[1]}, &node->attr, NULL);
+    out[2] = graph_node(graph, OP_gather, 2, (Node *[]){upstream, node->inputs[1]}, node->attr, NULL);
 }
 
 LOWER_ROOT(scatter_add)

@@ -66,13 +66,13 @@ void grad_window(Graph *graph, Node *node, Node *upstream, Node **out) {
   if (!out[0])
     return;
   const Type *from = &node->inputs[0]->type;
-  int space = node->attr.space, lead = from->rank - space - 1, taps[MAX_SPACE];
+  int space = node->attr->space, lead = from->rank - space - 1, taps[MAX_SPACE];
   Type shape = upstream->type;
   for (int i = 0; i < space; i++) {
     shape.dim[lead + i] = from->dim[lead + i];
     taps[i] = lead + space + i;
   }
-  Node *slid = graph_node(graph, OP_slide, 1, &upstream, &node->attr, &shape);
+  Node *slid = graph_node(graph, OP_slide, 1, &upstream, node->attr, &shape);
   out[0] = graph_reduce(graph, OP_reduce_sum, slid, space, taps, false);
 }
 
@@ -80,9 +80,9 @@ void grad_window(Graph *graph, Node *node, Node *upstream, Node **out) {
 void grad_slide(Graph *graph, Node *node, Node *upstream, Node **out) {
   if (!out[0])
     return;
-  Attr attr = node->attr;
+  Attr attr = *node->attr;
   for (int i = 0; i < attr.space; i++) {
-    const Window *w = &node->attr.window[i];
+    const Window *w = &node->attr->window[i];
     attr.window[i] = (Window){w->size, w->spread, -w->dilation, -w->before, w->stride};
   }
   out[0] = graph_node(graph, OP_slide, 1, &upstream, &attr, &node->inputs[0]->type);
@@ -142,29 +142,29 @@ static LExpr *or_outside(Lower *lower, const Node *node, LExpr *inside, LExpr *v
 
 LExpr *lower_window(Lower *lower, const Node *node, LExpr *const *index) {
   const Type *from = &node->inputs[0]->type;
-  int space = node->attr.space, lead = from->rank - space - 1;
+  int space = node->attr->space, lead = from->rank - space - 1;
   LExpr *place[MAX_RANK], *inside = lx_int(lower_arena(lower), L_BOOL, 1);
   for (int i = 0; i < lead; i++)
     place[i] = index[i];
   for (int i = 0; i < space; i++) {
-    const Window *w = &node->attr.window[i];
+    const Window *w = &node->attr->window[i];
     Affine at = affine(lower, index[lead + i], node->type.dim[lead + i], w->stride, index[lead + space + i], w->size,
                        w->dilation, -w->before);
     place[lead + i] = place_of(lower, at, w->spread, from->dim[lead + i], &inside);
   }
   place[from->rank - 1] = index[node->type.rank - 1];
   LExpr *value = lower_value(lower, node->inputs[0], place);
-  return or_outside(lower, node, inside, value, node->attr.real, node->attr.integer);
+  return or_outside(lower, node, inside, value, node->attr->real, node->attr->integer);
 }
 
 LExpr *lower_slide(Lower *lower, const Node *node, LExpr *const *index) {
   const Type *from = &node->inputs[0]->type;
-  int space = node->attr.space, lead = from->rank - 2 * space - 1;
+  int space = node->attr->space, lead = from->rank - 2 * space - 1;
   LExpr *place[MAX_RANK], *inside = lx_int(lower_arena(lower), L_BOOL, 1);
   for (int i = 0; i < from->rank; i++)
     place[i] = index[i];
   for (int i = 0; i < space; i++) {
-    const Window *w = &node->attr.window[i];
+    const Window *w = &node->attr->window[i];
     Affine at = affine(lower, index[lead + i], node->type.dim[lead + i], w->spread, index[lead + space + i], w->size,
                        -w->dilation, w->before);
     place[lead + i] = place_of(lower, at, w->stride, from->dim[lead + i], &inside);

@@ -26,11 +26,11 @@ static Node *without_views(Node *node) {
 }
 
 static bool is_input(const Node *node, int index) {
-  return node->op == OP_input && node->attr.index == index;
+  return node->op == OP_input && node->attr->index == index;
 }
 
 static bool is_sequence(const Behind *behind, const Node *node) {
-  return node->op == OP_input && scan_is_sequence(behind->scan, node->attr.index);
+  return node->op == OP_input && scan_is_sequence(behind->scan, node->attr->index);
 }
 
 static void count_uses(Behind *behind) {
@@ -60,7 +60,7 @@ static void yield(Behind *behind, Node *node) {
 // The values of all steps, as rows behind each other: [steps * rows, cols] of [rows, cols].
 static Node *stacked(const Behind *behind, Node *node) {
   Node *value = without_views(node);
-  Node *all = is_sequence(behind, value) ? behind->inputs[value->attr.index]
+  Node *all = is_sequence(behind, value) ? behind->inputs[value->attr->index]
                                          : graph_scan_result(behind->outer, behind->made, yielded(behind, value));
   Type type = scan_stacked_type(&node->type, behind->scan->length);
   return graph_reshape(behind->outer, all, &type);
@@ -74,11 +74,11 @@ static Node *stacked_rows(const Behind *behind, Node *node) {
 
 // ---- which parts leave
 static bool is_turned(const Node *node) {
-  return node->op == OP_transpose && node->type.rank == 2 && node->attr.axis[0] == 1;
+  return node->op == OP_transpose && node->type.rank == 2 && node->attr->axis[0] == 1;
 }
 
 static bool is_captured(const Behind *behind, const Node *node) {
-  return node->op == OP_input && scan_is_captured(behind->scan, node->attr.index);
+  return node->op == OP_input && scan_is_captured(behind->scan, node->attr->index);
 }
 
 // The sum over rows of one of the factors, in a gradient.
@@ -151,16 +151,16 @@ static Node *turned(Graph *graph, Node *x) {
 static Node *product_with_weights(const Behind *behind, const Part *part) {
   Node *weights = part->node->inputs[1];
   bool turn = is_turned(weights);
-  Node *outside = behind->inputs[(turn ? weights->inputs[0] : weights)->attr.index];
+  Node *outside = behind->inputs[(turn ? weights->inputs[0] : weights)->attr->index];
   Node *rows = stacked_rows(behind, part->node->inputs[0]);
   return graph_matmul(behind->outer, rows, turn ? turned(behind->outer, outside) : outside);
 }
 
 static Node *sum_of_all(const Behind *behind, Node *part) {
   int axes[MAX_RANK] = {0};
-  for (int i = 0; i < part->attr.axis_count; i++)
-    axes[i + 1] = part->attr.axis[i] + 1;
-  return graph_reduce(behind->outer, OP_reduce_sum, stacked(behind, part->inputs[0]), part->attr.axis_count + 1, axes,
+  for (int i = 0; i < part->attr->axis_count; i++)
+    axes[i + 1] = part->attr->axis[i] + 1;
+  return graph_reduce(behind->outer, OP_reduce_sum, stacked(behind, part->inputs[0]), part->attr->axis_count + 1, axes,
                       false);
 }
 

@@ -47,8 +47,8 @@ Attention attention_of(Lower *lower, bool by_keys, int64_t scratch) {
   at.depth = q->dim[q->rank - 1];
   at.keys = v->dim[v->rank - 2];
   at.width = v->dim[v->rank - 1];
-  at.causal = root->attr.integer != 0;
-  at.scale = lx_real(lower->arena, at.type, root->attr.real);
+  at.causal = root->attr->integer != 0;
+  at.scale = lx_real(lower->arena, at.type, root->attr->real);
   at.by_keys = by_keys;
   at.lane_count = by_keys ? at.keys : at.queries;
   at.step_count = by_keys ? at.queries : at.keys;
@@ -289,7 +289,7 @@ static LExpr *if_in_mask(Lower *lower, const Attention *at, const Spot *spot, LE
 }
 
 static bool is_true(const Node *mask) {
-  return mask->op == OP_constant && !mask->attr.data && mask->attr.integer;
+  return mask->op == OP_constant && !mask->attr->data && mask->attr->integer;
 }
 
 // Only tiles that the border crosses have later keys: those whose last key is not seen by the first query.

@@ -16,7 +16,7 @@ int64_t conv_taps(const Conv *conv, int from) {
 
 Conv conv_of(Lower *lower, const Node *node) {
   const Node *x = node->inputs[0];
-  const Attr *attr = &node->attr;
+  const Attr *attr = node->attr;
   const Type *y = conv_y(node);
   int space = attr->space;
   Conv conv = {.node = node,

@@ -111,10 +111,10 @@ void nest_know(Lower *lower, const Node *node, LExpr *const *index, LExpr *value
 // ---- memory
 bool nest_in_memory(const Lower *lower, const Node *node) {
   OpClass class = op_info[node->op].class;
-  if (node->op == OP_input || node->op == OP_slot || (node->op == OP_constant && node->attr.data))
+  if (node->op == OP_input || node->op == OP_slot || (node->op == OP_constant && node->attr->data))
     return true;
   if (node->op == OP_clock)
-    return node->attr.index != 4; // the batch count is the kernel's own n
+    return node->attr->index != 4; // the batch count is the kernel's own n
   return (class != LEAF || lower->graph->kernel_of[node->id] >= 0) && lower->graph->buffers[node->id].bytes > 0;
 }
 
@@ -136,13 +136,13 @@ static LPlace add_constant(LoopModule *module, const void *data, int64_t bytes) 
 LPlace nest_place(Lower *lower, const Node *node) {
   switch (node->op) {
   case OP_input:
-    return (LPlace){.space = SPACE_INPUT, .offset = 0, .index = node->attr.index};
+    return (LPlace){.space = SPACE_INPUT, .offset = 0, .index = node->attr->index};
   case OP_slot:
-    return (LPlace){.space = SPACE_STATE, .offset = node->attr.slot->offset, .index = -1};
+    return (LPlace){.space = SPACE_STATE, .offset = node->attr->slot->offset, .index = -1};
   case OP_clock:
     return (LPlace){.space = SPACE_CLOCK, .offset = 0, .index = -1};
   case OP_constant:
-    return add_constant(lower->module, node->attr.data, type_count(&node->type, 0) * elem_bytes(node->type.elem));
+    return add_constant(lower->module, node->attr->data, type_count(&node->type, 0) * elem_bytes(node->type.elem));
   default:
     return lower->graph->buffers[node->id].place;
   }
@@ -155,9 +155,9 @@ static const char *last_part(const char *path) {
 
 static const char *value_name(const Lower *lower, const Node *node) {
   if (node->op == OP_input)
-    return lower->graph->graph->inputs.data[node->attr.index].name;
+    return lower->graph->graph->inputs.data[node->attr->index].name;
   if (node->op == OP_slot)
-    return last_part(node->attr.slot->name);
+    return last_part(node->attr->slot->name);
   const Buffer *buffer = &lower->graph->buffers[node->id];
   if (buffer->bytes && buffer->place.space == SPACE_OUTPUT)
     return last_part(lower->graph->graph->outputs.data[buffer->place.index].name);
@@ -239,7 +239,7 @@ static LExpr *address(Lower *lower, const Node *node, LExpr *const *index) {
 
 static LExpr *load(Lower *lower, const Node *node, LExpr *const *index) {
   LBuffer *buffer = nest_buffer(lower, node, false);
-  LExpr *at = node->op == OP_clock ? lx_i64(lower->arena, node->attr.index) : address(lower, node, index);
+  LExpr *at = node->op == OP_clock ? lx_i64(lower->arena, node->attr->index) : address(lower, node, index);
   return lx_load(lower->arena, buffer, at);
 }
 

@@ -47,16 +47,16 @@ static LExpr *as_result(Lower *lower, const Node *node, LExpr *sum) {
 
 // The reduced dimensions in order; how many.
 static int reduced_dims(const Node *node, Dim *dims) {
-  for (int i = 0; i < node->attr.axis_count; i++)
-    dims[i] = node->inputs[0]->type.dim[node->attr.axis[i]];
-  return node->attr.axis_count;
+  for (int i = 0; i < node->attr->axis_count; i++)
+    dims[i] = node->inputs[0]->type.dim[node->attr->axis[i]];
+  return node->attr->axis_count;
 }
 
 // ---- a short chain
 static LExpr *chain(Lower *lower, const Node *node, LExpr **index, int count) {
   LExpr *sum = NULL;
   for (int r = 0; r < count; r++) {
-    nest_unravel(lower, nest_i64(lower, r), node->inputs[0]->type.dim, node->attr.axis, node->attr.axis_count, index);
+    nest_unravel(lower, nest_i64(lower, r), node->inputs[0]->type.dim, node->attr->axis, node->attr->axis_count, index);
     LExpr *value = element(lower, node, index, -1);
     sum = sum ? join(lower, node, sum, value) : value;
   }
@@ -65,7 +65,7 @@ static LExpr *chain(Lower *lower, const Node *node, LExpr **index, int count) {
 
 // The elements at once as a vector, then the chain.
 static LExpr *vector_chain(Lower *lower, const Node *node, LExpr **index, int count) {
-  int first = node->inputs[0]->type.rank - node->attr.axis_count;
+  int first = node->inputs[0]->type.rank - node->attr->axis_count;
   LExpr *row, *col, *sum = NULL;
   LLocal *values = nest_local(lower, "values", nest_sum_type(node), 1, count, 0, nest_identity(lower, node));
   nest_tile(lower, 1, count, &row, &col);
@@ -152,7 +152,7 @@ static void add_chunks(Lower *lower, const Node *node, LExpr **index, int first,
 
 static LExpr *lanes(Lower *lower, const Node *node, LExpr **index) {
   const Type *in = &node->inputs[0]->type;
-  int trailing = flat_trailing(node), first = in->rank - trailing, outer = node->attr.axis_count - trailing;
+  int trailing = flat_trailing(node), first = in->rank - trailing, outer = node->attr->axis_count - trailing;
   const Dim *run = in->dim + first;
   int64_t capacity = nest_capacity(lower, run, trailing), length = nest_static(run, trailing) ? capacity : -1;
   bool chunks = capacity > LANE_CHUNK;
@@ -160,7 +160,7 @@ static LExpr *lanes(Lower *lower, const Node *node, LExpr **index) {
   LLocal *sum = chunks ? nest_local(lower, "total", nest_sum_type(node), 1, 1, 0, nest_identity(lower, node))
                        : new_lanes(lower, node);
   for (int i = 0; i < outer; i++)
-    index[node->attr.axis[i]] = nest_loop(lower, LS_FOR, "o", zero, lower_dim(lower, in->dim[node->attr.axis[i]]), 1);
+    index[node->attr->axis[i]] = nest_loop(lower, LS_FOR, "o", zero, lower_dim(lower, in->dim[node->attr->axis[i]]), 1);
   if (chunks)
     add_chunks(lower, node, index, first, run_length, sum);
   else
@@ -180,7 +180,7 @@ bool nest_long_reduction(Lower *lower, int64_t scratch, int64_t *bytes) {
   const Type *in = &node->inputs[0]->type;
   int64_t capacity = nest_capacity(lower, in->dim, in->rank), most = (capacity + LANE_CHUNK - 1) / LANE_CHUNK;
   if (lower->kernel->nodes.count > 1 || node->type.rank > 0 || node->op == OP_argmax || most < 2 ||
-      node->attr.axis_count != in->rank)
+      node->attr->axis_count != in->rank)
     return false;
   LType type = nest_sum_type(node);
   LBuffer *parts = nest_scratch(lower, "parts", type, most, scratch);
@@ -208,7 +208,7 @@ bool nest_long_reduction(Lower *lower, int64_t scratch, int64_t *bytes) {
 // The first of equals; the first NaN counts as largest.
 static LExpr *scan(Lower *lower, const Node *node, LExpr **index) {
   Arena *arena = lower->arena;
-  int axis = node->attr.axis[0];
+  int axis = node->attr->axis[0];
   LExpr *zero = nest_i64(lower, 0);
   LLocal *best = nest_local(lower, "best", nest_sum_type(node), 1, 1, 0, nest_identity(lower, node));
   LLocal *at = nest_local(lower, "at", L_I64, 1, 1, 0, zero);
@@ -262,7 +262,7 @@ static void add_rows(Lower *lower, Columns *columns, LExpr *from, LExpr *to, LEx
   const Node *node = columns->node;
   int last = node->inputs[0]->type.rank - 1;
   LExpr *row, *col, *r = nest_loop(lower, LS_FOR, "r", from, to, 1);
-  nest_unravel(lower, r, node->inputs[0]->type.dim, node->attr.axis, columns->count, columns->index);
+  nest_unravel(lower, r, node->inputs[0]->type.dim, node->attr->axis, columns->count, columns->index);
   nest_tile(lower, 1, width, &row, &col);
   columns->index[last] = nest_add(lower, column, col);
   LExpr *sum = join(lower, node, lx_local(lower->arena, acc, col, NULL), element(lower, node, columns->index, -1));
@@ -395,7 +395,7 @@ static LExpr *open_outputs(Lower *lower, const Type *out, int count, bool shared
 static void set_kept(const Node *node, LExpr *const *result, LExpr **index, int count) {
   int next = 0, kept = 0;
   for (int i = 0; i < node->inputs[0]->type.rank; i++) {
-    if (next < node->attr.axis_count && node->attr.axis[next] == i)
+    if (next < node->attr->axis_count && node->attr->axis[next] == i)
       next++;
     else if (kept < count)
       index[i] = result[kept++];

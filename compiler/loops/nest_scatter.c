@@ -69,7 +69,7 @@ static void add_updates(Lower *lower, const Scatter *scatter, LExpr **index, LEx
 void nest_scatter(Lower *lower) {
   const Node *node = lower->kernel->root;
   const Type *type = &node->type;
-  Scatter scatter = {.node = node, .axis = node->attr.axis[0], .indices = node->inputs[1]->type.rank};
+  Scatter scatter = {.node = node, .axis = node->attr->axis[0], .indices = node->inputs[1]->type.rank};
   scatter.vector = scatter.axis < type->rank - 1;
   lower->out->work = nest_work(lower);
   bool shared = lower->out->work >= SHARED_WORK;

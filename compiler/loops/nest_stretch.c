@@ -50,7 +50,7 @@ static void look_into_reshape(Cuts *cuts, const Node *node, int64_t start) {
 }
 
 static void look_into_concat(Cuts *cuts, const Node *node, int64_t start) {
-  bool along = node->attr.axis[0] == node->type.rank - 1;
+  bool along = node->attr->axis[0] == node->type.rank - 1;
   for (int i = 0; i < node->input_count; i++) {
     look(cuts, node->inputs[i], start);
     if (along)
@@ -70,12 +70,12 @@ static void look(Cuts *cuts, const Node *node, int64_t start) {
     look_into_concat(cuts, node, start);
   else if (node->op == OP_reshape && node->inputs[0]->type.rank)
     look_into_reshape(cuts, node, start);
-  else if (node->op == OP_transpose && node->attr.axis[last] == last)
+  else if (node->op == OP_transpose && node->attr->axis[last] == last)
     look(cuts, node->inputs[0], start);
   else if (node->op == OP_broadcast && last_dim(&node->inputs[0]->type) == node->type.dim[last])
     look(cuts, node->inputs[0], start);
   else if (node->op == OP_pad) {
-    int64_t first = start + node->attr.start[last];
+    int64_t first = start + node->attr->start[last];
     cut(cuts, first);
     cut(cuts, first + node->inputs[0]->type.dim[last]);
     look(cuts, node->inputs[0], first);

@@ -376,7 +376,7 @@ int64_t nest_matmul_weight(Lower *lower, int64_t scratch) {
   const Node *node = lower->kernel->root, *x = node->inputs[0]->inputs[0];
   Conv conv = {.node = node,
                .x = x,
-               .attr = &node->attr,
+               .attr = node->attr,
                .lead = 1,
                .view = {.inside = true},
                .groups = 1,

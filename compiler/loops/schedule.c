@@ -74,9 +74,9 @@ typedef struct Schedule {
 static int64_t nest_contraction(Lower *lower, int64_t scratch) {
   switch (lower->kernel->root->op) {
   case OP_conv:
-    return lower->kernel->root->attr.tile ? nest_winograd(lower, scratch) : nest_conv(lower, scratch);
+    return lower->kernel->root->attr->tile ? nest_winograd(lower, scratch) : nest_conv(lower, scratch);
   case OP_conv_weight:
-    return lower->kernel->root->attr.tile ? nest_winograd_weight(lower, scratch) : nest_conv_weight(lower, scratch);
+    return lower->kernel->root->attr->tile ? nest_winograd_weight(lower, scratch) : nest_conv_weight(lower, scratch);
   default:
     return nest_is_weight(lower) ? nest_matmul_weight(lower, scratch) : nest_matmul(lower, scratch);
   }
@@ -263,13 +263,13 @@ static LPlace stacked_place(ScanPlaces *scan, const Node *stacked, const Type *s
 
 static const Node *result_of(const Kernel *kernel, int output) {
   for (int i = 0; i < kernel->nodes.count; i++)
-    if (kernel->nodes.data[i]->op == OP_scan_result && kernel->nodes.data[i]->attr.index == output)
+    if (kernel->nodes.data[i]->op == OP_scan_result && kernel->nodes.data[i]->attr->index == output)
       return kernel->nodes.data[i];
   return NULL;
 }
 
 static LPlace place_in_scan(ScanPlaces *scan, LPlace place) {
-  const GraphScan *shape = scan->kernel->root->attr.scan;
+  const GraphScan *shape = scan->kernel->root->attr->scan;
   LPlace from = place;
   if (place.space == SPACE_ARENA)
     place.offset += scan->around->scratch;
@@ -324,7 +324,7 @@ static Lower lower_rest(Schedule *schedule, const Kernel *kernel, const Node *co
 }
 
 static bool goes_as_far(const Node *node, const Node *sequence, const Node *count) {
-  const GraphScan *scan = node->attr.scan;
+  const GraphScan *scan = node->attr->scan;
   bool same = scan->counted && node->inputs[node->input_count - 1] == count;
   for (int i = 0; i < node->input_count && same; i++)
     same = node->inputs[i] != sequence || scan_is_sequence(scan, i);
@@ -345,7 +345,7 @@ static bool rest_is_seen(const KernelGraph *graph, const Node *yielded, const No
 static void add_rests(Schedule *schedule, int before, Calls *calls, const Kernel *kernel, const Node *count) {
   for (int i = 0; i < kernel->nodes.count; i++) {
     const Node *node = kernel->nodes.data[i];
-    if (node->op != OP_scan_result || node->attr.index < kernel->root->attr.scan->carried ||
+    if (node->op != OP_scan_result || node->attr->index < kernel->root->attr->scan->carried ||
         !schedule->graph->buffers[node->id].bytes || !type_count(&node->type, schedule->graph->graph->batch) ||
         !rest_is_seen(schedule->graph, node, count))
       continue;
@@ -367,7 +367,7 @@ static void add_scan(Schedule *schedule, int before, Calls *calls, const Kernel 
   Calls body = {0}, ahead = {0};
   lower_kernels(&inner, before, &body, &ahead);
   schedule->texts = inner.texts;
-  const GraphScan *shape = kernel->root->attr.scan;
+  const GraphScan *shape = kernel->root->attr->scan;
   LLoop *loop = arena_new_of(arena, LLoop);
   *loop = (LLoop){.length = shape->length, .reverse = shape->reverse, .calls = body.list};
   ScanPlaces places = {.around = schedule, .kernel = kernel, .loop = loop};

@@ -6,7 +6,7 @@ int64_t winograd_places(const Winograd *w) {
 }
 
 Winograd winograd_of(Lower *lower, const Node *node) {
-  int m = node->attr.tile;
+  int m = node->attr->tile;
   Winograd w = {.conv = conv_of(lower, node), .m = m, .n = m + WINOGRAD_TAPS - 1};
   w.down = nest_ceil_div(w.conv.view.outputs[0], m);
   w.across = nest_ceil_div(w.conv.view.outputs[1], m);

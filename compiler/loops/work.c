@@ -91,7 +91,7 @@ static double attention_pairs(const Node *node, int64_t batch) {
     return 0;
   for (int64_t i = 0; i < queries; i++) {
     int64_t last = i + keys - queries + 1;
-    seen += !node->attr.integer || last > keys ? keys : last > 0 ? last : 0;
+    seen += !node->attr->integer || last > keys ? keys : last > 0 ? last : 0;
   }
   return (double)(type_count(mask, batch) / (queries * keys) * seen);
 }

@@ -82,14 +82,14 @@ static Access through_reshape(const Node *node, const Access *access) {
 static Access through_transpose(const Node *node, const Access *access) {
   Access result = other(&node->inputs[0]->type);
   for (int i = 0; i < node->type.rank; i++)
-    result.dim[node->attr.axis[i]] = access->dim[i];
+    result.dim[node->attr->axis[i]] = access->dim[i];
   return result;
 }
 
 // Slice, pad, concat, reverse: dimensions whose index passes unchanged.
 static Access through_same(const Node *node, int input, const Access *access) {
   const Type *in = &node->inputs[input]->type;
-  const Attr *attr = &node->attr;
+  const Attr *attr = node->attr;
   Access result = other(in);
   for (int i = 0; i < in->rank; i++) {
     bool same = in->dim[i] == node->type.dim[i];
@@ -109,7 +109,7 @@ static Access through_same(const Node *node, int input, const Access *access) {
 
 static Access through_gather(const Node *node, int input, const Access *access) {
   const Type *indices = &node->inputs[1]->type;
-  int axis = node->attr.axis[0];
+  int axis = node->attr->axis[0];
   Access result = other(&node->inputs[input]->type);
   for (int i = 0; i < result.rank; i++)
     if (input == 1)
@@ -123,7 +123,7 @@ static Access through_reduce(const Node *node, const Access *access) {
   Access result = other(&node->inputs[0]->type);
   int next = 0, kept = 0;
   for (int i = 0; i < result.rank; i++) {
-    if (next < node->attr.axis_count && node->attr.axis[next] == i)
+    if (next < node->attr->axis_count && node->attr->axis[next] == i)
       next++;
     else
       result.dim[i] = access->dim[kept++];
@@ -143,7 +143,7 @@ static Access through_matmul(const Node *node, int input, const Access *access) 
 // The dimensions before space, channels, and, of a slide, taps; `in` and `out` end in the same ones.
 static Access through_window(const Node *node, const Access *access) {
   const Type *in = &node->inputs[0]->type;
-  int space = node->attr.space, taps = node->op == OP_slide ? space : 0, lead = in->rank - space - taps - 1;
+  int space = node->attr->space, taps = node->op == OP_slide ? space : 0, lead = in->rank - space - taps - 1;
   Access result = other(in);
   for (int i = 0; i < lead; i++)
     result.dim[i] = access->dim[i];
@@ -156,7 +156,7 @@ static Access through_window(const Node *node, const Access *access) {
 static Access through_conv(const Node *node, int input, const Access *access) {
   const Type *in = &node->inputs[input]->type;
   Access result = other(in);
-  for (int i = 0; node->op == OP_conv && input == 0 && i < in->rank - node->attr.space - 1; i++)
+  for (int i = 0; node->op == OP_conv && input == 0 && i < in->rank - node->attr->space - 1; i++)
     result.dim[i] = access->dim[i];
   if (input == 1)
     result.dim[in->rank - 1] = access->dim[node->type.rank - 1];

@@ -33,7 +33,7 @@ static int64_t reach(const ConvView *view, const Window *w, int i) {
 }
 
 ConvView conv_view(const Node *node) {
-  const Attr *attr = &node->attr;
+  const Attr *attr = node->attr;
   const Type *x = &node->inputs[0]->type, *y = conv_y(node);
   const Dim *size = x->dim + x->rank - attr->space - 1;
   ConvView view = {.outputs = y->dim + y->rank - attr->space - 1, .inside = true};

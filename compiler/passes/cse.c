@@ -25,7 +25,7 @@ static size_t dense_bytes(const Node *node) {
 }
 
 static uint64_t hash_node(const Node *node) {
-  const Attr *attr = &node->attr;
+  const Attr *attr = node->attr;
   uint64_t hash = mix(node->op, (uint64_t)node->type.elem);
   for (int i = 0; i < node->type.rank; i++)
     hash = mix(hash, (uint64_t)node->type.dim[i]);
@@ -58,7 +58,7 @@ static bool equal_windows(const Attr *a, const Attr *b) {
 }
 
 static bool equal_attr(const Node *a, const Node *b) {
-  const Attr *x = &a->attr, *y = &b->attr;
+  const Attr *x = a->attr, *y = b->attr;
   if (x->axis_count != y->axis_count || x->integer != y->integer || bits_of(x->real) != bits_of(y->real) ||
       x->index != y->index || x->slot != y->slot || x->scan != y->scan || !x->data != !y->data || !equal_windows(x, y))
     return false;

@@ -3,8 +3,8 @@
 #include "graph/ops.h"
 
 int flat_trailing(const Node *reduction) {
-  int rank = reduction->inputs[0]->type.rank, count = reduction->attr.axis_count, trailing = 0;
-  while (trailing < count && reduction->attr.axis[count - 1 - trailing] == rank - 1 - trailing)
+  int rank = reduction->inputs[0]->type.rank, count = reduction->attr->axis_count, trailing = 0;
+  while (trailing < count && reduction->attr->axis[count - 1 - trailing] == rank - 1 - trailing)
     trailing++;
   return trailing;
 }

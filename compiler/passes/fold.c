@@ -76,7 +76,7 @@ static bool small(const Type *type) {
 static Node *constant_for(Fold *fold, const Node *node) {
   OpClass class = op_info[node->op].class;
   if (op_keeps_splat(node->op) && node_is_splat(node->inputs[0]))
-    return splat(fold, node, &node->inputs[0]->attr);
+    return splat(fold, node, node->inputs[0]->attr);
   if ((class != POINT && class != INDEX) || node->op == OP_random)
     return NULL;
   bool splats = true;

@@ -78,7 +78,7 @@ static Node *vector_of(Rewrite *rewrite, const Node *node, const Node *value) {
   const Node *operand = node->inputs[node->inputs[0] == value];
   Type type = {.elem = node->type.elem, .rank = 1, .dim = {node->type.dim[node->type.rank - 1]}};
   if (node_is_splat(operand))
-    return graph_constant(rewrite->to, type, operand->attr.real);
+    return graph_constant(rewrite->to, type, operand->attr->real);
   Node *from = rewrite->map[operand->inputs[0]->id];
   Type own = {.elem = type.elem, .rank = 1, .dim = {type_count(&from->type, 0)}};
   return graph_broadcast(rewrite->to, graph_reshape(rewrite->to, from, &own), &type);

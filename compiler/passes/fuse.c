@@ -45,7 +45,7 @@ static void add_destinations(Fusion *fusion) {
     give_destination(fusion, graph->outputs.data[i].value, (LPlace){.space = SPACE_OUTPUT, .index = i});
   for (int i = 0; i < graph->updates.count; i++) {
     const GraphUpdate *update = &graph->updates.data[i];
-    if (update->value->op == OP_slot && update->value->attr.slot == update->slot)
+    if (update->value->op == OP_slot && update->value->attr->slot == update->slot)
       continue;
     LPlace place = {.space = SPACE_STATE, .offset = update->slot->offset, .index = -1};
     fusion->slot[give_destination(fusion, update->value, place)->id] = update->slot;
@@ -94,7 +94,7 @@ static void find_reads(Fusion *fusion, const Node *node) {
 bool fuse_reads_slot(const Fusion *fusion, int id, const Slot *slot) {
   for (int i = 0; i < fusion->reads[id].count; i++) {
     const Node *node = fusion->reads[id].data[i].node;
-    if (node->op == OP_slot && node->attr.slot == slot)
+    if (node->op == OP_slot && node->attr->slot == slot)
       return true;
   }
   return false;
@@ -104,7 +104,7 @@ bool fuse_reads_slot_elsewhere(const Fusion *fusion, const Node *reader, const S
   const Reads *reads = &fusion->reads[reader->id];
   for (int i = 0; i < reads->count; i++) {
     const Read *read = &reads->data[i];
-    if (read->node->op == OP_slot && read->node->attr.slot == slot &&
+    if (read->node->op == OP_slot && read->node->attr->slot == slot &&
         !(access_is_identity(&read->access) && type_same_shape(&read->node->type, &reader->type)))
       return true;
   }
@@ -208,8 +208,8 @@ static void make_kernel(Fusion *fusion, const Group *group) {
   }
   set_stages(fusion, kernel);
   if (kernel->kind == KERNEL_SCAN) {
-    kernel->body = fuse(fusion->arena, kernel->root->attr.scan->body, fusion->options);
-    kernel->body->scan = kernel->root->attr.scan;
+    kernel->body = fuse(fusion->arena, kernel->root->attr->scan->body, fusion->options);
+    kernel->body->scan = kernel->root->attr->scan;
   }
   vec_push(fusion->arena, &fusion->result->kernels, kernel);
 }
@@ -269,7 +269,7 @@ static void add_dependency(Fusion *fusion, Kernel *kernel, const Node *node) {
 
 // What is carried has a place to be read from and one to be written to.
 static void double_carried(Fusion *fusion, const Kernel *kernel) {
-  for (int i = 0; kernel->kind == KERNEL_SCAN && i < kernel->root->attr.scan->carried; i++)
+  for (int i = 0; kernel->kind == KERNEL_SCAN && i < kernel->root->attr->scan->carried; i++)
     fusion->result->buffers[kernel->root->inputs[i]->id].bytes =
         2 * scan_carried_bytes(&kernel->root->inputs[i]->type, fusion->graph->batch);
 }

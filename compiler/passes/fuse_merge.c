@@ -22,10 +22,10 @@ static Group *group_new(Fusion *fusion, const Node *node) {
                 : class == SCAN      ? KERNEL_SCAN
                                      : KERNEL_MAP;
   if (class == REDUCE) {
-    int rank = node->inputs[0]->type.rank, count = node->attr.axis_count;
-    bool trailing = count == 0 || node->attr.axis[0] == rank - count;
+    int rank = node->inputs[0]->type.rank, count = node->attr->axis_count;
+    bool trailing = count == 0 || node->attr->axis[0] == rank - count;
     for (int i = 1; i < count; i++)
-      trailing = trailing && node->attr.axis[i] == node->attr.axis[i - 1] + 1;
+      trailing = trailing && node->attr->axis[i] == node->attr->axis[i - 1] + 1;
     group->kind = trailing ? KERNEL_ROW : KERNEL_REDUCE;
     group->rows = node->type.rank;
   }
@@ -78,7 +78,7 @@ static bool same_attention(const Node *a, const Node *b) {
   bool forward = a->op == OP_attention || a->op == OP_attention_lse;
   bool other = b->op == OP_attention || b->op == OP_attention_lse;
   if (forward != other || a->op == OP_attention_dq || b->op == OP_attention_dq || a->input_count != b->input_count ||
-      a->attr.real != b->attr.real || a->attr.integer != b->attr.integer)
+      a->attr->real != b->attr->real || a->attr->integer != b->attr->integer)
     return false;
   for (int i = 0; i < a->input_count; i++)
     if (a->inputs[i] != b->inputs[i])

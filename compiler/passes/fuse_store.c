@@ -11,7 +11,7 @@ enum { CHEAP = 6, COPIED = 16, MASK = 20, LONG = 300 };
 
 bool node_is_memory(const Node *node) {
   return node->op == OP_input || node->op == OP_slot || node->op == OP_clock ||
-         (node->op == OP_constant && node->attr.data);
+         (node->op == OP_constant && node->attr->data);
 }
 
 static bool is_root(const Node *node) {

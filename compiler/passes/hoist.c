@@ -26,10 +26,10 @@ static bool can_be_stacked(Op op) {
 }
 
 static void find_early(Hoist *hoist) {
-  const GraphScan *scan = hoist->scan->attr.scan;
+  const GraphScan *scan = hoist->scan->attr->scan;
   for (int id = 0; id < hoist->body->nodes.count; id++) {
     const Node *node = hoist->body->nodes.data[id];
-    int input = node->op == OP_input ? node->attr.index : -1;
+    int input = node->op == OP_input ? node->attr->index : -1;
     hoist->steps[id] = scan_is_sequence(scan, input);
     hoist->early[id] = node->op == OP_input
                            ? input >= scan->carried
@@ -44,7 +44,7 @@ static void find_early(Hoist *hoist) {
 
 // ---- one operation for all steps
 static Node *stacked(Hoist *hoist, Outside value, const Type *step) {
-  Type shape = scan_stacked_type(step, hoist->scan->attr.scan->length);
+  Type shape = scan_stacked_type(step, hoist->scan->attr->scan->length);
   return value.stacked ? value.node : graph_broadcast(hoist->rewrite->to, value.node, &shape);
 }
 
@@ -57,26 +57,26 @@ static Node *stack_broadcast(Hoist *hoist, const Node *node, Outside input) {
   for (int i = 0; i < missing; i++)
     shape.dim[i] = 1;
   shape.rank += missing;
-  Type from = scan_stacked_type(&shape, hoist->scan->attr.scan->length);
-  Type to = scan_stacked_type(&node->type, hoist->scan->attr.scan->length);
+  Type from = scan_stacked_type(&shape, hoist->scan->attr->scan->length);
+  Type to = scan_stacked_type(&node->type, hoist->scan->attr->scan->length);
   return graph_broadcast(hoist->rewrite->to, graph_reshape(hoist->rewrite->to, input.node, &from), &to);
 }
 
 static Attr stacked_attr(const Node *node) {
-  Attr attr = node->attr;
+  Attr attr = *node->attr;
   int rank = node->type.rank;
   if (node->op == OP_transpose) {
     attr.axis_count = rank + 1;
     attr.axis[0] = 0;
     for (int i = 0; i < rank; i++)
-      attr.axis[i + 1] = node->attr.axis[i] + 1;
+      attr.axis[i + 1] = node->attr->axis[i] + 1;
   } else if (op_info[node->op].class == REDUCE) {
     for (int i = 0; i < attr.axis_count; i++)
       attr.axis[i]++;
   } else if (node->op == OP_slice) {
     attr.start[0] = 0, attr.step[0] = 1;
     for (int i = 0; i < rank; i++)
-      attr.start[i + 1] = node->attr.start[i], attr.step[i + 1] = node->attr.step[i];
+      attr.start[i + 1] = node->attr->start[i], attr.step[i + 1] = node->attr->step[i];
   }
   return attr;
 }
@@ -86,7 +86,7 @@ static Outside outside(Hoist *hoist, const Node *node);
 static Node *stack(Hoist *hoist, const Node *node) {
   Graph *to = hoist->rewrite->to;
   Node *inputs[MAX_RANK] = {0};
-  Type wanted = scan_stacked_type(&node->type, hoist->scan->attr.scan->length);
+  Type wanted = scan_stacked_type(&node->type, hoist->scan->attr->scan->length);
   Attr attr = stacked_attr(node);
   if (node->op == OP_broadcast)
     return stack_broadcast(hoist, node, outside(hoist, node->inputs[0]));
@@ -106,7 +106,7 @@ static Outside outside(Hoist *hoist, const Node *node) {
     return *known;
   known->stacked = hoist->steps[node->id];
   if (node->op == OP_input)
-    known->node = hoist->rewrite->map[hoist->scan->inputs[node->attr.index]->id];
+    known->node = hoist->rewrite->map[hoist->scan->inputs[node->attr->index]->id];
   else if (known->stacked)
     known->node = stack(hoist, node);
   else {
@@ -130,7 +130,7 @@ static bool is_hoisted(const Hoist *hoist, const Node *node) {
 
 static Node *rewrite_scan(Hoist *hoist, int hoisted) {
   const Graph *from = hoist->body;
-  const GraphScan *scan = hoist->scan->attr.scan;
+  const GraphScan *scan = hoist->scan->attr->scan;
   Arena *arena = from->arena;
   Rewrite body = {.from = from,
                   .to = graph_new(arena, from->name, from->batch),
@@ -152,7 +152,7 @@ static Node *rewrite_scan(Hoist *hoist, int hoisted) {
   for (int id = 0; id < from->nodes.count; id++) {
     const Node *node = from->nodes.data[id];
     if (node->op == OP_input)
-      body.map[id] = seen[node->attr.index];
+      body.map[id] = seen[node->attr->index];
     else if (!body.map[id])
       body.map[id] = rewrite_copy(&body, node, rewrite_inputs(&body, node));
   }
@@ -164,7 +164,7 @@ static Node *rewrite_scan(Hoist *hoist, int hoisted) {
 }
 
 static Node *hoist_from(Rewrite *rewrite, const Node *scan) {
-  const Graph *body = pass_dce((Graph *)scan->attr.scan->body); // what a gradient has left there may be no step's
+  const Graph *body = pass_dce((Graph *)scan->attr->scan->body); // what a gradient has left there may be no step's
   Arena *arena = body->arena;
   Hoist hoist = {.rewrite = rewrite,
                  .scan = scan,

@@ -9,8 +9,8 @@ static const char *kind_name(KernelKind kind) {
 
 static const char *leaf_name(const KernelGraph *kernels, const Node *node) {
   if (node->op == OP_input)
-    return kernels->graph->inputs.data[node->attr.index].name;
-  return node->op == OP_slot ? node->attr.slot->name : op_name(node->op);
+    return kernels->graph->inputs.data[node->attr->index].name;
+  return node->op == OP_slot ? node->attr->slot->name : op_name(node->op);
 }
 
 static void print_reads(Text *out, const KernelGraph *kernels, const Kernel *kernel) {

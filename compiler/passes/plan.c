@@ -83,9 +83,9 @@ static const Node *predecessor(const Plan *plan, const Kernel *kernel, int at, i
 
 // What a scan carries ends where it has gone from step to step.
 static const Node *carried_as(const Kernel *kernel, const Node *node) {
-  bool carried =
-      kernel->kind == KERNEL_SCAN && node->op == OP_scan_result && node->attr.index < kernel->root->attr.scan->carried;
-  return carried ? kernel->root->inputs[node->attr.index] : NULL;
+  bool carried = kernel->kind == KERNEL_SCAN && node->op == OP_scan_result &&
+                 node->attr->index < kernel->root->attr->scan->carried;
+  return carried ? kernel->root->inputs[node->attr->index] : NULL;
 }
 
 static void stay(Plan *plan, const Node *node, const Node *carried) {
@@ -177,7 +177,7 @@ static void find_last_places(const Plan *plan) {
     const Kernel *kernel = plan->kernels->kernels.data[at];
     for (int i = 0; i < kernel->nodes.count; i++) {
       const Node *node = kernel->nodes.data[i];
-      if (carried_as(kernel, node) && plan->tenancy[node->id] >= 0 && kernel->root->attr.scan->length % 2)
+      if (carried_as(kernel, node) && plan->tenancy[node->id] >= 0 && kernel->root->attr->scan->length % 2)
         plan->kernels->buffers[node->id].place.offset += scan_carried_bytes(&node->type, plan->kernels->graph->batch);
     }
   }

@@ -15,9 +15,9 @@ static bool is_updated(const Graph *graph, const Slot *slot) {
 static bool is_steady(const KernelGraph *kernels, const Node *node) {
   if (node->op == OP_clock || node->op == OP_random || node->op == OP_scan)
     return false;
-  if (node->op == OP_input && !(kernels->scan && scan_is_captured(kernels->scan, node->attr.index)))
+  if (node->op == OP_input && !(kernels->scan && scan_is_captured(kernels->scan, node->attr->index)))
     return false;
-  if (node->op == OP_slot && is_updated(kernels->graph, node->attr.slot))
+  if (node->op == OP_slot && is_updated(kernels->graph, node->attr->slot))
     return false;
   for (int i = 0; i < node->type.rank && !kernels->scan; i++)
     if (node->type.dim[i] < 0)
@@ -83,7 +83,7 @@ static void find_steady(KernelGraph *kernels) {
   kernels->steady = arena_array(kernels->arena, bool, kernels->nodes.count + 1);
   for (int i = 0; i < kernels->kernels.count; i++) {
     const Kernel *kernel = kernels->kernels.data[i];
-    for (int k = 0; kernel->body && k < kernel->root->attr.scan->carried; k++) // which the steps overwrite
+    for (int k = 0; kernel->body && k < kernel->root->attr->scan->carried; k++) // which the steps overwrite
       each_call[kernels->kernel_of[kernel->root->inputs[k]->id]] = true;
   }
   for (bool changed = true; changed;) {

@@ -17,7 +17,7 @@ void rewrite_place(Rewrite *rewrite, const Node *node) {
 
 Node *rewrite_copy(Rewrite *rewrite, const Node *node, Node *const *inputs) {
   rewrite_place(rewrite, node);
-  return graph_node(rewrite->to, node->op, node->input_count, inputs, &node->attr, &node->type);
+  return graph_node_like(rewrite->to, node, inputs);
 }
 
 Node **rewrite_inputs(const Rewrite *rewrite, const Node *node) {

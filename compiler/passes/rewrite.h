@@ -20,7 +20,7 @@ Graph *rewrite_end(Rewrite *rewrite);
 
 // A constant with the same value in every element.
 static inline bool node_is_splat(const Node *node) {
-  return node->op == OP_constant && !node->attr.data;
+  return node->op == OP_constant && !node->attr->data;
 }
 // The operation only moves elements of its first input: of a splat it gives a splat.
 bool op_keeps_splat(Op op);

@@ -34,7 +34,7 @@ static void find_needed(Prune *prune) {
       const Node *node = body->nodes.data[id];
       if (!needed[id] || node->op != OP_input)
         continue;
-      int index = node->attr.index;
+      int index = node->attr->index;
       prune->input[index] = true;
       if (index < prune->scan->carried && !prune->output[index])
         prune->output[index] = changed = true;
@@ -48,8 +48,8 @@ static void find_needed(Prune *prune) {
 
 static Prune prune_new(const Graph *graph, const Node *node) {
   Arena *arena = graph->arena;
-  const Graph *body = node->attr.scan->body;
-  Prune prune = {.scan = node->attr.scan,
+  const Graph *body = node->attr->scan->body;
+  Prune prune = {.scan = node->attr->scan,
                  .body = body,
                  .output = arena_array(arena, bool, body->outputs.count + 1),
                  .input = arena_array(arena, bool, body->inputs.count + 1),
@@ -58,7 +58,7 @@ static Prune prune_new(const Graph *graph, const Node *node) {
   for (int i = node->id + 1; i < graph->nodes.count; i++) {
     const Node *result = graph->nodes.data[i];
     if (result->op == OP_scan_result && result->inputs[0] == node)
-      prune.output[result->attr.index] = true;
+      prune.output[result->attr->index] = true;
   }
   find_needed(&prune);
   for (int i = 0, at = 0; i < body->outputs.count; i++)
@@ -83,7 +83,7 @@ static Node *body_input(Rewrite *rewrite, Shrunk *shrunk, const Prune *prune, in
   Graph *body = rewrite->to;
   const GraphInput *old = &prune->body->inputs.data[input];
   if (goes_inside(prune, input, value))
-    return graph_node(body, OP_constant, 0, NULL, &value->attr, &old->type);
+    return graph_node(body, OP_constant, 0, NULL, value->attr, &old->type);
   shrunk->scan.carried += input < prune->scan->carried;
   shrunk->scan.sequences += scan_is_sequence(prune->scan, input);
   shrunk->inputs[shrunk->count++] = value;
@@ -110,7 +110,7 @@ static Shrunk shrink(const Prune *prune, Node *const *inputs) {
     const Node *node = from->nodes.data[id];
     if (needed[id])
       rewrite.map[id] =
-          node->op == OP_input ? made[node->attr.index] : rewrite_copy(&rewrite, node, rewrite_inputs(&rewrite, node));
+          node->op == OP_input ? made[node->attr->index] : rewrite_copy(&rewrite, node, rewrite_inputs(&rewrite, node));
   }
   for (int i = 0; i < from->outputs.count; i++)
     if (prune->output[i])
@@ -122,7 +122,7 @@ static Shrunk shrink(const Prune *prune, Node *const *inputs) {
 
 // ---- the graph around it
 static bool is_memory(const Node *node) {
-  return node->op == OP_input || node->op == OP_slot || (node->op == OP_constant && node->attr.data);
+  return node->op == OP_input || node->op == OP_slot || (node->op == OP_constant && node->attr->data);
 }
 
 static Node *own_memory(Graph *graph, Node *value, bool overwritten) {
@@ -172,8 +172,8 @@ Graph *pass_scan(Graph *graph) {
     } else if (node->op == OP_scan_result) {
       rewrite_place(&rewrite, node);
       const Prune *prune = &prunes[node->inputs[0]->id];
-      Node **result = &prune->result[node->attr.index], *scan = rewrite.map[node->inputs[0]->id];
-      *result = *result ? *result : graph_scan_result(rewrite.to, scan, prune->place[node->attr.index]);
+      Node **result = &prune->result[node->attr->index], *scan = rewrite.map[node->inputs[0]->id];
+      *result = *result ? *result : graph_scan_result(rewrite.to, scan, prune->place[node->attr->index]);
       rewrite.map[id] = *result;
     } else {
       rewrite.map[id] = rewrite_copy(&rewrite, node, rewrite_inputs(&rewrite, node));

@@ -18,8 +18,8 @@ static bool is_value(const Node *node, double value) {
   if (!node_is_splat(node))
     return false;
   if (!is_real(node))
-    return (double)node->attr.integer == value;
-  return node->attr.real == value && !signbit(node->attr.real) == !signbit(value);
+    return (double)node->attr->integer == value;
+  return node->attr->real == value && !signbit(node->attr->real) == !signbit(value);
 }
 
 // The input of `node`, where that is a node of the same operation.
@@ -60,7 +60,7 @@ static Node *simplify_div(Graph *graph, const Node *node) {
   if (!is_real(node) || !node_is_splat(divisor))
     return NULL;
   int exponent;
-  double value = divisor->attr.real, limit = node->type.elem == F32 ? 0x1p126 : 0x1p1022;
+  double value = divisor->attr->real, limit = node->type.elem == F32 ? 0x1p126 : 0x1p1022;
   if (fabs(frexp(value, &exponent)) != 0.5 || fabs(value) > limit || fabs(value) < 1 / limit)
     return NULL;
   return graph_binary(graph, OP_mul, x, graph_constant(graph, node->type, 1 / value));
@@ -133,7 +133,7 @@ static Node *simplify_cast(Graph *graph, const Node *node) {
 // ---- moving elements
 
 static Node *splat_of(Graph *graph, const Node *node) {
-  return graph_node(graph, OP_constant, 0, NULL, &node->inputs[0]->attr, &node->type);
+  return graph_node(graph, OP_constant, 0, NULL, node->inputs[0]->attr, &node->type);
 }
 
 static Node *simplify_reshape(Graph *graph, const Node *node) {
@@ -168,9 +168,9 @@ static bool moves_only_ones(const Node *node) {
   for (int i = 0; i < node->type.rank; i++) {
     if (node->type.dim[i] == 1)
       continue;
-    if (node->attr.axis[i] < last)
+    if (node->attr->axis[i] < last)
       return false;
-    last = node->attr.axis[i];
+    last = node->attr->axis[i];
   }
   return true;
 }
@@ -183,7 +183,7 @@ static Node *simplify_transpose(Graph *graph, const Node *node) {
     return NULL;
   int joint[MAX_RANK];
   for (int i = 0; i < node->type.rank; i++)
-    joint[i] = inner->attr.axis[node->attr.axis[i]];
+    joint[i] = inner->attr->axis[node->attr->axis[i]];
   return graph_transpose(graph, inner->inputs[0], joint);
 }
 
@@ -195,11 +195,11 @@ static Node *simplify_slice(Graph *graph, const Node *node) {
     return NULL;
   Attr joint = {0};
   for (int i = 0; i < node->type.rank; i++) {
-    int64_t first = inner->attr.start[i], start = node->attr.start[i];
+    int64_t first = inner->attr->start[i], start = node->attr->start[i];
     if ((first < 0 && start > 0) || (first > 0 && start < 0)) // n + 1 is no dimension
       return NULL;
-    joint.start[i] = first + start * inner->attr.step[i];
-    joint.step[i] = inner->attr.step[i] * node->attr.step[i];
+    joint.start[i] = first + start * inner->attr->step[i];
+    joint.step[i] = inner->attr->step[i] * node->attr->step[i];
   }
   return graph_node(graph, OP_slice, 1, inner->inputs, &joint, &node->type);
 }
@@ -217,10 +217,10 @@ static Node *simplify_concat(Graph *graph, const Node *node) {
 static Node *simplify_reverse(Graph *graph, const Node *node) {
   (void)graph;
   Node *inner = same_inside(node);
-  bool same = inner && inner->attr.axis_count == node->attr.axis_count;
-  for (int i = 0; same && i < node->attr.axis_count; i++)
-    same = inner->attr.axis[i] == node->attr.axis[i];
-  if (node->attr.axis_count == 0)
+  bool same = inner && inner->attr->axis_count == node->attr->axis_count;
+  for (int i = 0; same && i < node->attr->axis_count; i++)
+    same = inner->attr->axis[i] == node->attr->axis[i];
+  if (node->attr->axis_count == 0)
     return node->inputs[0];
   return same ? inner->inputs[0] : NULL;
 }

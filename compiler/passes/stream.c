@@ -46,7 +46,7 @@ static int through_reduction(const Attr *attr, int axis) {
 }
 
 static int through_gather(const Node *node, int axis, int input) {
-  int along = node->attr.axis[0], indices = node->inputs[1]->type.rank;
+  int along = node->attr->axis[0], indices = node->inputs[1]->type.rank;
   bool chosen = axis >= along && axis < along + indices;
   if (input)
     return chosen ? axis - along : WHOLE;
@@ -65,7 +65,7 @@ static int through_attention(const Stream *stream, const Node *node, int axis, i
     return back >= 2 ? axis : NONE;
   if (!stream->moves[node->inputs[input]->id])
     return WHOLE;
-  return node->attr.integer && node->inputs[K]->type.dim[axis] == node->type.dim[axis] ? axis : NONE;
+  return node->attr->integer && node->inputs[K]->type.dim[axis] == node->type.dim[axis] ? axis : NONE;
 }
 
 static int through_scan(const Stream *stream, const GraphScan *scan, int input) {
@@ -92,28 +92,28 @@ static int needed(const Stream *stream, const Node *node, int part, int input) {
   case OP_reshape:
     return through_reshape(to, from, part);
   case OP_transpose:
-    return node->attr.axis[part];
+    return node->attr->axis[part];
   case OP_slice:
   case OP_pad:
     return to->dim[part] == from->dim[part] ? part : NONE;
   case OP_concat:
   case OP_reverse:
-    return is_along(&node->attr, part) ? NONE : part;
+    return is_along(node->attr, part) ? NONE : part;
   case OP_gather:
     return through_gather(node, part, input);
   case OP_reduce_sum:
   case OP_reduce_max:
   case OP_reduce_min:
   case OP_argmax:
-    return through_reduction(&node->attr, part);
+    return through_reduction(node->attr, part);
   case OP_matmul:
     return through_product(node, part, input);
   case OP_attention:
     return through_attention(stream, node, part, input);
   case OP_scan:
-    return through_scan(stream, node->attr.scan, input);
+    return through_scan(stream, node->attr->scan, input);
   case OP_scan_result:
-    return part == 0 && node->attr.index >= node->inputs[0]->attr.scan->carried ? 0 : NONE;
+    return part == 0 && node->attr->index >= node->inputs[0]->attr->scan->carried ? 0 : NONE;
   default:
     return op_info[node->op].class == POINT ? part : NONE;
   }
@@ -168,7 +168,7 @@ static Node *new_slot(Stream *stream, const Node *node, const Type *type) {
 }
 
 static void update(Stream *stream, const Node *slot, Node *value) {
-  vec_push(stream->to->arena, &stream->to->updates, ((GraphUpdate){slot->attr.slot, value}));
+  vec_push(stream->to->arena, &stream->to->updates, ((GraphUpdate){slot->attr->slot, value}));
 }
 
 // All of it so far: what was kept, with the part of this call in its place.
@@ -192,7 +192,7 @@ static Node *keep(Stream *stream, const Node *node, int axis) {
 
 static Node *build_attention(Stream *stream, const Node *node, int axis) {
   Graph *to = stream->to;
-  Attr attr = node->attr;
+  Attr attr = *node->attr;
   Node *mask = stream->part[node->inputs[MASK]->id][axis];
   if (attr.integer) {
     Type scores = mask->type;
@@ -211,7 +211,7 @@ static Node *build_attention(Stream *stream, const Node *node, int axis) {
 // What the body sees: what was kept, from its first value on; the element; what every step sees alike.
 static Node **enter_body(Stream *stream, const Node *scan, Node **kept) {
   Graph *to = stream->to;
-  const GraphScan *shape = scan->attr.scan;
+  const GraphScan *shape = scan->attr->scan;
   Node **inputs = arena_array(to->arena, Node *, scan->input_count + 1);
   Node *first = graph_binary(to, OP_eq, stream->position, graph_constant(to, type_scalar(I64), 0));
   for (int i = 0; i < scan->input_count; i++) {
@@ -231,7 +231,7 @@ static Node **enter_body(Stream *stream, const Node *scan, Node **kept) {
 // The body once, in the place of the scan.
 static void build_scan(Stream *stream, const Node *scan) {
   Graph *to = stream->to;
-  const GraphScan *shape = scan->attr.scan;
+  const GraphScan *shape = scan->attr->scan;
   const Graph *body = shape->body;
   Node **kept = arena_array(to->arena, Node *, shape->carried + 1);
   Node **inputs = enter_body(stream, scan, kept);
@@ -239,7 +239,7 @@ static void build_scan(Stream *stream, const Node *scan) {
   for (int id = 0; id < body->nodes.count; id++) {
     const Node *node = body->nodes.data[id];
     inside.map[id] =
-        node->op == OP_input ? inputs[node->attr.index] : rewrite_copy(&inside, node, rewrite_inputs(&inside, node));
+        node->op == OP_input ? inputs[node->attr->index] : rewrite_copy(&inside, node, rewrite_inputs(&inside, node));
   }
   rewrite_place(&inside, scan);
   Node **yields = stream->yields[scan->id] = arena_array(to->arena, Node *, body->outputs.count + 1);
@@ -266,11 +266,11 @@ static Node *build(Stream *stream, const Node *node, int part) {
     return graph_node(to, OP_gather, 2, inputs, &(Attr){.axis_count = 1, .axis = {part}}, NULL);
   }
   if (node->op == OP_input)
-    return graph_input(to, stream->from->inputs.data[node->attr.index].name, type);
+    return graph_input(to, stream->from->inputs.data[node->attr->index].name, type);
   if (node->op == OP_attention && part == node->type.rank - 2)
     return build_attention(stream, node, part);
   if (node->op == OP_scan_result && part != WHOLE)
-    return stream->yields[node->inputs[0]->id][node->attr.index];
+    return stream->yields[node->inputs[0]->id][node->attr->index];
   if (node->op == OP_scan && part != WHOLE) {
     build_scan(stream, node);
     return NULL;
@@ -278,7 +278,7 @@ static Node *build(Stream *stream, const Node *node, int part) {
   Node **inputs = arena_array(to->arena, Node *, node->input_count + 1);
   for (int i = 0; i < node->input_count; i++)
     inputs[i] = stream->part[node->inputs[i]->id][needed(stream, node, part, i)];
-  return graph_node(to, node->op, node->input_count, inputs, &node->attr, &type);
+  return graph_node(to, node->op, node->input_count, inputs, node->attr, &type);
 }
 
 static void build_all(Stream *stream) {
@@ -300,7 +300,7 @@ static void build_all(Stream *stream) {
 static bool is_pure(const Graph *graph) {
   for (int i = 0; i < graph->nodes.count; i++) {
     const Node *node = graph->nodes.data[i];
-    if (node->op == OP_random || node->op == OP_clock || (node->op == OP_scan && !is_pure(node->attr.scan->body)))
+    if (node->op == OP_random || node->op == OP_clock || (node->op == OP_scan && !is_pure(node->attr->scan->body)))
       return false;
   }
   return true;
@@ -334,9 +334,9 @@ static Graph *for_one_sample(const Graph *graph) {
     Node own = *node;
     own.type = of_one_sample(node->type);
     if (node->op == OP_scan) {
-      GraphScan scan = *node->attr.scan;
+      GraphScan scan = *node->attr->scan;
       scan.body = for_one_sample(scan.body);
-      own.attr.scan = arena_copy(graph->arena, &scan, sizeof scan);
+      node_set_attr(rewrite.to, &own, &(Attr){.scan = arena_copy(graph->arena, &scan, sizeof scan)});
     }
     rewrite.map[id] = rewrite_copy(&rewrite, &own, rewrite_inputs(&rewrite, node));
   }

@@ -13,7 +13,7 @@ static bool many(Dim channels) {
 static bool fits(const Node *node) {
   if (node->op != OP_conv && node->op != OP_conv_weight)
     return false;
-  const Attr *attr = &node->attr;
+  const Attr *attr = node->attr;
   const Type *x = &node->inputs[0]->type, *y = conv_y(node);
   bool good = attr->space == 2 && attr->groups == 1 && many(x->dim[x->rank - 1]) && many(y->dim[y->rank - 1]);
   for (int i = 0; i < 2 && good; i++) {
@@ -37,12 +37,20 @@ static int tile_of(const Node *node, int64_t batch) {
 }
 
 Graph *pass_winograd(Graph *graph) {
+  bool any = false;
+  for (int id = 0; id < graph->nodes.count && !any; id++)
+    any = fits(graph->nodes.data[id]);
+  if (!any)
+    return graph;
   Rewrite rewrite = rewrite_begin(graph);
   for (int id = 0; id < graph->nodes.count; id++) {
     const Node *node = graph->nodes.data[id];
     Node *copy = rewrite_copy(&rewrite, node, rewrite_inputs(&rewrite, node));
-    if (fits(node))
-      copy->attr.tile = tile_of(node, graph->batch);
+    if (fits(node)) {
+      Attr tiled = *node->attr;
+      tiled.tile = tile_of(node, graph->batch);
+      node_set_attr(rewrite.to, copy, &tiled);
+    }
     rewrite.map[id] = copy;
   }
   return rewrite_end(&rewrite);

@@ -17,6 +17,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "base/hash.h"
 #include "base/vec.h"
 
 typedef struct Head {
@@ -26,12 +27,8 @@ typedef struct Head {
 static const char magic[8] = "nnccode";
 #define TAIL ".code"
 
-// FNV-1a (Fowler, Noll, Vo), 64 bits
 static uint64_t hash(const void *bytes, size_t count) {
-  uint64_t value = 0xcbf29ce484222325U;
-  for (const unsigned char *at = bytes, *end = at + count; at < end; at++)
-    value = (value ^ *at) * 0x100000001b3U;
-  return value;
+  return hash_bytes(HASH_START, bytes, count);
 }
 
 // ---- opening

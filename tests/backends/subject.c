@@ -178,7 +178,7 @@ static const GraphScan *changed_scan(Change *change, const GraphScan *scan, bool
 }
 
 static Attr changed_attr(Change *change, const Node *node) {
-  Attr attr = node->attr;
+  Attr attr = *node->attr;
   if (node->op == OP_slot)
     attr.slot = changed_slot(change, attr.slot);
   if (node->type.elem != change->from)
@@ -421,7 +421,7 @@ static void fill_state(const Subject *subject) {
     fill_slot(subject, graph->updates.data[i].slot);
   for (int i = 0; i < graph->nodes.count; i++)
     if (graph->nodes.data[i]->op == OP_slot)
-      fill_slot(subject, graph->nodes.data[i]->attr.slot);
+      fill_slot(subject, graph->nodes.data[i]->attr->slot);
 }
 
 static Outcome run_filled(const Code *code, Arena *arena, Subject *subject, Call call, const void *const *inputs) {

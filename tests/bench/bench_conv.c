@@ -38,7 +38,7 @@ static Node *build(Graph *graph, const Case *c, Product product) {
 static LoopModule *lower(Arena *arena, const Case *c, Product product, int tile) {
   Graph *graph = graph_new(arena, "conv", 0);
   Node *result = build(graph, c, product);
-  result->attr.tile = tile;
+  result->attr->tile = tile;
   vec_push(arena, &graph->outputs, (GraphOutput){"result", result});
   return bench_lower(arena, graph, "conv");
 }

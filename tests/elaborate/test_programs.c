@@ -66,7 +66,7 @@ static int64_t stream_of(const Program *program, const char *path) {
       const Node *node = program->init->updates.data[i].value;
       while (node->op != OP_random)
         node = node->inputs[node->input_count - 1];
-      return node->attr.integer;
+      return node->attr->integer;
     }
   return 0;
 }
@@ -334,8 +334,8 @@ Test(programs, draws_of_one_model_called_twice_differ) {
   int64_t first = 0;
   for (int i = 0; i < graph->nodes.count; i++)
     if (graph->nodes.data[i]->op == OP_random) {
-      cr_expect_neq(graph->nodes.data[i]->attr.integer, first);
-      first = graph->nodes.data[i]->attr.integer;
+      cr_expect_neq(graph->nodes.data[i]->attr->integer, first);
+      first = graph->nodes.data[i]->attr->integer;
     }
   cr_expect_eq(nodes_of(graph, OP_random), 2);
 }

@@ -63,8 +63,10 @@ static void by_lowering(Interpreter *in, const Node *node, Tensor *result) {
   fixed.inputs = arena_array(in->arena, Node *, node->input_count + 1);
   for (int i = 0; i < node->input_count; i++)
     fixed.inputs[i] = in->nodes[node->inputs[i]->id];
+  Attr attr = *node->attr;
   for (int i = 0; i < node->type.rank; i++)
-    fixed.attr.start[i] = dim_at(node->attr.start[i], in->batch);
+    attr.start[i] = dim_at(node->attr->start[i], in->batch);
+  fixed.attr = &attr;
   for (int64_t at = 0; at < result->count; at++) {
     int64_t place[MAX_RANK];
     LExpr *index[MAX_RANK];
@@ -106,7 +108,7 @@ static void reduce(const Node *node, const Tensor *x, Tensor *result) {
     int next = 0, rank = 0;
     unravel(&x->type, at, place);
     for (int i = 0; i < x->type.rank; i++)
-      if (next < node->attr.axis_count && node->attr.axis[next] == i)
+      if (next < node->attr->axis_count && node->attr->axis[next] == i)
         next++;
       else
         kept[rank++] = place[i];
@@ -116,7 +118,7 @@ static void reduce(const Node *node, const Tensor *x, Tensor *result) {
       *best += value;
     else if (first[to] || (node->op == OP_reduce_min ? value < *best : value > *best)) {
       *best = value;
-      result->whole[to] = node->op == OP_argmax ? place[node->attr.axis[0]] : x->whole[at];
+      result->whole[to] = node->op == OP_argmax ? place[node->attr->axis[0]] : x->whole[at];
     }
     first[to] = false;
   }
@@ -134,7 +136,7 @@ static void matmul(const Tensor *a, const Tensor *b, Tensor *result) {
 
 // y = conv(x, w) or, of x and y, the gradient of w: every output with every weight, at the input where they meet.
 static void convolve(const Node *node, const Tensor *a, const Tensor *b, Tensor *result) {
-  const Attr *attr = &node->attr;
+  const Attr *attr = node->attr;
   bool forward = node->op == OP_conv;
   const Type *x = &a->type, *w = forward ? &b->type : &result->type, *y = forward ? &result->type : &b->type;
   int space = attr->space, lead = x->rank - space - 1;
@@ -177,8 +179,8 @@ static void attention_row(const Seen *in, int64_t i, double *weights, double *ls
     for (int64_t c = 0; c < in->d; c++)
       score += in->q->real[(in->batch * in->t + i) * in->d + c] * in->k->real[(in->batch * in->s + j) * in->d + c];
     bool seen = in->mask->whole[(in->batch * in->t + i) * in->s + j] != 0;
-    seen = seen && !(in->node->attr.integer && j > i + in->s - in->t);
-    weights[j] = seen ? score * in->node->attr.real : -INFINITY;
+    seen = seen && !(in->node->attr->integer && j > i + in->s - in->t);
+    weights[j] = seen ? score * in->node->attr->real : -INFINITY;
     most = weights[j] > most ? weights[j] : most;
   }
   for (int64_t j = 0; j < in->s; j++)
@@ -200,7 +202,7 @@ static void attend_row(const Seen *in, int64_t i, Tensor *result) {
     for (int64_t c = 0; c < in->e && in->slope; c++)
       slope += in->slope->real[row * in->e + c] * in->v->real[key * in->e + c];
     if (in->slope)
-      slope = weights[j] * (slope - in->delta->real[row]) * in->node->attr.real;
+      slope = weights[j] * (slope - in->delta->real[row]) * in->node->attr->real;
     for (int64_t c = 0; c < in->e; c++)
       if (in->node->op == OP_attention)
         result->real[row * in->e + c] += weights[j] * in->v->real[key * in->e + c];
@@ -228,7 +230,7 @@ static void attend(const Node *node, const Tensor *const *v, Tensor *result) {
 
 static void scatter_add(const Node *node, const Tensor *base, const Tensor *indices, const Tensor *updates,
                         Tensor *result) {
-  int axis = node->attr.axis[0], depth = indices->type.rank;
+  int axis = node->attr->axis[0], depth = indices->type.rank;
   memcpy(result->real, base->real, sizeof(double) * (size_t)base->count);
   for (int64_t at = 0; at < updates->count; at++) {
     int64_t place[MAX_RANK], to[MAX_RANK];
@@ -250,7 +252,7 @@ static void move_step(Tensor *stack, Tensor *element, int64_t step, bool in) {
 }
 
 static void run_scan(Interpreter *in, const Node *node) {
-  const GraphScan *scan = node->attr.scan;
+  const GraphScan *scan = node->attr->scan;
   const Graph *body = scan->body;
   int inputs = body->inputs.count, outputs = body->outputs.count;
   Tensor *seen = arena_array(in->arena, Tensor, inputs + 1), *made = arena_array(in->arena, Tensor, outputs + 1);
@@ -287,20 +289,20 @@ static void compute(Interpreter *in, const Node *node, const Tensor *inputs, Ten
     v[i] = &in->values[node->inputs[i]->id];
   switch (node->op) {
   case OP_input:
-    if (node->attr.index >= 0)
-      *result = inputs[node->attr.index];
+    if (node->attr->index >= 0)
+      *result = inputs[node->attr->index];
     return;
   case OP_scan:
     run_scan(in, node);
     return;
   case OP_scan_result:
-    *result = in->results[node->inputs[0]->id][node->attr.index];
+    *result = in->results[node->inputs[0]->id][node->attr->index];
     return;
   case OP_slot:
   case OP_random:
     return;
   case OP_clock:
-    result->whole[0] = node->attr.index == 4 ? in->batch : 0;
+    result->whole[0] = node->attr->index == 4 ? in->batch : 0;
     return;
   case OP_exp:
   case OP_log:

@@ -103,10 +103,10 @@ Test(graph, powers_of_small_constants_are_products) {
 }
 
 Test(graph, constants_are_rounded_and_kept_in_range) {
-  cr_assert_eq(graph_constant(graph, type_scalar(F32), 0.1)->attr.real, (double)0.1F);
-  cr_assert_eq(graph_constant(graph, type_scalar(I64), 1e300)->attr.integer, INT64_MAX);
-  cr_assert_eq(graph_constant(graph, type_scalar(U8), 257)->attr.integer, 1);
-  cr_assert_eq(graph_constant(graph, type_scalar(BOOL), 0.5)->attr.integer, 1);
+  cr_assert_eq(graph_constant(graph, type_scalar(F32), 0.1)->attr->real, (double)0.1F);
+  cr_assert_eq(graph_constant(graph, type_scalar(I64), 1e300)->attr->integer, INT64_MAX);
+  cr_assert_eq(graph_constant(graph, type_scalar(U8), 257)->attr->integer, 1);
+  cr_assert_eq(graph_constant(graph, type_scalar(BOOL), 0.5)->attr->integer, 1);
 }
 
 Test(graph, rows_are_multiplied_at_once) {
@@ -179,5 +179,5 @@ Test(graph, gradients_may_be_taken_of_any_node_and_again) {
   cr_assert_eq(curve->op, OP_mul);
   Node *self;
   grad(graph, loss, 1, &loss, &self);
-  cr_assert_eq(self->attr.real, 1);
+  cr_assert_eq(self->attr->real, 1);
 }

@@ -166,7 +166,7 @@ Test(graph_passes, folding_of_whole_numbers) {
     output("y", binary(cases[i].op, graph_constant(graph, type, cases[i].a), graph_constant(graph, type, cases[i].b)));
     const Node *folded = pass_fold(graph)->outputs.data[0].value;
     cr_assert_eq(folded->op, OP_constant);
-    cr_assert_eq(folded->attr.integer, cases[i].result, "case %zu: %lld", i, (long long)folded->attr.integer);
+    cr_assert_eq(folded->attr->integer, cases[i].result, "case %zu: %lld", i, (long long)folded->attr->integer);
   }
 }
 
@@ -191,7 +191,7 @@ Test(graph_passes, folding_of_casts) {
     output("y", graph_cast(graph, graph_constant(graph, type_scalar(F64), cases[i].from), cases[i].to));
     const Node *folded = pass_fold(graph)->outputs.data[0].value;
     cr_assert_eq(folded->op, OP_constant);
-    cr_assert_eq(folded->attr.integer, cases[i].result, "case %zu: %lld", i, (long long)folded->attr.integer);
+    cr_assert_eq(folded->attr->integer, cases[i].result, "case %zu: %lld", i, (long long)folded->attr->integer);
   }
 }
 
@@ -253,5 +253,5 @@ Test(graph_passes, dead_code_goes_and_inputs_stay) {
                      "  %1: f32[2] = neg(%0)\n"
                      "  %2: f32[2] = mul(%1, %1)   # inner\n"
                      "  update w := %2\n");
-  cr_assert_eq(after->nodes.data[0]->attr.index, 1);
+  cr_assert_eq(after->nodes.data[0]->attr->index, 1);
 }
