@@ -38,7 +38,9 @@ static Node *build(Graph *graph, const Case *c, Product product) {
 static LoopModule *lower(Arena *arena, const Case *c, Product product, int tile) {
   Graph *graph = graph_new(arena, "conv", 0);
   Node *result = build(graph, c, product);
-  result->attr->tile = tile;
+  Attr tiled = *result->attr;
+  tiled.tile = tile;
+  node_set_attr(graph, result, &tiled);
   vec_push(arena, &graph->outputs, (GraphOutput){"result", result});
   return bench_lower(arena, graph, "conv");
 }
