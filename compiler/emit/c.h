@@ -23,7 +23,8 @@ typedef enum CHelper {
   CH_VMAX = CH_VSELECT + 2,
   CH_VMIN = CH_VMAX + 2,
   CH_VABS = CH_VMIN + 2,
-  CH_COUNT = CH_VABS + 2
+  CH_TURN = CH_VABS + 2,
+  CH_COUNT = CH_TURN + 2
 } CHelper;
 
 typedef struct CName {

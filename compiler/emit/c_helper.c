@@ -109,6 +109,42 @@ static const char vector_abs[] = "static inline $sv abs_$sv($sv a) {\n"
                                  "  return ($sv)(($smask)a & ~($smask)splat_$sv($z));\n"
                                  "}\n\n";
 
+// Halves of two vectors, element by element in turn. Each round of them brings the vectors of both halves together; after
+// log2($l) rounds element i of vector j is j of i.
+static const char turn_round[] = "static inline void turn_round_$s($sv *to, const $sv *from) {\n"
+                                 "  UNROLL\n"
+                                 "  for (int i = 0; i < (int)$l / 2; i++) {\n"
+                                 "    to[2 * i] = __builtin_shufflevector(from[i], from[i + $l / 2], LOW_$s);\n"
+                                 "    to[2 * i + 1] = __builtin_shufflevector(from[i], from[i + $l / 2], HIGH_$s);\n"
+                                 "  }\n"
+                                 "}\n";
+static const char turn[] =
+    "static inline void turn_$s($t *restrict to, int64_t to_row, const $t *restrict from, int64_t from_row) {\n"
+    "#if defined(LOW_$s)\n"
+    "  for (int i = 0; i < 16; i += $l)\n"
+    "    for (int j = 0; j < 16; j += $l) {\n"
+    "      $sv a[$l], b[$l];\n"
+    "      const bool odd = $l == 8 || $l == 2;\n"
+    "      UNROLL\n"
+    "      for (int k = 0; k < (int)$l; k++)\n"
+    "        *(odd ? &b[k] : &a[k]) = *(const $smem *)&from[(j + k) * from_row + i];\n"
+    "      if (odd)\n"
+    "        turn_round_$s(a, b);\n"
+    "      for (int round = $l; round >= 4; round /= 4) {\n"
+    "        turn_round_$s(b, a);\n"
+    "        turn_round_$s(a, b);\n"
+    "      }\n"
+    "      UNROLL\n"
+    "      for (int k = 0; k < (int)$l; k++)\n"
+    "        *($smem *)&to[(i + k) * to_row + j] = a[k];\n"
+    "    }\n"
+    "#else\n"
+    "  for (int i = 0; i < 16; i++)\n"
+    "    for (int j = 0; j < 16; j++)\n"
+    "      to[i * to_row + j] = from[j * from_row + i];\n"
+    "#endif\n"
+    "}\n\n";
+
 typedef struct Words {
   LType type;
   const char *name, *sign;
@@ -172,6 +208,29 @@ static void scalar_helpers(Text *out, const bool *used, LType type) {
     print(out, tree, (Words){type, "min", "<"});
 }
 
+static void half_order(Text *out, int lanes, bool upper) {
+  for (int i = 0; i < lanes; i++)
+    text_printf(out, "%s%d", i ? ", " : " ", (upper ? lanes / 2 : 0) + i / 2 + (i % 2 ? lanes : 0));
+  text_add(out, "\n");
+}
+
+// Older compilers have no shuffle that all know.
+static void turn_helpers(Text *out, LType type) {
+  Words words = {type, "", ""};
+  text_add(out, "#if defined(__has_builtin)\n#if __has_builtin(__builtin_shufflevector)\n");
+  for (int bytes = 64; bytes >= 16; bytes /= 2) {
+    text_printf(out, bytes == 64 ? "#if VECTOR == 64\n" : bytes == 32 ? "#elif VECTOR == 32\n" : "#else\n");
+    for (int upper = 0; upper < 2; upper++) {
+      text_printf(out, "#define %s_%s", upper ? "HIGH" : "LOW", c_short[type]);
+      half_order(out, bytes / ltype_bytes(type), upper);
+    }
+  }
+  text_add(out, "#endif\n");
+  print(out, turn_round, words);
+  text_add(out, "#endif\n#endif\n\n");
+  print(out, turn, words);
+}
+
 static void vector_helpers(Text *out, const bool *used, LType type) {
   const struct {
     bool needed;
@@ -193,6 +252,8 @@ static void vector_helpers(Text *out, const bool *used, LType type) {
   for (size_t i = 0; i < sizeof table / sizeof *table; i++)
     if (table[i].needed)
       print(out, table[i].template, table[i].words);
+  if (used[CH_TURN + (int)type])
+    turn_helpers(out, type);
 }
 
 void c_helpers(Text *out, const bool *used) {

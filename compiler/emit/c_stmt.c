@@ -29,7 +29,7 @@ static bool body_uses(const CEmit *emit, const LBody *body, const void *what) {
     const LStmt *stmt = body->data[i];
     if (stmt->kind == LS_LET && c_is_dead(emit, stmt->var))
       continue;
-    if ((stmt->kind == LS_STORE && stmt->buffer == what) || expr_uses(stmt->value, what) ||
+    if (((stmt->kind == LS_STORE || stmt->kind == LS_TURN) && stmt->buffer == what) || expr_uses(stmt->value, what) ||
         expr_uses(stmt->index[0], what) || expr_uses(stmt->index[1], what) || expr_uses(stmt->from, what) ||
         expr_uses(stmt->to, what) || body_uses(emit, &stmt->body, what))
       return true;
@@ -110,6 +110,16 @@ static void print_set(CEmit *emit, const LStmt *stmt) {
   text_add(emit->out, " = ");
   c_expr(emit, stmt->value);
   text_add(emit->out, ";\n");
+}
+
+static void print_turn(CEmit *emit, const LStmt *stmt) {
+  LType type = stmt->value->type;
+  emit->used[CH_VECTOR + (int)type] = emit->used[CH_TURN + (int)type] = true;
+  c_line(emit, "turn_%s(&%s[", c_short[type], c_name(emit, stmt->buffer->name));
+  c_index(emit, stmt->index[0]);
+  text_printf(emit->out, "], %lld, &", (long long)stmt->apart[0]);
+  c_expr(emit, stmt->value);
+  text_printf(emit->out, ", %lld);\n", (long long)stmt->apart[1]);
 }
 
 static bool is_plain(const LExpr *expr) {
@@ -196,6 +206,9 @@ static void print_stmt(CEmit *emit, const LStmt *stmt) {
   case LS_SET:
   case LS_STORE:
     print_set(emit, stmt);
+    break;
+  case LS_TURN:
+    print_turn(emit, stmt);
     break;
   case LS_PREFETCH:
     c_line(emit, "__builtin_prefetch(&");

@@ -261,10 +261,13 @@ static LlvmValue load(LlvmCode *code, const LExpr *expr) {
 }
 
 // For reading, into all caches, of data.
+LLVMValueRef llvm_address(LlvmCode *code, const LBuffer *buffer, const LExpr *index) {
+  return llvm_element(code, buffer_address(code, buffer), buffer->type, llvm_expr(code, index).value);
+}
+
 void llvm_prefetch(LlvmCode *code, const LExpr *expr) {
-  LLVMValueRef index = llvm_expr(code, expr->args[0]).value, address = buffer_address(code, expr->buffer);
   LLVMTypeRef i32 = code->unit->i32;
-  LLVMValueRef args[] = {llvm_element(code, address, expr->buffer->type, index), LLVMConstInt(i32, 0, false),
+  LLVMValueRef args[] = {llvm_address(code, expr->buffer, expr->args[0]), LLVMConstInt(i32, 0, false),
                          LLVMConstInt(i32, 3, false), LLVMConstInt(i32, 1, false)};
   llvm_intrinsic(code, "llvm.prefetch", 4, args);
 }

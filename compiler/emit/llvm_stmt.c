@@ -144,6 +144,51 @@ static void store(LlvmCode *code, const LStmt *stmt) {
       llvm_store(code, LLVMGetParam(code->function, (unsigned)i), stmt->buffer->type, index, value);
 }
 
+// ---- turned squares
+// The lower halves of two vectors, element by element in turn; or the upper ones.
+static LLVMValueRef interleave(LlvmCode *code, LLVMValueRef a, LLVMValueRef b, int lanes, bool upper) {
+  int order[TURN_SIZE];
+  for (int i = 0; i < lanes; i++)
+    order[i] = (upper ? lanes / 2 : 0) + i / 2 + (i % 2 ? lanes : 0);
+  return llvm_shuffle(code, a, b, lanes, order);
+}
+
+// Each round brings the vectors of both halves together; after log2 of `lanes` rounds element i of vector j is j of i.
+static void turn_vectors(LlvmCode *code, LLVMValueRef *vectors, int lanes) {
+  for (int round = 1; round < lanes; round *= 2) {
+    LLVMValueRef next[TURN_SIZE];
+    for (int i = 0; i < lanes; i++)
+      next[i] = interleave(code, vectors[i / 2], vectors[i / 2 + lanes / 2], lanes, i % 2);
+    memcpy(vectors, next, sizeof next);
+  }
+}
+
+static LLVMValueRef further(LlvmCode *code, LLVMValueRef address, LType type, int64_t elements) {
+  return llvm_element(code, address, type, llvm_i64(code->unit, elements));
+}
+
+static void turn(LlvmCode *code, const LStmt *stmt) {
+  enum { LINE = 64 }; // the widest vectors; narrower ones are made of these
+  LType type = stmt->value->type;
+  int lanes = LINE / ltype_bytes(type);
+  LLVMTypeRef vector = LLVMVectorType(code->unit->types[type], (unsigned)lanes);
+  LLVMValueRef to = llvm_address(code, stmt->buffer, stmt->index[0]);
+  LLVMValueRef from = llvm_address(code, stmt->value->buffer, stmt->value->args[0]);
+  for (int square = 0; square < TURN_SIZE / lanes * (TURN_SIZE / lanes); square++) {
+    LLVMValueRef vectors[TURN_SIZE];
+    int i0 = square % (TURN_SIZE / lanes) * lanes, j0 = square / (TURN_SIZE / lanes) * lanes;
+    for (int j = 0; j < lanes; j++) {
+      vectors[j] = LLVMBuildLoad2(code->builder, vector, further(code, from, type, (j0 + j) * stmt->apart[1] + i0), "");
+      LLVMSetAlignment(vectors[j], (unsigned)ltype_bytes(type));
+    }
+    turn_vectors(code, vectors, lanes);
+    for (int i = 0; i < lanes; i++) {
+      LLVMValueRef at = further(code, to, type, (i0 + i) * stmt->apart[0] + j0);
+      LLVMSetAlignment(LLVMBuildStore(code->builder, vectors[i], at), (unsigned)ltype_bytes(type));
+    }
+  }
+}
+
 // Rounds from + count * thread / threads to from + count * (thread + 1) / threads.
 static void shared_loop(LlvmCode *code, const LStmt *stmt) {
   LLVMBuilderRef builder = code->builder;
@@ -172,6 +217,9 @@ static void statement(LlvmCode *code, const LStmt *stmt) {
     break;
   case LS_STORE:
     store(code, stmt);
+    break;
+  case LS_TURN:
+    turn(code, stmt);
     break;
   case LS_PREFETCH:
     llvm_prefetch(code, stmt->value);

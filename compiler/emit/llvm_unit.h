@@ -117,6 +117,7 @@ LLVMValueRef llvm_alloca(LlvmCode *code, LLVMTypeRef type, unsigned align, const
 // ---- llvm_expr.c
 LlvmValue llvm_expr(LlvmCode *code, const LExpr *expr);
 void llvm_prefetch(LlvmCode *code, const LExpr *load);
+LLVMValueRef llvm_address(LlvmCode *code, const LBuffer *buffer, const LExpr *index); // of an element, in scalar code
 void llvm_bind(LlvmCode *code, const LVar *var, LlvmValue value);
 bool llvm_visit(LlvmCode *code, const LExpr *expr); // false if visited since the clock last moved
 LLVMValueRef llvm_extreme(LlvmCode *code, LOp op, LType type, LLVMValueRef a, LLVMValueRef b);

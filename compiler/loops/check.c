@@ -293,6 +293,12 @@ static void check_stmt(Check *check, const LStmt *stmt, bool top) {
   case LS_STORE:
     check_store(check, stmt);
     break;
+  case LS_TURN:
+    if (check->vector || stmt->value->op != LX_LOAD || !ltype_real(stmt->value->type) ||
+        stmt->value->buffer == stmt->buffer)
+      fail(check, "a turn of no load, of one buffer, or inside a vector body", NULL);
+    check_store(check, stmt);
+    break;
   case LS_PREFETCH:
     if (check->vector || stmt->value->op != LX_LOAD)
       fail(check, "a prefetch of no load, or inside a vector body", NULL);

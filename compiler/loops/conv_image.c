@@ -224,3 +224,24 @@ void conv_copy(Lower *lower, Conv *conv, LExpr *share, LExpr *sample, LExpr *lin
     copy_places(lower, conv, row, index, there, from[last], to[last]);
   nest_close_all(lower, last + 1);
 }
+
+LExpr *conv_weight(Lower *lower, const Conv *conv, LExpr *const *index) {
+  lower->operands = true;
+  LExpr *value = lower_value(lower, conv->node->inputs[1], index);
+  lower->operands = false;
+  return value;
+}
+
+int64_t conv_turned(Lower *lower, const Conv *conv) {
+  LExpr *index[MAX_RANK];
+  int64_t along, apart;
+  for (int i = 0; i < conv->space; i++)
+    index[i] = nest_i64(lower, 0);
+  nest_tile(lower, 2, 2, &index[conv->space], &index[conv->space + 1]);
+  const LVar *channel = index[conv->space]->var, *output = index[conv->space + 1]->var;
+  const LExpr *value = conv_weight(lower, conv, index);
+  bool turned = value->op == LX_LOAD && lx_stride(value->args[0], channel, &along) && along == 1 &&
+                lx_stride(value->args[0], output, &apart);
+  nest_drop(lower);
+  return turned ? apart : 0;
+}

@@ -131,10 +131,12 @@ struct LExpr {
 };
 
 typedef enum LStmtKind {
-  LS_LET,      // var = value
-  LS_LOCAL,    // local, every element set to value (a constant)
-  LS_SET,      // local[index0, index1] = value
-  LS_STORE,    // buffer[index0] = value
+  LS_LET,   // var = value
+  LS_LOCAL, // local, every element set to value (a constant)
+  LS_SET,   // local[index0, index1] = value
+  LS_STORE, // buffer[index0] = value
+  LS_TURN, // a square is copied with rows and columns changing places: for i, j in 0..TURN_SIZE: buffer[index0 + i * apart0 + j] =
+  // value, a load of the same type, f32 or f64, i + j * apart1 elements further; not inside SIMD or TILE
   LS_PREFETCH, // a hint that `value`, a load, will be asked for soon; does nothing else
   LS_FOR,      // var from from to `to` by step (constant): body, in order
   LS_PARALLEL, // the same, rounds independent, shared out to the threads; at the top of a kernel or in TOGETHER; step 1. Two of
@@ -145,6 +147,8 @@ typedef enum LStmtKind {
            // Rows 1 and no row_var: a vector alone. Statement by statement over the whole row: rounds are independent.
   LS_IF    // value (bool): body; not inside SIMD or TILE
 } LStmtKind;
+
+enum { TURN_SIZE = 16 };
 
 typedef VEC(LStmt *) LBody;
 
@@ -159,6 +163,7 @@ struct LStmt {
   int64_t step;
   LVar *row_var, *col_var;
   int rows, cols;
+  int64_t apart[2]; // of a TURN: elements from row to row, of the buffer and of what is read
   LBody body;
 };
 

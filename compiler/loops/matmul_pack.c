@@ -57,15 +57,36 @@ static void store_packed(Lower *lower, const Product *product, int which, LExpr 
   nest_put(lower, which == 0 ? product->packed_a : product->packed, at, value);
 }
 
+// A panel of what runs along k in memory, in squares from the first k on; gives how many k they cover. `apart`: the distance
+// of neighbours across.
+static int64_t turn_squares(Lower *lower, const Product *product, int which, LExpr *start, LExpr *first, int width,
+                            int64_t apart) {
+  int64_t covered = product->k / TURN_SIZE * TURN_SIZE;
+  if (covered <= 0 || width % TURN_SIZE)
+    return 0;
+  LExpr *zero = nest_i64(lower, 0), *wide = nest_i64(lower, width);
+  LExpr *k = nest_loop(lower, LS_FOR, "k", zero, nest_i64(lower, covered), TURN_SIZE);
+  LExpr *across = nest_loop(lower, LS_FOR, "j", zero, wide, TURN_SIZE);
+  LExpr *at = nest_add(lower, start, nest_add(lower, nest_mul(lower, k, wide), across));
+  nest_turn(lower, which == 0 ? product->packed_a : product->packed, at, width,
+            element(lower, product, which, k, nest_add(lower, first, across)), apart);
+  nest_close_all(lower, 2);
+  return covered;
+}
+
 // One panel from `start`, `width` elements for each k, which are `first` and the next ones across. Where the operand runs
-// along k in memory, so does the inner loop, over pieces short enough for the panel's lines to stay in the first cache.
+// along k in memory (apart > 0), what squares leave is copied along k too, in pieces short enough for the panel's lines to stay in
+// the first cache.
 static void pack_panel(Lower *lower, const Product *product, int which, LExpr *start, LExpr *first, int width,
-                       bool along_k) {
+                       int64_t apart) {
   enum { PIECE = 64 };
   LExpr *across, *k, *zero = nest_i64(lower, 0), *depth = lower_dim(lower, product->k);
   LExpr *wide = nest_i64(lower, width);
-  if (along_k) {
-    LExpr *piece = nest_loop(lower, LS_FOR, "piece", zero, depth, PIECE);
+  if (apart) {
+    int64_t covered = turn_squares(lower, product, which, start, first, width, apart);
+    if (covered == product->k)
+      return;
+    LExpr *piece = nest_loop(lower, LS_FOR, "piece", nest_i64(lower, covered), depth, PIECE);
     LExpr *end = nest_let(lower, "end", nest_min(lower, nest_add(lower, piece, nest_i64(lower, PIECE)), depth));
     across = nest_loop(lower, LS_FOR, "j", zero, wide, 1);
     k = nest_loop(lower, LS_SIMD, "k", piece, end, 1);
@@ -75,11 +96,11 @@ static void pack_panel(Lower *lower, const Product *product, int which, LExpr *s
   }
   LExpr *at = nest_add(lower, start, nest_add(lower, nest_mul(lower, k, wide), across));
   store_packed(lower, product, which, at, element(lower, product, which, k, nest_add(lower, first, across)));
-  nest_close_all(lower, along_k ? 3 : 2);
+  nest_close_all(lower, apart ? 3 : 2);
 }
 
 // All panels of an operand: `size` across in panels of `width` and one of what is left.
-static void pack(Lower *lower, Product *product, int which, bool along_k, bool shared) {
+static void pack(Lower *lower, Product *product, int which, int64_t apart, bool shared) {
   int64_t size = which == 0 ? product->m : product->n;
   int width = which == 0 ? product->mr : product->nr, rest = (int)(size % width);
   int64_t whole = size / width, panels = whole + (rest > 0);
@@ -96,7 +117,7 @@ static void pack(Lower *lower, Product *product, int which, bool along_k, bool s
     LExpr *number = last ? nest_i64(lower, whole) : panel;
     LExpr *first = nest_let(lower, which ? "j0" : "i0", nest_mul(lower, number, nest_i64(lower, width)));
     LExpr *start = which ? matmul_panel_start(lower, product, number) : matmul_rows_start(lower, product, first);
-    pack_panel(lower, product, which, nest_let(lower, "start", start), first, last ? rest : width, along_k);
+    pack_panel(lower, product, which, nest_let(lower, "start", start), first, last ? rest : width, apart);
     nest_part_end(lower, whole, rest);
   }
   nest_close(lower);
@@ -168,17 +189,17 @@ static bool packing_b_pays(const Lower *lower, const Product *product, Strides s
 }
 
 // B: once for a series of calls if it stays the same, else at each call, in scratch memory. Gives the bytes of that.
-static int64_t pack_b(Lower *lower, Product *product, int64_t scratch, bool along_k, bool shared) {
+static int64_t pack_b(Lower *lower, Product *product, int64_t scratch, int64_t apart, bool shared) {
   int64_t batches = product->one_b ? 1 : nest_capacity(lower, product->node->type.dim, product->leading);
   int64_t length = batches * packed_size(lower, product);
   if (nest_steady(lower, product->node->inputs[1])) {
     Lower ahead = nest_ahead_begin(lower, "packed_b", product->type, length, &product->packed);
-    pack(&ahead, product, 1, along_k, ahead.out->work >= SHARED_WORK);
+    pack(&ahead, product, 1, apart, ahead.out->work >= SHARED_WORK);
     product->packed = nest_ahead_end(lower, &ahead);
     return 0;
   }
   product->packed = nest_scratch(lower, "packed_b", product->type, length, scratch);
-  pack(lower, product, 1, along_k, shared);
+  pack(lower, product, 1, apart, shared);
   return length * ltype_bytes(product->type);
 }
 
@@ -192,7 +213,7 @@ static int64_t pack_a(Lower *lower, Product *product, int64_t scratch, Strides s
   if (product->row_stride)
     copy_rows(lower, product, shared);
   else
-    pack(lower, product, 0, false, shared);
+    pack(lower, product, 0, 0, shared);
   return whole_lines(length * ltype_bytes(product->type));
 }
 
@@ -201,7 +222,7 @@ int64_t matmul_pack(Lower *lower, Product *product, int64_t scratch, bool shared
   bool b_pays = packing_b_pays(lower, product, b);
   int64_t bytes = packing_a_pays(lower, product, a) ? pack_a(lower, product, scratch, a, shared) : 0;
   if (b_pays)
-    bytes += pack_b(lower, product, scratch + bytes, b.along == 1 && b.across != 1, shared);
+    bytes += pack_b(lower, product, scratch + bytes, b.along == 1 && b.across != 1 ? b.across : 0, shared);
   lower->out->barrier_inside = shared && bytes > 0;
   return bytes;
 }

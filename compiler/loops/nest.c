@@ -77,6 +77,16 @@ void nest_put(Lower *lower, LBuffer *buffer, LExpr *at, LExpr *value) {
   nest_push(lower, stmt);
 }
 
+void nest_turn(Lower *lower, LBuffer *buffer, LExpr *at, int64_t to_apart, LExpr *value, int64_t from_apart) {
+  LStmt *stmt = nest_stmt(lower, LS_TURN);
+  stmt->buffer = buffer;
+  stmt->index[0] = at;
+  stmt->value = value;
+  stmt->apart[0] = to_apart;
+  stmt->apart[1] = from_apart;
+  nest_push(lower, stmt);
+}
+
 void nest_begin_top(Lower *lower) {
   vec_push(lower->arena, &lower->scopes, (Scope){NULL, &lower->out->body});
 }

@@ -111,6 +111,9 @@ typedef struct NextPanel {
 void nest_prefetch_panel(Lower *lower, const NextPanel *panel, LExpr *round);
 void nest_push(Lower *lower, LStmt *stmt);                             // appends to the innermost scope
 void nest_put(Lower *lower, LBuffer *buffer, LExpr *at, LExpr *value); // stores
+// Copies a square of TURN_SIZE that begins with `value`, a load, to buffer[at] with rows and columns changing places: rows of
+// the buffer lie `to_apart` elements apart, columns of the square `from_apart`.
+void nest_turn(Lower *lower, LBuffer *buffer, LExpr *at, int64_t to_apart, LExpr *value, int64_t from_apart);
 
 // ---- values
 LExpr *nest_compute(Lower *lower, const Node *node, LExpr *const *index); // by the node's own operation

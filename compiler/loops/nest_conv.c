@@ -24,6 +24,7 @@ typedef struct Direct {
   Conv conv;
   Phase phase[MAX_SPACE];
   LBuffer *packed;        // weights: for each group and panel [taps.., channels, width]
+  int64_t turned;         // conv_turned
   int64_t samples, lines; // of a block; lines of the first dimension
   int64_t shares;         // 0: one thread does it
   int tile_samples;       // of a tile, and its size along each dimension
@@ -55,13 +56,19 @@ static void pack_panel(Lower *lower, const Direct *direct, LExpr *group, LExpr *
     k = nest_add(lower, nest_mul(lower, k, nest_i64(lower, size)), index[i]);
   }
   LExpr *in = nest_i64(lower, conv->in), *wide = nest_i64(lower, width);
-  index[conv->space] = nest_loop(lower, LS_FOR, "c", zero, in, 1);
+  bool squares = direct->turned && conv->in % TURN_SIZE == 0 && width % TURN_SIZE == 0;
+  int step = squares ? TURN_SIZE : 1;
+  index[conv->space] = nest_loop(lower, LS_FOR, "c", zero, in, step);
   k = nest_add(lower, nest_mul(lower, k, in), index[conv->space]);
-  LExpr *j = nest_loop(lower, LS_SIMD, "j", zero, wide, 1);
+  LExpr *j = nest_loop(lower, squares ? LS_FOR : LS_SIMD, "j", zero, wide, step);
   LExpr *first = nest_add(lower, nest_mul(lower, group, nest_i64(lower, conv->out)), column);
   index[conv->space + 1] = nest_add(lower, first, j);
   LExpr *at = nest_add(lower, start, nest_add(lower, nest_mul(lower, k, wide), j));
-  nest_put(lower, direct->packed, at, lower_value(lower, conv->node->inputs[1], index));
+  LExpr *value = conv_weight(lower, conv, index);
+  if (squares)
+    nest_turn(lower, direct->packed, at, width, value, direct->turned);
+  else
+    nest_put(lower, direct->packed, at, value);
   nest_close_all(lower, conv->space + 2);
 }
 
@@ -103,6 +110,7 @@ static void pack_all(Lower *lower, Direct *direct, bool shared) {
 static int64_t pack(Lower *lower, Direct *direct, int64_t scratch, bool shared) {
   const Conv *conv = &direct->conv;
   int64_t length = depth(conv) * conv->out * conv->groups;
+  direct->turned = conv_turned(lower, conv);
   if (nest_steady(lower, conv->node->inputs[1])) {
     Lower ahead = nest_ahead_begin(lower, "packed_w", conv->type, length, &direct->packed);
     pack_all(&ahead, direct, length >= SHARED_WORK);

@@ -101,17 +101,6 @@ static void pack_all(Lower *lower, const Filter *filter, int64_t most) {
   nest_close_all(lower, 2);
 }
 
-// Do weights lie along channels, not outputs?
-static bool is_turned(Lower *lower, const Conv *conv) {
-  LExpr *index[4] = {nest_i64(lower, 0), nest_i64(lower, 0)};
-  int64_t along;
-  nest_tile(lower, 2, 2, &index[2], &index[3]);
-  const LExpr *value = lower_value(lower, conv->node->inputs[1], index);
-  bool turned = value->op == LX_LOAD && lx_stride(value->args[0], index[2]->var, &along) && along == 1;
-  nest_drop(lower);
-  return turned;
-}
-
 // Once for a series of calls, if the weights stay the same; else at each call, in scratch memory from *at on, which moves.
 static void pack(Lower *lower, Filter *filter, int64_t *at) {
   const Conv *conv = &filter->w.conv;
@@ -129,7 +118,7 @@ static void pack(Lower *lower, Filter *filter, int64_t *at) {
   filter->weights = nest_scratch(lower, "packed_w", conv->type, length, *at);
   *at += whole_lines(lbuffer_bytes(filter->weights));
   filter->w.half = winograd_scratch(lower, &filter->w, "half", WINOGRAD_HALF, at);
-  if (is_turned(lower, conv))
+  if (conv_turned(lower, conv))
     filter->turned = winograd_scratch(lower, &filter->w, "turned_w", WINOGRAD_WEIGHTS * conv->nr * PART_ROW, at);
   pack_all(lower, filter, filter->w.shares);
   lower->out->barrier_inside = filter->w.shares > 0;

@@ -133,6 +133,11 @@ static void print_simple(Text *out, const LStmt *stmt) {
   case LS_PREFETCH:
     text_add(out, "prefetch ");
     break;
+  case LS_TURN:
+    text_printf(out, "turn %s[", stmt->buffer->name);
+    print_expr(out, stmt->index[0], 0);
+    text_printf(out, " by %lld] = by %lld, ", (long long)stmt->apart[0], (long long)stmt->apart[1]);
+    break;
   default:
     text_printf(out, "%s[", stmt->kind == LS_SET ? stmt->local->name : stmt->buffer->name);
     print_expr(out, stmt->index[0], 0);

@@ -313,6 +313,56 @@ Test(emit_c, lanes_of_f64) {
   check_reduction(L_F64);
 }
 
+// ---- a square whose rows and columns change places, not at the beginning of a line of the cache.
+enum { FROM_APART = 21, TO_APART = 18, FROM_LENGTH = 16 * FROM_APART + 3, TO_LENGTH = 16 * TO_APART + 5 };
+
+static LoopModule *turned_square(LType type) {
+  LoopModule *module = arena_new_of(arena, LoopModule);
+  *module = (LoopModule){.arena = arena, .name = "turned"};
+  LKernel *kernel = hand_kernel(module, "turn", "turn.nn:1\n");
+  LBuffer *x = hand_buffer(arena, kernel, "x", type, FROM_LENGTH, false),
+          *y = hand_buffer(arena, kernel, "y", type, TO_LENGTH, true);
+  hand_add(arena, &kernel->body,
+           (LStmt){.kind = LS_TURN,
+                   .buffer = y,
+                   .index = {lx_i64(arena, 5)},
+                   .value = lx_load(arena, x, lx_i64(arena, 3)),
+                   .apart = {TO_APART, FROM_APART}});
+  LEntry *entry = entry_of(module, "step", false);
+  call(entry, kernel, false,
+       (LPlace[]){{.space = SPACE_INPUT, .offset = 0, .index = 0}, {.space = SPACE_OUTPUT, .offset = 0, .index = 0}},
+       2);
+  return module;
+}
+
+static void check_turned(LType type) {
+  LoopModule *module = turned_square(type);
+  size_t bytes = type == L_F32 ? 4 : 8;
+  uint8_t x[FROM_LENGTH * 8], y[TO_LENGTH * 8];
+  for (size_t i = 0; i < sizeof x; i++)
+    x[i] = (uint8_t)(number() * 1000);
+  for (int build = 0; build < BUILDS; build++) {
+    NnrtRun *function = compile(module, "step_run", build);
+    if (!function)
+      continue;
+    memset(y, 0, sizeof y);
+    execute(function, 1, 1, (const void *[]){x}, (void *[]){y});
+    for (size_t i = 0; i < 16; i++)
+      for (size_t j = 0; j < 16; j++)
+        cr_assert_arr_eq(y + (5 + i * TO_APART + j) * bytes, x + (3 + j * FROM_APART + i) * bytes, bytes,
+                         "%s %s: %zu, %zu", builds[build].compiler, builds[build].target, i, j);
+    for (size_t i = 0; i < 16; i++)
+      for (size_t j = 16; j < TO_APART && i < 15; j++)
+        cr_assert_eq(y[(5 + i * TO_APART + j) * bytes], 0, "beside row %zu", i);
+  }
+}
+Test(emit_c, turned_square_f32) {
+  check_turned(L_F32);
+}
+Test(emit_c, turned_square_f64) {
+  check_turned(L_F64);
+}
+
 // ---- the whole mathematical library, inlined in vector loops.
 enum { SAMPLES = 3001 };
 

@@ -161,6 +161,31 @@ static void same(const void *a, const void *b, size_t bytes, const char *what) {
       cr_assert_fail("%s: byte %zu differs", what, i);
 }
 
+// ---- a square whose rows and columns change places
+static void turned_square(LType type) {
+  enum { FROM = 21, TO = 18 };
+  Bench b = bench_new();
+  LBuffer *x = in(&b, "x", type, 16 * FROM + 3), *y = out(&b, "y", type, 16 * TO + 5);
+  stmt(&b, &b.kernel->body,
+       (LStmt){.kind = LS_TURN, .buffer = y, .index = {I64(5)}, .value = LOAD(x, I64(3)), .apart = {TO, FROM}});
+  compile(&b);
+  size_t bytes = (size_t)ltype_bytes(type);
+  uint8_t from[(16 * FROM + 3) * 8], to[(16 * TO + 5) * 8] = {0};
+  for (size_t i = 0; i < sizeof from; i++)
+    from[i] = (uint8_t)noise();
+  call(&b, 1, 1, INPUTS(from), OUTPUTS(to));
+  for (size_t i = 0; i < 16; i++)
+    for (size_t j = 0; j < 16; j++)
+      same(to + (5 + i * TO + j) * bytes, from + (3 + j * FROM + i) * bytes, bytes, "a turned element");
+  done(&b);
+}
+Test(llvm, turned_square_f32) {
+  turned_square(L_F32);
+}
+Test(llvm, turned_square_f64) {
+  turned_square(L_F64);
+}
+
 // ---- maps: strides 1, 0, -1, 2, a stride known only at run time, an index from memory, a division of the index
 Test(llvm, map_reads_by_every_stride) {
   enum { N = 53 };

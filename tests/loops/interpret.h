@@ -224,6 +224,15 @@ static void interpret_local(Interpreter *in, const LStmt *stmt) {
     bound->elements[i] = value;
 }
 
+static void interpret_square(Interpreter *in, const LStmt *stmt) {
+  int64_t to = interpret_expr(in, stmt->index[0]).integer, from = interpret_expr(in, stmt->value->args[0]).integer;
+  size_t bytes = (size_t)ltype_bytes(stmt->buffer->type);
+  for (int i = 0; i < TURN_SIZE; i++)
+    for (int j = 0; j < TURN_SIZE; j++)
+      memcpy(interpret_address(in, stmt->buffer, to + i * stmt->apart[0] + j),
+             interpret_address(in, stmt->value->buffer, from + i + j * stmt->apart[1]), bytes);
+}
+
 static void interpret_stmt(Interpreter *in, const LStmt *stmt) {
   LValue value;
   switch (stmt->kind) {
@@ -242,6 +251,9 @@ static void interpret_stmt(Interpreter *in, const LStmt *stmt) {
     value = interpret_expr(in, stmt->value);
     interpret_store(interpret_address(in, stmt->buffer, interpret_expr(in, stmt->index[0]).integer), stmt->buffer->type,
                     value);
+    break;
+  case LS_TURN:
+    interpret_square(in, stmt);
     break;
   case LS_PREFETCH:
     interpret_expr(in, stmt->value);

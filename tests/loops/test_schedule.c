@@ -80,6 +80,7 @@ Test(schedule, products_over_the_batch) {
 Test(schedule, packed_products, .timeout = 300) {
   check_product((Size){30, 130, 260, true, false}, 0, 1);
   check_product((Size){33, 130, 512, false, true}, 0, 1);
+  check_product((Size){33, 144, 523, false, true}, 0, 1);
   check_product((Size){230, 70, 300, false, false}, 0, 1);
   check_product((Size){DIM_BATCH, 130, 512, false, true}, 20, 19);
 }
