@@ -1,8 +1,10 @@
 // The machine, the passes, and what `nnc emit llvm` and `nnc emit asm` print. Takes a module of emit_llvm; the passes
 // only clean up and hoist: vectors, tiles and unrolling were decided before.
 #include <llvm-c/Error.h>
+#include <llvm-c/Support.h>
 #include <llvm-c/Target.h>
 #include <llvm-c/Transforms/PassBuilder.h>
+#include <llvm/Config/llvm-config.h>
 #include <pthread.h>
 #include <string.h>
 
@@ -48,11 +50,21 @@ static bool wide_vectors(const char *cpu, const char *features) {
   return false;
 }
 
+// Constants that code generation moves out of all loops of a kernel take the registers of its tiles (of minimal filtering: 13 of
+// 32, and ten sums go through memory in each round), where as operands in memory they cost nothing. An option that an LLVM does not
+// know ends the program, so only those are asked that are known to have it.
+static void keep_constants_in_loops(void) {
+#if LLVM_VERSION_MAJOR <= 21
+  LLVMParseCommandLineOptions(2, (const char *const[]){"nnc", "-disable-machine-licm"}, NULL);
+#endif
+}
+
 // LLVM keeps targets in a list without a lock: registered by two threads at once, one follows itself, and who looks for
 // another never ends.
 static void register_target(void) {
   LLVMInitializeNativeTarget();
   LLVMInitializeNativeAsmPrinter();
+  keep_constants_in_loops();
 }
 
 LLVMTargetMachineRef llvm_machine(Arena *arena, const char *cpu, const char **vector_width, char **error) {
