@@ -81,20 +81,26 @@ static bool is_captured(const Behind *behind, const Node *node) {
   return node->op == OP_input && scan_is_captured(behind->scan, node->attr->index);
 }
 
+// All steps' values have one dimension more.
+static bool can_stack(Node *node) {
+  return node->type.rank < MAX_RANK && without_views(node)->type.rank < MAX_RANK;
+}
+
 // The sum over rows of one of the factors, in a gradient.
 static bool is_sum_of_factor(const Behind *behind, const Node *part) {
-  if (part->op != OP_reduce_sum || part->inputs[0]->type.rank == MAX_RANK)
+  if (part->op != OP_reduce_sum || !can_stack(part->inputs[0]))
     return false;
   const Node *value = without_views(part->inputs[0]);
   return is_sequence(behind, value) || yielded(behind, value) >= 0;
 }
 
 static bool is_outer_product(const Node *part) {
-  return part->op == OP_matmul && part->type.rank == 2 && is_turned(part->inputs[0]);
+  return part->op == OP_matmul && part->type.rank == 2 && is_turned(part->inputs[0]) &&
+         can_stack(part->inputs[0]->inputs[0]) && can_stack(part->inputs[1]);
 }
 
 static bool is_product_with_weights(const Behind *behind, const Node *part) {
-  if (part->op != OP_matmul || part->type.rank != 2)
+  if (part->op != OP_matmul || part->type.rank != 2 || !can_stack(part->inputs[0]))
     return false;
   const Node *weights = is_turned(part->inputs[1]) ? part->inputs[1]->inputs[0] : part->inputs[1];
   return is_captured(behind, weights);
