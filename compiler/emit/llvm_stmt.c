@@ -159,7 +159,7 @@ static void turn_vectors(LlvmCode *code, LLVMValueRef *vectors, int lanes) {
     LLVMValueRef next[TURN_SIZE];
     for (int i = 0; i < lanes; i++)
       next[i] = interleave(code, vectors[i / 2], vectors[i / 2 + lanes / 2], lanes, i % 2);
-    memcpy(vectors, next, sizeof next);
+    memcpy(vectors, next, (size_t)lanes * sizeof *next);
   }
 }
 

@@ -155,8 +155,7 @@ static Node *copy(Reverse *reverse, Node *node) {
     inputs[i] = value_in_reverse(reverse, node->inputs[i]);
   reverse->made->span = node->span;
   reverse->made->scope = node->scope;
-  return reverse->map[node->id] =
-             graph_node(reverse->made, node->op, node->input_count, inputs, node->attr, &node->type);
+  return reverse->map[node->id] = graph_node_like(reverse->made, node, inputs);
 }
 
 static Node *value_in_reverse(Reverse *reverse, Node *node) {

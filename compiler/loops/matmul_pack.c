@@ -53,8 +53,12 @@ static LExpr *element(Lower *lower, const Product *product, int which, LExpr *k,
   return which == 0 ? matmul_operand(lower, product, 0, across, k) : matmul_operand(lower, product, 1, k, across);
 }
 
+static LBuffer *packed(const Product *product, int which) {
+  return which == 0 ? product->packed_a : product->packed;
+}
+
 static void store_packed(Lower *lower, const Product *product, int which, LExpr *at, LExpr *value) {
-  nest_put(lower, which == 0 ? product->packed_a : product->packed, at, value);
+  nest_put(lower, packed(product, which), at, value);
 }
 
 // A panel of what runs along k in memory, in squares from the first k on; gives how many k they cover. `apart`: the distance
@@ -68,8 +72,8 @@ static int64_t turn_squares(Lower *lower, const Product *product, int which, LEx
   LExpr *k = nest_loop(lower, LS_FOR, "k", zero, nest_i64(lower, covered), TURN_SIZE);
   LExpr *across = nest_loop(lower, LS_FOR, "j", zero, wide, TURN_SIZE);
   LExpr *at = nest_add(lower, start, nest_add(lower, nest_mul(lower, k, wide), across));
-  nest_turn(lower, which == 0 ? product->packed_a : product->packed, at, width,
-            element(lower, product, which, k, nest_add(lower, first, across)), apart);
+  nest_turn(lower, packed(product, which), at, width, element(lower, product, which, k, nest_add(lower, first, across)),
+            apart);
   nest_close_all(lower, 2);
   return covered;
 }

@@ -62,10 +62,9 @@ static void stretch_elements(Lower *lower, const Stretch *stretch, int last, LEx
   int64_t size = stretch->to - stretch->from, grain = stretch->grain;
   LExpr *start = nest_i64(lower, stretch->from);
   LExpr *block = nest_loop(lower, LS_FOR, "block", nest_i64(lower, 0), nest_i64(lower, size / grain), 1);
-  LExpr *first = lx_binary(lower->arena, LX_MUL, block, nest_i64(lower, grain));
   Dim cols = grain;
-  LExpr *column = lx_binary(lower->arena, LX_ADD, first, open_vector(lower, &cols, 1, nest_i64(lower, grain)));
-  index[last] = lx_binary(lower->arena, LX_ADD, column, start);
+  LExpr *column = nest_step(lower, block, grain, open_vector(lower, &cols, 1, nest_i64(lower, grain)));
+  index[last] = nest_add(lower, column, start);
   nest_finish(lower, index, from, to);
   nest_close_all(lower, 2);
 }
