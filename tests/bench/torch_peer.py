@@ -8,7 +8,7 @@ import torch
 import torch.nn as nn
 import torch.nn.functional as F
 
-RATE = 1e-6  # small: the same batch again and again is not learnt into numbers too small for the processor's fast path
+RATE = 1e-9  # small: the same batch again and again is not learnt into numbers too small for the processor's fast path
 
 
 def mlp():
