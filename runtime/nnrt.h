@@ -30,6 +30,13 @@ void nnrt_team(int threads);
 int nnrt_threads(void);
 // All threads of the team have come here before any goes on. Alone, it does nothing.
 void nnrt_barrier(void);
+// The caller's number in its team, from 0.
+int nnrt_thread(void);
+// Begins a loop of `rounds` independent rounds that every thread of the team comes to: gives the caller's first one, nnrt_next
+// the next, -1: there are none left. Each thread has a stretch of the rounds, and then takes rounds that others have not
+// begun. `threads`: only so many of them take part; 0: all.
+int64_t nnrt_deal(int64_t rounds, int threads);
+int64_t nnrt_next(void);
 
 // ---- check builds (--check-nan): code says after each kernel what it wrote, from one thread or from each for its share, and
 // before a barrier lets a reader go on. `kernel` is an index in NnrtModule.kernels. Remembers the first value not finite.

@@ -51,6 +51,7 @@ typedef struct CEmit {
   const LoopModule *module;
   int depth;  // of indentation
   bool index; // printing an index: integers that do not overflow
+  bool alone; // no team ever runs the kernel being printed
   bool used[CH_COUNT];
   VEC(CName) names;
   VEC(const LVar *) dead;        // lets of the kernel that nothing uses

@@ -5,9 +5,7 @@
 #include "emit/c.h"
 #include "emit/embed.h"
 
-static const char frame_type[] = "#define nnrt_barrier() ((void)0) // a call is one thread's\n"
-                                 "#define nnrt_threads() 1\n\n"
-                                 "typedef struct NnrtFrame {\n"
+static const char frame_type[] = "typedef struct NnrtFrame {\n"
                                  "  uint8_t *state, *arena;\n"
                                  "  const void *const *inputs;\n"
                                  "  void *const *outputs;\n"

@@ -141,7 +141,7 @@ static void print_loop(CEmit *emit, const LStmt *stmt) {
     c_index(emit, stmt->to);
     text_add(emit->out, ";\n");
   }
-  if (stmt->kind == LS_PARALLEL)
+  if (stmt->kind == LS_PARALLEL && !emit->alone)
     text_add(emit->out, "#pragma omp for schedule(static) nowait\n");
   if (stmt->kind == LS_SIMD)
     text_add(emit->out, "#pragma omp simd\n");
@@ -153,6 +153,18 @@ static void print_loop(CEmit *emit, const LStmt *stmt) {
   else
     text_printf(emit->out, "%s_end", name);
   text_printf(emit->out, stmt->step == 1 ? "; %s++) {\n" : "; %s += %" PRId64 ") {\n", name, stmt->step);
+  emit->depth++;
+  c_body(emit, &stmt->body);
+  emit->depth--;
+  c_line(emit, "}\n");
+}
+
+// A loop whose rounds are dealt to the team.
+static void print_dealt(CEmit *emit, const LStmt *stmt) {
+  const char *name = c_name(emit, stmt->var->name);
+  c_line(emit, "for (int64_t %s = nnrt_deal(", name);
+  c_index(emit, stmt->to);
+  text_printf(emit->out, ", %" PRId64 "); %s >= 0; %s = nnrt_next()) {\n", stmt->most, name, name);
   emit->depth++;
   c_body(emit, &stmt->body);
   emit->depth--;
@@ -256,6 +268,10 @@ static bool has_parallel(const LKernel *kernel) {
 }
 
 static void print_kernel_body(CEmit *emit, const LKernel *kernel) {
+  if (emit->alone) {
+    c_body(emit, &kernel->body);
+    return;
+  }
   if (!has_parallel(kernel)) {
     begin_master(emit);
     c_body(emit, &kernel->body);
@@ -267,7 +283,10 @@ static void print_kernel_body(CEmit *emit, const LKernel *kernel) {
     bool master = !is_silent(stmt) && !ls_for_all(stmt);
     if (master)
       begin_master(emit);
-    print_stmt(emit, stmt);
+    if (stmt->kind == LS_PARALLEL)
+      print_dealt(emit, stmt);
+    else
+      print_stmt(emit, stmt);
     if (master)
       end_master(emit);
     if (kernel->barrier_inside && !is_silent(stmt) && i < kernel->body.count - 1)
@@ -308,7 +327,9 @@ void c_kernel(CEmit *emit, const LKernel *kernel, bool is_static) {
     if (!body_uses(emit, &kernel->body, kernel->buffers.data[i]))
       c_line(emit, "(void)%s;\n", c_name(emit, kernel->buffers.data[i]->name));
   if (kernel->threads)
-    c_line(emit, "const int64_t %s = nnrt_threads();\n", c_name(emit, kernel->threads->name));
+    c_line(emit, "const int64_t %s = %s;\n", c_name(emit, kernel->threads->name), emit->alone ? "1" : "nnrt_threads()");
+  if (kernel->thread)
+    c_line(emit, "const int64_t %s = %s;\n", c_name(emit, kernel->thread->name), emit->alone ? "0" : "nnrt_thread()");
   print_kernel_body(emit, kernel);
   emit->depth = 0;
   text_add(emit->out, "}\n\n");

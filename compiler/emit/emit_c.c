@@ -338,6 +338,13 @@ static bool is_printed(const LoopModule *module, const LKernel *kernel, const Ma
   return module->entries.count == 0;
 }
 
+static bool has_team(const LoopModule *module, const LKernel *kernel) {
+  for (int e = 0; e < module->entries.count; e++)
+    if (module->entries.data[e]->parallel && loops_use(module->entries.data[e], kernel))
+      return true;
+  return module->entries.count == 0;
+}
+
 static void print_kernels(CEmit *emit, const Manifest *manifest) {
   const LoopModule *module = emit->module;
   for (int i = 0; i < module->kernels.count; i++) {
@@ -345,6 +352,7 @@ static void print_kernels(CEmit *emit, const Manifest *manifest) {
     if (!is_printed(module, kernel, manifest))
       continue;
     size_t begin = emit->out->length;
+    emit->alone = !has_team(module, kernel);
     c_kernel(emit, kernel, module->entries.count > 0);
     vec_push(emit->arena, &emit->kernels, (CStretch){begin, emit->out->length, kernel->span});
   }

@@ -389,6 +389,9 @@ static void make_externals(LlvmUnit *unit) {
       add_function(unit, "nnrt_profile", LLVMFunctionType(unit->nothing, profile, 2, false), LLVMExternalLinkage);
   unit->barrier =
       add_function(unit, "nnrt_barrier", LLVMFunctionType(unit->nothing, NULL, 0, false), LLVMExternalLinkage);
+  LLVMTypeRef deal[] = {unit->i64, unit->i32};
+  unit->deal = add_function(unit, "nnrt_deal", LLVMFunctionType(unit->i64, deal, 2, false), LLVMExternalLinkage);
+  unit->next = add_function(unit, "nnrt_next", LLVMFunctionType(unit->i64, NULL, 0, false), LLVMExternalLinkage);
   unit->team =
       add_function(unit, "nnrt_parallel", LLVMFunctionType(unit->nothing, team, 3, false), LLVMExternalLinkage);
 }

@@ -189,16 +189,39 @@ static void turn(LlvmCode *code, const LStmt *stmt) {
   }
 }
 
-// Rounds from + count * thread / threads to from + count * (thread + 1) / threads.
+// In a loop of all threads: rounds count * thread / threads to count * (thread + 1) / threads.
 static void shared_loop(LlvmCode *code, const LStmt *stmt) {
   LLVMBuilderRef builder = code->builder;
   code->statement_stamp = code->region_stamp = ++code->clock;
-  LLVMValueRef from = scalar(code, stmt->from), to = scalar(code, stmt->to);
-  LLVMValueRef count = LLVMBuildSub(builder, to, from, "count");
-  LLVMValueRef next = LLVMBuildAdd(builder, code->thread, llvm_i64(code->unit, 1), "");
+  LLVMValueRef count = scalar(code, stmt->to), next = LLVMBuildAdd(builder, code->thread, llvm_i64(code->unit, 1), "");
   LLVMValueRef low = LLVMBuildSDiv(builder, LLVMBuildMul(builder, count, code->thread, ""), code->threads, "");
   LLVMValueRef high = LLVMBuildSDiv(builder, LLVMBuildMul(builder, count, next, ""), code->threads, "");
-  for_range(code, stmt, LLVMBuildAdd(builder, from, low, ""), LLVMBuildAdd(builder, from, high, ""), 1);
+  for_range(code, stmt, low, high, 1);
+}
+
+// At the top: rounds as they are dealt.
+static void dealt_loop(LlvmCode *code, const LStmt *stmt) {
+  LLVMBuilderRef builder = code->builder;
+  code->statement_stamp = code->region_stamp = ++code->clock;
+  LLVMValueRef deal = code->unit->deal, next = code->unit->next,
+               threads = LLVMConstInt(code->unit->i32, (unsigned long long)stmt->most, false);
+  LLVMValueRef first = LLVMBuildCall2(builder, LLVMGlobalGetValueType(deal), deal,
+                                      (LLVMValueRef[]){scalar(code, stmt->to), threads}, 2, "");
+  LLVMBasicBlockRef before = LLVMGetInsertBlock(builder), head = block(code, stmt->var->name),
+                    round = block(code, "round"), after = block(code, "dealt");
+  LLVMBuildBr(builder, head);
+  LLVMPositionBuilderAtEnd(builder, head);
+  LLVMValueRef index = LLVMBuildPhi(builder, code->unit->i64, stmt->var->name);
+  LLVMAddIncoming(index, &first, &before, 1);
+  LLVMBuildCondBr(builder, LLVMBuildICmp(builder, LLVMIntSGE, index, llvm_i64(code->unit, 0), ""), round, after);
+  LLVMPositionBuilderAtEnd(builder, round);
+  llvm_bind(code, stmt->var, llvm_uniform(index));
+  body(code, &stmt->body);
+  LLVMValueRef more = LLVMBuildCall2(builder, LLVMGlobalGetValueType(next), next, NULL, 0, "");
+  LLVMBasicBlockRef latch = LLVMGetInsertBlock(builder);
+  LLVMAddIncoming(index, &more, &latch, 1);
+  LLVMBuildBr(builder, head);
+  LLVMPositionBuilderAtEnd(builder, after);
 }
 
 static void statement(LlvmCode *code, const LStmt *stmt) {
@@ -349,7 +372,10 @@ static void kernel_body(LlvmCode *code, const LKernel *kernel) {
       guard_close(code, &guard);
     else
       guard_open(code, &guard);
-    statement(code, stmt);
+    if (stmt->kind == LS_PARALLEL)
+      dealt_loop(code, stmt);
+    else
+      statement(code, stmt);
     if (kernel->barrier_inside && stmt->kind != LS_LOCAL && i + 1 < kernel->body.count) {
       guard_close(code, &guard);
       wait(code);
@@ -370,6 +396,8 @@ void llvm_kernel(LlvmUnit *unit, const LKernel *kernel, LLVMValueRef function) {
     llvm_bind(&code, kernel->n, llvm_uniform(LLVMGetParam(function, count)));
   if (kernel->threads)
     llvm_bind(&code, kernel->threads, llvm_uniform(code.threads));
+  if (kernel->thread)
+    llvm_bind(&code, kernel->thread, llvm_uniform(code.thread));
   llvm_locals(&code, kernel);
   kernel_body(&code, kernel);
   LLVMBuildRetVoid(code.builder);

@@ -59,7 +59,7 @@ struct LlvmUnit {
   LLVMTypeRef types[L_U64 + 1];  // in registers: bool is i1
   LLVMTypeRef memory[L_U64 + 1]; // in memory: bool is i8
   LLVMTypeRef pointer, i32, i64, nothing, frame;
-  LLVMValueRef constants, barrier, check, profile, team;
+  LLVMValueRef constants, barrier, check, profile, team, deal, next;
   VEC(LlvmFunction) functions; // made when first called
 };
 

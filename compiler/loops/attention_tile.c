@@ -102,18 +102,11 @@ static void set_lanes(Lower *lower, Attention *at, LExpr *tile) {
 void attention_open(Lower *lower, Attention *at) {
   const Dim *dims = at->q->type.dim;
   int64_t tiles = nest_ceil_div(at->lane_count, ATTENTION_TILE);
-  LExpr *zero = nest_i64(lower, 0), *one = nest_i64(lower, 1), *count = nest_i64(lower, tiles);
+  LExpr *count = nest_i64(lower, tiles);
   LExpr *tasks = nest_mul(lower, nest_count(lower, dims, at->lead), count);
-  LExpr *each = tasks, *shares = one;
-  if (at->shared) {
-    each = max(lower, ceil_div(lower, tasks, nest_i64(lower, SHARES)), one);
-    shares = ceil_div(lower, tasks, each);
-  }
-  at->share = nest_loop(lower, at->shared ? LS_PARALLEL : LS_FOR, "share", zero, shares, 1);
-  each = nest_let(lower, "each", each);
-  LExpr *from = nest_let(lower, "from", nest_mul(lower, at->share, each));
-  LExpr *to = nest_let(lower, "to", nest_min(lower, nest_add(lower, from, each), tasks));
-  LExpr *task = nest_loop(lower, LS_FOR, "task", from, to, 1);
+  Shares shares;
+  at->share = nest_dealt_shares(lower, &shares, tasks, 1, at->shared ? at->shares : 0);
+  LExpr *task = nest_share_things(lower, &shares);
   LExpr *tile = lx_binary(lower->arena, LX_MOD, task, count);
   tile = nest_let(lower, "tile", at->causal && tiles > 2 ? paired(lower, tile, tiles) : tile);
   nest_unravel(lower, nest_div(lower, task, count), dims, NULL, at->lead, at->index);

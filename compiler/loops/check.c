@@ -237,9 +237,14 @@ static void check_store(Check *check, const LStmt *stmt) {
 
 static void check_body(Check *check, const LBody *body, bool top);
 
+static bool is_zero(const LExpr *expr) {
+  return expr && expr->op == LX_CONST && expr->integer == 0;
+}
+
 static void check_loop(Check *check, const LStmt *stmt, bool top) {
-  if (stmt->kind == LS_PARALLEL && ((!top && !check->together) || stmt->step != 1))
-    fail(check, "a parallel loop that is nested or has a step", stmt->var ? stmt->var->name : NULL);
+  if (stmt->kind == LS_PARALLEL && ((!top && !check->together) || stmt->step != 1 || !is_zero(stmt->from)))
+    fail(check, "a parallel loop that is nested, has a step or does not begin at 0",
+         stmt->var ? stmt->var->name : NULL);
   if (stmt->kind == LS_TOGETHER && !top)
     fail(check, "a loop of all threads that is nested", stmt->var ? stmt->var->name : NULL);
   if (check->vector)
@@ -349,6 +354,8 @@ static void check_kernel(Check *check, const LKernel *kernel) {
     declare_var(check, kernel->n, L_I64);
   if (kernel->threads)
     declare_var(check, kernel->threads, L_I64);
+  if (kernel->thread)
+    declare_var(check, kernel->thread, L_I64);
   check_body(check, &kernel->body, true);
 }
 

@@ -139,8 +139,8 @@ typedef enum LStmtKind {
   // value, a load of the same type, f32 or f64, i + j * apart1 elements further; not inside SIMD or TILE
   LS_PREFETCH, // a hint that `value`, a load, will be asked for soon; does nothing else
   LS_FOR,      // var from from to `to` by step (constant): body, in order
-  LS_PARALLEL, // the same, rounds independent, shared out to the threads; at the top of a kernel or in TOGETHER; step 1. Two of
-               // as many rounds give each round to the same thread
+  LS_PARALLEL, // the same, rounds independent, from 0, step 1; at the top of a kernel, where rounds are dealt to the threads as
+               // they get on, or in TOGETHER, where two of as many rounds give each round to the same thread
   LS_TOGETHER, // the same as FOR, gone through by every thread: lets and PARALLEL loops, no barrier; only at the top of a kernel
   LS_SIMD, // the same, rounds independent, body only lets, stores, sets of no local; a vector of 16 at a time, then the rest
   LS_TILE, // for each row_var in 0..rows (unrolled) and col_var in 0..cols (one vector): body of lets, sets, stores.
@@ -164,6 +164,7 @@ struct LStmt {
   LVar *row_var, *col_var;
   int rows, cols;
   int64_t apart[2]; // of a TURN: elements from row to row, of the buffer and of what is read
+  int64_t most;     // of a PARALLEL at the top: so many threads take part, 0: all
   LBody body;
 };
 
@@ -177,7 +178,7 @@ typedef struct LKernel {
   Span span;
   VEC(LBuffer *) buffers; // parameters in order
   LVar *n;                // the batch count
-  LVar *threads;          // how many run it; NULL: it does not ask
+  LVar *threads, *thread; // how many run it, and the number of the one that does; NULL: it does not ask
   LBody body;             // statements that are not for all threads (ls_for_all) run on one
   bool barrier_inside;    // a barrier stands after each top-level statement but the last (packing before a product)
   int64_t work;           // scalar operations at the full batch, roughly

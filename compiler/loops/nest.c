@@ -119,7 +119,8 @@ LExpr *nest_loop(Lower *lower, LStmtKind kind, const char *name, LExpr *from, LE
     open_scope(lower, NULL);
     return from;
   }
-  LStmt *stmt = nest_stmt(lower, kind);
+  bool for_all = kind == LS_PARALLEL || kind == LS_TOGETHER;
+  LStmt *stmt = nest_stmt(lower, for_all && lower->target->one_thread ? LS_FOR : kind);
   stmt->from = from;
   stmt->to = to;
   stmt->step = step;

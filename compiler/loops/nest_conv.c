@@ -286,8 +286,8 @@ static void convolve(Lower *lower, Direct *direct) {
   LExpr *samples = conv_samples(lower, conv), *each = nest_i64(lower, direct->samples);
   LExpr *blocks = nest_div(lower, nest_add(lower, samples, nest_i64(lower, direct->samples - 1)), each);
   Shares shares;
-  LExpr *share =
-      nest_shares(lower, &shares, nest_mul(lower, blocks, of_sample), conv->groups * panel_count(conv), direct->shares);
+  LExpr *share = nest_dealt_shares(lower, &shares, nest_mul(lower, blocks, of_sample), conv->groups * panel_count(conv),
+                                   direct->shares);
   LExpr *block = nest_share_things(lower, &shares);
   direct->sample = nest_let(lower, "b0", nest_mul(lower, nest_div(lower, block, of_sample), each));
   direct->end = nest_add(lower, direct->sample, each);

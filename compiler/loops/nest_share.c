@@ -27,11 +27,14 @@ LExpr *nest_rounds(Lower *lower, const char *name, LExpr *count, int64_t capacit
   return nest_loop(lower, LS_FOR, name, from, to, 1);
 }
 
-static LExpr *threads(Lower *lower) {
-  LKernel *kernel = lower->out;
-  if (!kernel->threads)
-    kernel->threads = lvar_new(lower->arena, nest_name(lower, "threads"), L_I64);
-  return lx_var(lower->arena, kernel->threads);
+// A number that the kernel asks for, at least `least`.
+static LExpr *asked(Lower *lower, LVar **var, const char *name, int64_t least) {
+  if (!*var) {
+    *var = lvar_new(lower->arena, nest_name(lower, name), L_I64);
+    (*var)->ranged = true;
+    (*var)->range = (LRange){least, LRANGE_END};
+  }
+  return lx_var(lower->arena, *var);
 }
 
 bool nest_shares_scratch(const Lower *lower) {
@@ -44,17 +47,43 @@ int64_t nest_most_shares(int64_t bytes) {
   return count < LEAST ? LEAST : count > MOST ? MOST : count;
 }
 
+// The present stretch: of all parts those from all * number / count on.
+static LExpr *open_stretch(Lower *lower, Shares *shares, const char *name, LExpr *all, LExpr *count) {
+  LExpr *zero = nest_i64(lower, 0), *one = nest_i64(lower, 1);
+  LExpr *number = nest_loop(lower, LS_PARALLEL, name, zero, count, 1), *next = nest_add(lower, number, one);
+  shares->first = nest_let(lower, "from", nest_div(lower, nest_mul(lower, all, number), count));
+  shares->last = nest_let(lower, "to", nest_div(lower, nest_mul(lower, all, next), count));
+  return number;
+}
+
+// How many threads there is scratch memory for.
+static LExpr *sharing(Lower *lower, int64_t most) {
+  LExpr *team = asked(lower, &lower->out->threads, "threads", 1);
+  return nest_let(lower, "shares", nest_min(lower, team, nest_i64(lower, most)));
+}
+
 LExpr *nest_shares(Lower *lower, Shares *shares, LExpr *outer, int64_t inner, int64_t most) {
   LExpr *zero = nest_i64(lower, 0), *one = nest_i64(lower, 1), *parts = nest_i64(lower, inner);
   LExpr *all = nest_mul(lower, outer, parts);
   *shares = (Shares){.first = zero, .last = all, .inner = parts};
+  return most ? open_stretch(lower, shares, "share", all, sharing(lower, most))
+              : nest_loop(lower, LS_FOR, "share", zero, one, 1);
+}
+
+LExpr *nest_dealt_shares(Lower *lower, Shares *shares, LExpr *outer, int64_t inner, int64_t most) {
+  enum { FINE = 16 }; // things for each thread, at least: one more or less of them is little
   if (!most)
-    return nest_loop(lower, LS_FOR, "share", zero, one, 1);
-  LExpr *count = nest_let(lower, "shares", nest_min(lower, threads(lower), nest_i64(lower, most)));
-  LExpr *share = nest_loop(lower, LS_PARALLEL, "share", zero, count, 1), *next = nest_add(lower, share, one);
-  shares->first = nest_let(lower, "from", nest_div(lower, nest_mul(lower, all, share), count));
-  shares->last = nest_let(lower, "to", nest_div(lower, nest_mul(lower, all, next), count));
-  return share;
+    return nest_shares(lower, shares, outer, inner, most);
+  LExpr *parts = nest_i64(lower, inner), *count = sharing(lower, most);
+  LExpr *many = lx_binary(lower->arena, LX_LE, nest_mul(lower, count, nest_i64(lower, FINE)), outer);
+  LExpr *stretches = nest_let(lower, "stretches", lx_select(lower->arena, many, outer, count));
+  *shares = (Shares){.inner = parts};
+  LExpr *number = open_stretch(lower, shares, "stretch", nest_mul(lower, outer, parts), stretches);
+  LStmt *loop = lower->scopes.data[lower->scopes.count - 1].stmt;
+  if (!loop) // the one stretch there can be
+    return number;
+  loop->most = most;
+  return asked(lower, &lower->out->thread, "thread", 0);
 }
 
 LExpr *nest_share_things(Lower *lower, Shares *shares) {

@@ -88,7 +88,7 @@ static void pack_all(Lower *lower, const Filter *filter, int64_t most) {
   const Conv *conv = &filter->w.conv;
   LExpr *parts = nest_i64(lower, nest_ceil_div(conv->in, PART)), *panels = nest_i64(lower, conv->out / conv->nr);
   Shares shares;
-  Part part = {.share = nest_shares(lower, &shares, nest_mul(lower, panels, parts), 1, most)};
+  Part part = {.share = nest_dealt_shares(lower, &shares, nest_mul(lower, panels, parts), 1, most)};
   LExpr *number = nest_share_things(lower, &shares), *each = nest_i64(lower, PART);
   part.column = nest_let(lower, "o0", nest_mul(lower, nest_div(lower, number, parts), nest_i64(lower, conv->nr)));
   part.from = nest_let(lower, "c0", nest_mul(lower, lx_binary(lower->arena, LX_MOD, number, parts), each));
@@ -237,7 +237,7 @@ static void finish(Lower *lower, const Filter *filter) {
 static void each_block(Lower *lower, Filter *filter) {
   Winograd *w = &filter->w;
   Shares shares;
-  w->share = nest_shares(lower, &shares, winograd_blocks(lower, w), w->conv.out / filter->outputs, w->shares);
+  w->share = nest_dealt_shares(lower, &shares, winograd_blocks(lower, w), w->conv.out / filter->outputs, w->shares);
   winograd_open_block(lower, w, nest_share_things(lower, &shares));
   conv_copy(lower, &w->conv, w->share, w->sample, nest_mul(lower, w->line, nest_i64(lower, w->m)));
   transform(lower, filter);

@@ -181,7 +181,7 @@ static void finish(Lower *lower, Gradient *gradient) {
   const Conv *conv = &w->conv;
   LExpr *index[4], *zero = nest_i64(lower, 0), *three = nest_i64(lower, WINOGRAD_TAPS);
   Shares shares;
-  w->share = nest_shares(lower, &shares, nest_i64(lower, conv->in), 1, w->shares);
+  w->share = nest_dealt_shares(lower, &shares, nest_i64(lower, conv->in), 1, w->shares);
   LExpr *c = nest_share_things(lower, &shares),
         *at = nest_let(lower, "at", nest_mul(lower, c, nest_i64(lower, conv->out)));
   Sums sums = {gradient, at};

@@ -168,6 +168,8 @@ static void print_head(Text *out, const LStmt *stmt) {
     print_expr(out, stmt->to, 10);
     if (stmt->step != 1)
       text_printf(out, " by %" PRId64, stmt->step);
+    if (stmt->most)
+      text_printf(out, " among %" PRId64, stmt->most);
   }
 }
 
@@ -219,8 +221,9 @@ static void print_buffers(Text *out, const LKernel *kernel) {
 
 static void print_kernel(Text *out, const LKernel *kernel) {
   print_comment(out, "", kernel->comment);
-  text_printf(out, "kernel %s(%s%s)%s\n", kernel->name, kernel->n ? kernel->n->name : "n",
-              kernel->threads ? ", threads" : "", kernel->barrier_inside ? " barrier_inside" : "");
+  text_printf(out, "kernel %s(%s%s%s)", kernel->name, kernel->n ? kernel->n->name : "n",
+              kernel->threads ? ", threads" : "", kernel->thread ? ", thread" : "");
+  text_add(out, kernel->barrier_inside ? " barrier_inside\n" : "\n");
   print_buffers(out, kernel);
   text_add(out, "{\n");
   print_body(out, (const LStmt *const *)kernel->body.data, kernel->body.count, 1);

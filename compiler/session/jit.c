@@ -96,6 +96,8 @@ typedef struct Symbol {
 static LLVMErrorRef define_symbols(Jit *jit) {
   const Symbol symbols[] = {SYMBOL(nnrt_parallel),
                             SYMBOL(nnrt_barrier),
+                            SYMBOL(nnrt_deal),
+                            SYMBOL(nnrt_next),
                             SYMBOL(nnrt_check),
                             SYMBOL(nnrt_profile),
                             {"nnrt_constants", (uintptr_t)jit->constants},

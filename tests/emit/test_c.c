@@ -540,6 +540,8 @@ static const char reader[] =
     "#define CHECK(x) do { if (!(x)) { fprintf(stderr, \"%s\\n\", #x); return 1; } } while (0)\n"
     "void nnrt_team(int threads) { (void)threads; }\n"
     "void nnrt_barrier(void) {}\n"
+    "int64_t nnrt_deal(int64_t rounds, int threads) { return rounds > 0 && threads == 0 ? 0 : -1; }\n"
+    "int64_t nnrt_next(void) { return -1; }\n"
     "int nnrt_main(const NnrtModule *m, int argc, char **argv) {\n"
     "  CHECK(argc == 2 && argv[1][0] == 'q' && m->abi == NNRT_ABI && m->fingerprint == UINT64_MAX);\n"
     "  CHECK(m->state_bytes == 112 && m->tensor_count == 2 && m->tensors[0].dim[1] == 4 && m->tensors[0].offset == "
@@ -576,8 +578,7 @@ Test(emit_c, output_is_readable) {
   static const char *const lines[] = {
       "// digits.nn:5  dense |> relu\n",
       "static void dense_0(const float *restrict x, const float *restrict w, const float *restrict b, ",
-      "float *restrict y, int64_t n) {\n#pragma omp for schedule(static) nowait\n  for (int64_t task = 0; task < n / "
-      "14; ",
+      "float *restrict y, int64_t n) {\n  for (int64_t task = nnrt_deal(n / 14, 0); task >= 0; task = nnrt_next()) {\n",
       "acc0[i][j / F32V] = fma_f32v(splat_f32v(x[(i0 + i) * 24 + k]), load_f32v(&w[k * 32 + j]), acc0[i][j / F32V]);\n",
       "#pragma omp parallel num_threads(frame->threads) if (frame->threads > 1)\n",
       "    dense_0((const float *)frame->inputs[0], (const float *)frame->inputs[1], (const float *)frame->inputs[2], ",

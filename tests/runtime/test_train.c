@@ -713,24 +713,3 @@ Test(train, predicts_classes_in_batches) {
   cr_assert_str_eq(text_of(options.output), "row,class,probability\n1,1,0.750000\n2,0,0.875000\n3,1,0.750000\n");
   linear_free(linear);
 }
-
-// ---- threads
-static int64_t arrived[8], after[8];
-static void meet(const NnrtFrame *frame, int thread, int threads) {
-  (void)frame;
-  __atomic_store_n(&arrived[thread], threads, __ATOMIC_SEQ_CST);
-  nnrt_barrier();
-  for (int i = 0; i < threads; i++)
-    after[thread] += __atomic_load_n(&arrived[i], __ATOMIC_SEQ_CST);
-}
-
-Test(threads, a_team_meets_at_a_barrier) {
-  NnrtFrame frame = {0};
-  for (int threads = 1; threads <= 4; threads++) {
-    memset(arrived, 0, sizeof arrived);
-    memset(after, 0, sizeof after);
-    nnrt_parallel(threads, meet, &frame);
-    for (int i = 0; i < threads; i++)
-      cr_assert_eq(after[i], (int64_t)threads * threads);
-  }
-}
