@@ -588,6 +588,11 @@ static const bool sanitized = true;
 static const bool sanitized = false;
 #endif
 
+void skip_with_sanitizers(void) {
+  if (sanitized)
+    cr_skip("skipped: graphs of other tests again; the plain build runs it");
+}
+
 void expect_same_everywhere(const Subjects *subjects, int count, const Build *builds) {
   Arena *arena = arena_new();
   Code *plain = code_new(subjects, &plain_way, BACKEND_JIT);

@@ -82,18 +82,21 @@ Test(backends, f32, .timeout = 600) {
 }
 
 Test(backends, f64, .timeout = 600) {
+  skip_with_sanitizers();
   Subjects subjects = all_cases(1, (ElemType[]){F64});
   EXPECT_SAME(&subjects, {BACKEND_JIT, 1, every_way}, {BACKEND_GCC, 1, c_ways});
   subjects_free(&subjects);
 }
 
 Test(backends, whole, .timeout = 600) {
+  skip_with_sanitizers();
   Subjects subjects = all_cases(4, (ElemType[]){I32, I64, U8, BOOL});
   EXPECT_SAME(&subjects, {BACKEND_JIT, FIRST, every_way}, {BACKEND_GCC, 1, c_ways}, {BACKEND_CLANG, 1, c_ways});
   subjects_free(&subjects);
 }
 
 Test(backends, every_way, .timeout = 600) {
+  skip_with_sanitizers();
   Subjects subjects = all_cases(1, (ElemType[]){F32});
   EXPECT_SAME(&subjects, {BACKEND_JIT, LOWERING, every_way + FIRST},
               {BACKEND_JIT, WAYS_FOR_OTHERS, every_way + EVERY_WAY - WAYS_FOR_OTHERS});

@@ -199,6 +199,7 @@ static const Way size_ways[] = {{.label = "every pass"},
                                 {.label = "for AVX-512", .cpu = "x86-64-v4"}};
 
 Test(large, same_bits, .timeout = 600) {
+  skip_with_sanitizers();
   Subjects subjects = large_subjects(F32);
   EXPECT_SAME(&subjects, {BACKEND_JIT, sizeof size_ways / sizeof *size_ways, size_ways},
               {BACKEND_GCC, c_way_count, c_ways}, {BACKEND_CLANG, 1, c_ways});
@@ -206,6 +207,7 @@ Test(large, same_bits, .timeout = 600) {
 }
 
 Test(large, same_bits_in_f64, .timeout = 600) {
+  skip_with_sanitizers();
   Subjects subjects = large_subjects(F64);
   EXPECT_SAME(&subjects, {BACKEND_JIT, 2, size_ways}, {BACKEND_GCC, 1, c_ways});
   subjects_free(&subjects);
