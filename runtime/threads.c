@@ -1,6 +1,7 @@
-// Teams of threads, for both backends on one OpenMP runtime, and their barrier. OpenMP's own barrier may spin for
-// milliseconds; where other work shares the processors that keeps off the very thread that is waited for. This one spins
-// for a time like that between two kernels and then sleeps; at once where there are more threads than processors.
+// Teams of threads, for both backends on one OpenMP runtime: their barrier, and the rounds of loops that are dealt to them.
+// OpenMP's own barrier may spin for milliseconds; where other work shares the processors that keeps off the very thread that
+// is waited for. This one spins for a time like that between two kernels and then sleeps; at once where there are more threads
+// than processors. OpenMP's own way of dealing rounds has one counter for all, so that threads lose what lies in their caches.
 #include <omp.h>
 #include <pthread.h>
 #include <stdatomic.h>
@@ -123,8 +124,10 @@ int nnrt_thread(void) {
   int team = barrier.threads;
   if (team <= 1)
     return 0;
-  if (hand.team == barrier.team || team > MOST_THREADS)
-    return hand.team == barrier.team ? hand.thread : omp_get_thread_num();
+  if (team > MOST_THREADS)
+    return omp_get_thread_num();
+  if (hand.team == barrier.team)
+    return hand.thread;
   for (int i = omp_get_thread_num() % team;; i = (i + 1) % team)
     if (atomic_exchange_explicit(&seats[i].team, barrier.team, memory_order_relaxed) != barrier.team) {
       hand.team = barrier.team;
