@@ -132,6 +132,14 @@ static bool is_plain(const LExpr *expr) {
   return true;
 }
 
+// What stands behind an opening brace, and the closing one.
+static void print_inside(CEmit *emit, const LBody *body) {
+  emit->depth++;
+  c_body(emit, body);
+  emit->depth--;
+  c_line(emit, "}\n");
+}
+
 // The head of a counted loop, after a constant of its own for a bound that reads memory: it is computed once.
 static void print_loop(CEmit *emit, const LStmt *stmt) {
   const char *name = c_name(emit, stmt->var->name);
@@ -153,10 +161,7 @@ static void print_loop(CEmit *emit, const LStmt *stmt) {
   else
     text_printf(emit->out, "%s_end", name);
   text_printf(emit->out, stmt->step == 1 ? "; %s++) {\n" : "; %s += %" PRId64 ") {\n", name, stmt->step);
-  emit->depth++;
-  c_body(emit, &stmt->body);
-  emit->depth--;
-  c_line(emit, "}\n");
+  print_inside(emit, &stmt->body);
 }
 
 // A loop whose rounds are dealt to the team.
@@ -165,10 +170,7 @@ static void print_dealt(CEmit *emit, const LStmt *stmt) {
   c_line(emit, "for (int64_t %s = nnrt_deal(", name);
   c_index(emit, stmt->to);
   text_printf(emit->out, ", %" PRId64 "); %s >= 0; %s = nnrt_next()) {\n", stmt->most, name, name);
-  emit->depth++;
-  c_body(emit, &stmt->body);
-  emit->depth--;
-  c_line(emit, "}\n");
+  print_inside(emit, &stmt->body);
 }
 
 static void print_tile(CEmit *emit, const LStmt *tile) {
@@ -184,10 +186,7 @@ static void print_tile(CEmit *emit, const LStmt *tile) {
   const char *column = c_name(emit, tile->col_var->name);
   text_add(emit->out, "#pragma omp simd\n");
   c_line(emit, "for (int64_t %s = 0; %s < %d; %s++) {\n", column, column, tile->cols, column);
-  emit->depth++;
-  c_body(emit, &tile->body);
-  emit->depth--;
-  c_line(emit, "}\n");
+  print_inside(emit, &tile->body);
   if (tile->row_var) {
     emit->depth--;
     c_line(emit, "}\n");
@@ -198,10 +197,7 @@ static void print_if(CEmit *emit, const LStmt *stmt) {
   c_line(emit, "if (");
   c_expr(emit, stmt->value);
   text_add(emit->out, ") {\n");
-  emit->depth++;
-  c_body(emit, &stmt->body);
-  emit->depth--;
-  c_line(emit, "}\n");
+  print_inside(emit, &stmt->body);
 }
 
 static void print_stmt(CEmit *emit, const LStmt *stmt) {

@@ -330,18 +330,14 @@ static void print_entry(CEmit *emit, const LEntry *entry, bool is_static) {
   text_add(emit->out, "}\n\n");
 }
 
-// Kernels of a module without entries are printed for others to call.
-static bool is_printed(const LoopModule *module, const LKernel *kernel, const Manifest *manifest) {
-  for (int e = 0; e < module->entries.count; e++)
-    if (is_wanted(module->entries.data[e], manifest) && loops_use(module->entries.data[e], kernel))
+// Does an entry that is printed call the kernel, and, if `parallel`, one that has a team? Kernels of a module without entries
+// are printed for others to call.
+static bool is_called(const LoopModule *module, const LKernel *kernel, const Manifest *manifest, bool parallel) {
+  for (int e = 0; e < module->entries.count; e++) {
+    const LEntry *entry = module->entries.data[e];
+    if (is_wanted(entry, manifest) && (entry->parallel || !parallel) && loops_use(entry, kernel))
       return true;
-  return module->entries.count == 0;
-}
-
-static bool has_team(const LoopModule *module, const LKernel *kernel) {
-  for (int e = 0; e < module->entries.count; e++)
-    if (module->entries.data[e]->parallel && loops_use(module->entries.data[e], kernel))
-      return true;
+  }
   return module->entries.count == 0;
 }
 
@@ -349,10 +345,10 @@ static void print_kernels(CEmit *emit, const Manifest *manifest) {
   const LoopModule *module = emit->module;
   for (int i = 0; i < module->kernels.count; i++) {
     const LKernel *kernel = module->kernels.data[i];
-    if (!is_printed(module, kernel, manifest))
+    if (!is_called(module, kernel, manifest, false))
       continue;
     size_t begin = emit->out->length;
-    emit->alone = !has_team(module, kernel);
+    emit->alone = !is_called(module, kernel, manifest, true);
     c_kernel(emit, kernel, module->entries.count > 0);
     vec_push(emit->arena, &emit->kernels, (CStretch){begin, emit->out->length, kernel->span});
   }
@@ -384,7 +380,7 @@ static void print_functions(CEmit *emit, const Manifest *manifest) {
   const LoopModule *module = emit->module;
   bool *used = arena_array(emit->arena, bool, module->functions.count + 1);
   for (int i = 0; i < module->kernels.count; i++)
-    if (is_printed(module, module->kernels.data[i], manifest))
+    if (is_called(module, module->kernels.data[i], manifest, false))
       mark_body(&module->kernels.data[i]->body, module, used);
   for (int i = module->functions.count - 1; i >= 0; i--) {
     const LFunction *function = module->functions.data[i];

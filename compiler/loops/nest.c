@@ -119,8 +119,9 @@ LExpr *nest_loop(Lower *lower, LStmtKind kind, const char *name, LExpr *from, LE
     open_scope(lower, NULL);
     return from;
   }
-  bool for_all = kind == LS_PARALLEL || kind == LS_TOGETHER;
-  LStmt *stmt = nest_stmt(lower, for_all && lower->target->one_thread ? LS_FOR : kind);
+  LStmt *stmt = nest_stmt(lower, kind);
+  if (ls_for_all(stmt) && lower->target->one_thread)
+    stmt->kind = LS_FOR;
   stmt->from = from;
   stmt->to = to;
   stmt->step = step;

@@ -209,7 +209,7 @@ Test(same_bits, on_another_kind_of_processor, .timeout = 300) {
   shell_write(shell, "net.nn", convolutions);
   for (int i = 0; i < 4; i++) {
     static const char flags[] =
-        "-std=c11 -O1 -ffp-contract=off -fno-math-errno -fno-trapping-math -fwrapv -fopenmp -I" NNC_SOURCE_DIR
+        "-std=c11 -O2 -ffp-contract=off -fno-math-errno -fno-trapping-math -fwrapv -fopenmp -I" NNC_SOURCE_DIR
         "/runtime -I. " NNC_SOURCE_DIR "/tests/examples/portable/ten_steps.c " NNC_SOURCE_DIR
         "/runtime/threads.c -lm -o";
     shell_run(shell,

@@ -34,7 +34,7 @@ static int64_t rounds_of(int loop) {
   return loop % 4 == 0 ? ROUNDS : loop % 4; // fewer than threads, too
 }
 
-// More loops than a barrier lies between, and each round counted.
+// More loops between two barriers than are dealt, each of their rounds counted.
 static void go_through(const NnrtFrame *frame, int thread, int threads) {
   (void)thread, (void)threads;
   int among = frame->threads;
