@@ -84,6 +84,13 @@ static bool fits_condition(const CEmit *emit, const LStmt *tile, LType type, con
   return true;
 }
 
+// A condition that is the same for all columns chooses between whole vectors.
+static bool fits_select(const CEmit *emit, const LStmt *tile, LType type, const LExpr *expr) {
+  const LExpr *condition = expr->args[0];
+  bool fit = varies(emit, tile, condition) ? fits(emit, tile, type, condition) : !reads_vector(emit, condition);
+  return fit && fits(emit, tile, type, expr->args[1]) && fits(emit, tile, type, expr->args[2]);
+}
+
 // Can the value be computed in vectors of `type`, conditions in masks of the same width?
 static bool fits(const CEmit *emit, const LStmt *tile, LType type, const LExpr *expr) {
   if (!varies(emit, tile, expr))
@@ -106,7 +113,7 @@ static bool fits(const CEmit *emit, const LStmt *tile, LType type, const LExpr *
   case LX_MIN:
     return expr->type == type && fits_operation(emit, tile, type, expr);
   case LX_SELECT:
-    return expr->type == type && varies(emit, tile, expr->args[0]) && fits_operation(emit, tile, type, expr);
+    return expr->type == type && fits_select(emit, tile, type, expr);
   case LX_EQ:
   case LX_NE:
   case LX_LT:
@@ -410,6 +417,16 @@ static void print_infix(CEmit *emit, const LExpr *expr, const char *sign, bool w
   }
 }
 
+static void print_choice(CEmit *emit, LType type, const LExpr *expr) {
+  text_add(emit->out, "(");
+  c_expr(emit, expr->args[0]);
+  text_add(emit->out, " ? ");
+  print_wide(emit, type, expr->args[1]);
+  text_add(emit->out, " : ");
+  print_wide(emit, type, expr->args[2]);
+  text_add(emit->out, ")");
+}
+
 static const char *const signs[] = {
     [LX_ADD] = " + ", [LX_SUB] = " - ", [LX_MUL] = " * ", [LX_DIV] = " / ", [LX_EQ] = " == ", [LX_NE] = " != ",
     [LX_LT] = " < ",  [LX_LE] = " <= ", [LX_GT] = " > ",  [LX_GE] = " >= ", [LX_AND] = " & ", [LX_OR] = " | "};
@@ -439,7 +456,10 @@ void c_vector_expr(CEmit *emit, const LExpr *expr) {
     print_wide_call(emit, "abs", CH_VABS, type, expr);
     break;
   case LX_SELECT:
-    print_wide_call(emit, "select", CH_VSELECT, type, expr);
+    if (c_is_vector(emit, expr->args[0]))
+      print_wide_call(emit, "select", CH_VSELECT, type, expr);
+    else
+      print_choice(emit, type, expr);
     break;
   case LX_NEG:
   case LX_NOT:

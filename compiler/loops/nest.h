@@ -187,6 +187,10 @@ int64_t nest_work(const Lower *lower); // of the whole kernel at the full batch
 // ---- reductions (nest_reduce.c), used by rows too
 LType nest_sum_type(const Node *node); // what is summed in: u8 in i32
 LExpr *nest_identity(Lower *lower, const Node *node);
+LExpr *nest_join(Lower *lower, const Node *node, LExpr *a, LExpr *b); // a + b, or the greater, or the lesser
+// What the reduction reads at `index` of its input; flat: as in Lower.
+LExpr *nest_element(Lower *lower, const Node *node, LExpr **index, int flat);
+LExpr *nest_as_result(Lower *lower, const Node *node, LExpr *sum); // a sum in the type of the result
 // The reduction of the elements whose kept indices stand in `index`, one for each dimension of the input.
 LExpr *nest_reduction(Lower *lower, const Node *node, LExpr **index);
 
@@ -200,6 +204,7 @@ bool nest_shares_scratch(const Lower *lower);
 void nest_map(Lower *lower);
 int64_t nest_row(Lower *lower, int64_t scratch);
 int64_t nest_reduce(Lower *lower, int64_t scratch);
+bool nest_window(Lower *lower); // a reduction over the taps of windows; false: it is none
 int64_t nest_matmul(Lower *lower, int64_t scratch);
 int64_t nest_conv(Lower *lower, int64_t scratch);
 int64_t nest_conv_weight(Lower *lower, int64_t scratch);

@@ -30,18 +30,18 @@ static LOp join_op(const Node *node) {
   return node->op == OP_reduce_sum ? LX_ADD : node->op == OP_reduce_max ? LX_MAX : LX_MIN;
 }
 
-static LExpr *join(Lower *lower, const Node *node, LExpr *a, LExpr *b) {
+LExpr *nest_join(Lower *lower, const Node *node, LExpr *a, LExpr *b) {
   return lx_binary(lower->arena, join_op(node), a, b);
 }
 
-static LExpr *element(Lower *lower, const Node *node, LExpr **index, int flat) {
+LExpr *nest_element(Lower *lower, const Node *node, LExpr **index, int flat) {
   lower->flat = flat;
   LExpr *value = lower_value(lower, node->inputs[0], index);
   lower->flat = -1;
   return lx_cast(lower->arena, value, nest_sum_type(node));
 }
 
-static LExpr *as_result(Lower *lower, const Node *node, LExpr *sum) {
+LExpr *nest_as_result(Lower *lower, const Node *node, LExpr *sum) {
   return lx_cast(lower->arena, sum, ltype_of(node->type.elem));
 }
 
@@ -57,8 +57,8 @@ static LExpr *chain(Lower *lower, const Node *node, LExpr **index, int count) {
   LExpr *sum = NULL;
   for (int r = 0; r < count; r++) {
     nest_unravel(lower, nest_i64(lower, r), node->inputs[0]->type.dim, node->attr->axis, node->attr->axis_count, index);
-    LExpr *value = element(lower, node, index, -1);
-    sum = sum ? join(lower, node, sum, value) : value;
+    LExpr *value = nest_element(lower, node, index, -1);
+    sum = sum ? nest_join(lower, node, sum, value) : value;
   }
   return sum ? sum : nest_identity(lower, node);
 }
@@ -70,11 +70,11 @@ static LExpr *vector_chain(Lower *lower, const Node *node, LExpr **index, int co
   LLocal *values = nest_local(lower, "values", nest_sum_type(node), 1, count, 0, nest_identity(lower, node));
   nest_tile(lower, 1, count, &row, &col);
   index[first] = col;
-  nest_set(lower, values, col, NULL, element(lower, node, index, first));
+  nest_set(lower, values, col, NULL, nest_element(lower, node, index, first));
   nest_close(lower);
   for (int r = 0; r < count; r++) {
     LExpr *value = lx_local(lower->arena, values, nest_i64(lower, r), NULL);
-    sum = sum ? join(lower, node, sum, value) : value;
+    sum = sum ? nest_join(lower, node, sum, value) : value;
   }
   return sum;
 }
@@ -86,7 +86,7 @@ static void add_tile(Lower *lower, const Node *node, LExpr **index, int first, L
   nest_tile(lower, 1, count, &row, &col);
   index[first] = nest_add(lower, from, col);
   LExpr *lane = lx_local(lower->arena, lanes, col, NULL);
-  nest_set(lower, lanes, col, NULL, join(lower, node, lane, element(lower, node, index, first)));
+  nest_set(lower, lanes, col, NULL, nest_join(lower, node, lane, nest_element(lower, node, index, first)));
   nest_close(lower);
 }
 
@@ -98,10 +98,11 @@ static void add_tail(Lower *lower, const Node *node, LExpr **index, int first, L
   LExpr *r = nest_loop(lower, LS_FOR, "r", from, to, 1);
   index[first] = r;
   LExpr *lane = lx_binary(lower->arena, LX_SUB, r, from);
-  nest_set(lower, tail, lane, NULL, element(lower, node, index, first));
+  nest_set(lower, tail, lane, NULL, nest_element(lower, node, index, first));
   nest_close(lower);
   nest_tile(lower, 1, LANES, &row, &col);
-  LExpr *sum = join(lower, node, lx_local(lower->arena, lanes, col, NULL), lx_local(lower->arena, tail, col, NULL));
+  LExpr *sum =
+      nest_join(lower, node, lx_local(lower->arena, lanes, col, NULL), lx_local(lower->arena, tail, col, NULL));
   nest_set(lower, lanes, col, NULL, sum);
   nest_close(lower);
 }
@@ -145,7 +146,7 @@ static void add_chunks(Lower *lower, const Node *node, LExpr **index, int first,
   LExpr *to = nest_let(lower, "to", nest_min(lower, length, nest_add(lower, from, nest_i64(lower, LANE_CHUNK))));
   LLocal *lanes = new_lanes(lower, node);
   add_run(lower, node, index, first, from, to, -1, lanes);
-  LExpr *sum = join(lower, node, lx_local(lower->arena, total, zero, NULL), lanes_sum(lower, node, lanes));
+  LExpr *sum = nest_join(lower, node, lx_local(lower->arena, total, zero, NULL), lanes_sum(lower, node, lanes));
   nest_set(lower, total, zero, NULL, sum);
   nest_close(lower);
 }
@@ -195,10 +196,10 @@ bool nest_long_reduction(Lower *lower, int64_t scratch, int64_t *bytes) {
   nest_close(lower);
   LLocal *total = nest_local(lower, "total", type, 1, 1, 0, nest_identity(lower, node));
   chunk = nest_loop(lower, LS_FOR, "chunk", zero, chunks, 1);
-  LExpr *sum = join(lower, node, lx_local(lower->arena, total, zero, NULL), lx_load(lower->arena, parts, chunk));
+  LExpr *sum = nest_join(lower, node, lx_local(lower->arena, total, zero, NULL), lx_load(lower->arena, parts, chunk));
   nest_set(lower, total, zero, NULL, sum);
   nest_close(lower);
-  nest_store(lower, node, index, as_result(lower, node, lx_local(lower->arena, total, zero, NULL)));
+  nest_store(lower, node, index, nest_as_result(lower, node, lx_local(lower->arena, total, zero, NULL)));
   lower->out->barrier_inside = true;
   *bytes = most * ltype_bytes(type);
   return true;
@@ -214,7 +215,7 @@ static LExpr *scan(Lower *lower, const Node *node, LExpr **index) {
   LLocal *at = nest_local(lower, "at", L_I64, 1, 1, 0, zero);
   LExpr *r = nest_loop(lower, LS_FOR, "r", zero, lower_dim(lower, node->inputs[0]->type.dim[axis]), 1);
   index[axis] = r;
-  LExpr *value = nest_let(lower, "value", element(lower, node, index, -1));
+  LExpr *value = nest_let(lower, "value", nest_element(lower, node, index, -1));
   LExpr *known = nest_let(lower, "known", lx_local(arena, best, zero, NULL));
   LExpr *better = lx_binary(arena, LX_GT, value, known);
   if (elem_is_real(node->inputs[0]->type.elem)) {
@@ -242,7 +243,7 @@ LExpr *nest_reduction(Lower *lower, const Node *node, LExpr **index) {
     sum = vector_chain(lower, node, index, (int)elements);
   else
     sum = chain(lower, node, index, (int)elements);
-  return as_result(lower, node, sum);
+  return nest_as_result(lower, node, sum);
 }
 
 // ---- the last axis stays
@@ -265,7 +266,8 @@ static void add_rows(Lower *lower, Columns *columns, LExpr *from, LExpr *to, LEx
   nest_unravel(lower, r, node->inputs[0]->type.dim, node->attr->axis, columns->count, columns->index);
   nest_tile(lower, 1, width, &row, &col);
   columns->index[last] = nest_add(lower, column, col);
-  LExpr *sum = join(lower, node, lx_local(lower->arena, acc, col, NULL), element(lower, node, columns->index, -1));
+  LExpr *sum =
+      nest_join(lower, node, lx_local(lower->arena, acc, col, NULL), nest_element(lower, node, columns->index, -1));
   nest_set(lower, acc, col, NULL, sum);
   nest_close(lower);
   nest_close(lower);
@@ -300,7 +302,7 @@ static void add_chunks_of_rows(Lower *lower, Columns *columns, LExpr *column, in
   else
     value = lx_load(lower->arena, columns->parts,
                     part_at(lower, columns, nest_add(lower, columns->row, chunk), nest_add(lower, column, col)));
-  nest_set(lower, acc, col, NULL, join(lower, node, lx_local(lower->arena, acc, col, NULL), value));
+  nest_set(lower, acc, col, NULL, nest_join(lower, node, lx_local(lower->arena, acc, col, NULL), value));
   nest_close(lower);
   nest_close(lower);
 }
@@ -318,7 +320,7 @@ static void whole_block(Lower *lower, Columns *columns, LExpr *column, int width
     add_rows(lower, columns, nest_i64(lower, 0), nest_count(lower, columns->dims, columns->count), column, width, acc);
   nest_tile(lower, 1, width, &row, &col);
   columns->result[node->type.rank - 1] = nest_add(lower, column, col);
-  nest_know(lower, node, columns->result, as_result(lower, node, lx_local(lower->arena, acc, col, NULL)));
+  nest_know(lower, node, columns->result, nest_as_result(lower, node, lx_local(lower->arena, acc, col, NULL)));
   nest_finish(lower, columns->result, 0, lower->kernel->nodes.count);
   nest_close(lower);
 }
@@ -384,8 +386,9 @@ static LExpr *open_outputs(Lower *lower, const Type *out, int count, bool shared
   }
   if (!outer)
     return nest_i64(lower, 0);
-  LExpr *number =
-      nest_rounds(lower, "o", nest_count(lower, dims, outer), nest_capacity(lower, dims, outer), 1, shared, scopes);
+  enum { ENOUGH = 4096 }; // operations of a round
+  int64_t capacity = nest_capacity(lower, dims, outer), each = lower->out->work / nest_at_least(capacity, 1) + 1;
+  LExpr *number = nest_rounds(lower, "o", nest_count(lower, dims, outer), capacity, ENOUGH / each, shared, scopes);
   nest_unravel(lower, number, out->dim, at, outer, result);
   for (int i = 0; i < outer; i++)
     result[at[i]] = nest_let(lower, "i", result[at[i]]);
@@ -461,6 +464,8 @@ int64_t nest_reduce(Lower *lower, int64_t scratch) {
   LExpr *result[MAX_RANK], *index[MAX_RANK];
   int scopes;
   lower->out->work = nest_work(lower);
+  if (nest_window(lower))
+    return 0;
   if (node->op != OP_argmax && flat_trailing(node) == 0)
     return reduce_columns(lower, scratch);
   open_outputs(lower, out, out->rank, lower->out->work >= SHARED_WORK, result, &scopes);

@@ -38,6 +38,13 @@ static LRange range(const LExpr *expr, int depth) {
     return b.least == b.most && b.least >= 0 ? (LRange){scaled(a.least, b.least), scaled(a.most, b.least)} : unknown;
   case LX_MIN:
     return (LRange){a.least < b.least ? a.least : b.least, a.most < b.most ? a.most : b.most};
+  case LX_DIV:
+    return b.least == b.most && b.least > 0 && a.least >= 0
+               ? (LRange){a.least / b.least, a.most < LRANGE_END ? a.most / b.least : LRANGE_END}
+               : unknown;
+  case LX_MOD:
+    return b.least == b.most && b.least > 0 && a.least >= 0 ? (LRange){0, a.most < b.least ? a.most : b.least - 1}
+                                                            : unknown;
   case LX_MAX:
     return (LRange){a.least > b.least ? a.least : b.least, a.most > b.most ? a.most : b.most};
   default:
@@ -47,6 +54,26 @@ static LRange range(const LExpr *expr, int depth) {
 
 LRange lx_range(const LExpr *expr) {
   return range(expr, 0);
+}
+
+// In *rest what is left of the expression when it is counted in groups of `size`, 0 to size - 1; false: it is not known.
+static bool residue(const LExpr *expr, int64_t size, int64_t *rest) {
+  int64_t a, b;
+  if (expr->op == LX_CONST) {
+    *rest = (expr->integer % size + size) % size;
+    return true;
+  }
+  if (expr->op == LX_MUL && expr->args[1]->op == LX_CONST) {
+    int64_t factor = expr->args[1]->integer % size;
+    *rest = 0;
+    return factor == 0 ||
+           (residue(expr->args[0], size, &a) && residue(expr->args[1], size, &b) && (*rest = a * b % size, true));
+  }
+  if ((expr->op != LX_ADD && expr->op != LX_SUB) || !residue(expr->args[0], size, &a) ||
+      !residue(expr->args[1], size, &b))
+    return false;
+  *rest = (expr->op == LX_ADD ? a + b : a - b + size) % size;
+  return true;
 }
 
 static LExpr *truth(Arena *arena, bool value) {
@@ -86,13 +113,38 @@ static LExpr *whole_part(Arena *arena, LExpr *sum, int64_t size, LExpr **rest) {
   return NULL;
 }
 
+// A sum of multiples of `size` divided by it; NULL: it is none.
+static LExpr *exact_part(Arena *arena, LExpr *sum, int64_t size) {
+  if (sum->op == LX_CONST)
+    return sum->integer % size ? NULL : lx_int(arena, sum->type, sum->integer / size);
+  if (sum->op == LX_MUL && sum->args[1]->op == LX_CONST && sum->args[1]->integer % size == 0)
+    return lx_binary(arena, LX_MUL, sum->args[0], lx_int(arena, sum->type, sum->args[1]->integer / size));
+  if (sum->op != LX_ADD && sum->op != LX_SUB)
+    return NULL;
+  LExpr *a = exact_part(arena, sum->args[0], size), *b = a ? exact_part(arena, sum->args[1], size) : NULL;
+  return b ? lx_binary(arena, sum->op, a, b) : NULL;
+}
+
+static bool bounded(LRange range) {
+  return range.least > -LRANGE_END && range.most < LRANGE_END;
+}
+
 LExpr *lx_by_range(Arena *arena, LOp op, LExpr *a, LExpr *b) {
   if (a->type != L_I64)
     return NULL;
+  if (op == LX_DIV && b->op == LX_CONST && b->integer > 1 && a->op != LX_CONST && bounded(lx_range(a))) {
+    LExpr *part = exact_part(arena, a, b->integer);
+    if (part)
+      return part;
+  }
   if (op == LX_DIV || op == LX_MOD) {
     LExpr *rest, *whole = b->op == LX_CONST && b->integer > 0 ? whole_part(arena, a, b->integer, &rest) : NULL;
     return !whole ? NULL : op == LX_DIV ? whole : rest;
   }
+  int64_t rest;
+  if (op == LX_EQ && a->op == LX_MOD && a->args[1]->op == LX_CONST && a->args[1]->integer > 0 && b->op == LX_CONST &&
+      b->integer == 0 && residue(a->args[0], a->args[1]->integer, &rest))
+    return truth(arena, rest == 0);
   LRange left = lx_range(a), right = lx_range(b);
   if (op == LX_MIN || op == LX_MAX)
     return left.most <= right.least ? (op == LX_MIN ? a : b) : right.most <= left.least ? (op == LX_MIN ? b : a) : NULL;
