@@ -296,9 +296,9 @@ static void choose_depth(const Lower *lower, Product *product, int64_t rows) {
   int64_t k = nest_capacity(lower, &product->k, 1), row = product->nr * ltype_bytes(product->type);
   product->depth = k;
   if (product->leading || product->n < 0 || product->k < 0 || rows <= nest_tile_most(lower) ||
-      k * row <= lower->target->l2_bytes / 8)
+      k * row <= lower->target->l2_bytes / 4)
     return;
-  int64_t fits = lower->target->l1_bytes * 2 / 3 / row;
+  int64_t fits = lower->target->l2_bytes / 4 / row;
   product->depth = nest_even(k, fits > 128 ? fits : 128);
 }
 

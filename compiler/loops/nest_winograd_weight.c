@@ -100,11 +100,13 @@ static void multiply_rows(Lower *lower, const Gradient *gradient, LExpr *panel, 
   x = nest_let(lower, "rows", x);
   LExpr *dy = nest_let(lower, "columns", panel_at(lower, gradient, gradient->place, panel));
   LLocal *acc = nest_local(lower, "acc", conv->type, 2, rows, conv->nr, lx_real(lower->arena, conv->type, 0));
-  nest_if(lower, lx_binary(lower->arena, LX_GT, gradient->block, zero));
-  nest_tile(lower, rows, conv->nr, &i, &j);
-  LExpr *sum = sum_at(lower, gradient, nest_add(lower, from, i), nest_add(lower, column, j));
-  nest_set(lower, acc, i, j, lx_load(lower->arena, gradient->sums, sum));
-  nest_close_all(lower, 2);
+  if (gradient->block->op != LX_CONST) {
+    nest_if(lower, lx_binary(lower->arena, LX_GT, gradient->block, zero));
+    nest_tile(lower, rows, conv->nr, &i, &j);
+    LExpr *sum = sum_at(lower, gradient, nest_add(lower, from, i), nest_add(lower, column, j));
+    nest_set(lower, acc, i, j, lx_load(lower->arena, gradient->sums, sum));
+    nest_close_all(lower, 2);
+  }
   LExpr *k = nest_loop(lower, LS_FOR, "k", zero, gradient->tiles, 1);
   LExpr *row = nest_add(lower, x, nest_mul(lower, k, nest_i64(lower, gradient->row)));
   for (int end = 0; end <= 1; end++) {
@@ -117,7 +119,7 @@ static void multiply_rows(Lower *lower, const Gradient *gradient, LExpr *panel, 
   nest_set(lower, acc, i, j, lx_fma(lower->arena, a, b, lx_local(lower->arena, acc, i, j)));
   nest_close_all(lower, 2);
   nest_tile(lower, rows, conv->nr, &i, &j);
-  sum = sum_at(lower, gradient, nest_add(lower, from, i), nest_add(lower, column, j));
+  LExpr *sum = sum_at(lower, gradient, nest_add(lower, from, i), nest_add(lower, column, j));
   nest_put(lower, gradient->sums, sum, lx_local(lower->arena, acc, i, j));
   nest_close(lower);
 }
@@ -200,7 +202,8 @@ static void finish(Lower *lower, Gradient *gradient) {
 }
 
 // ---- sizes
-// A line of places of a block stays in the second cache, a panel of dL/dy in the first.
+// A line of places of a block stays in the second cache, a panel of dL/dy in the first. A panel of all tiles that does is one
+// block, as sums that rest would take more memory than it saves.
 static void choose_sizes(const Lower *lower, Gradient *gradient) {
   enum { LEAST = 64 };
   Winograd *w = &gradient->w;
@@ -210,7 +213,8 @@ static void choose_sizes(const Lower *lower, Gradient *gradient) {
   gradient->row = winograd_row(w, conv->in);
   int64_t bytes = ltype_bytes(conv->type), each = w->n * (gradient->row + conv->out) * bytes;
   int64_t fits = lower->target->l2_bytes / 2 / each, panel = lower->target->l1_bytes * 2 / 3 / (conv->nr * bytes);
-  winograd_choose_block(lower, w, nest_at_least(fits < panel ? fits : panel, LEAST));
+  int64_t all = conv_tile_count(&gradient->y->type, w->m, lower->graph->graph->batch);
+  winograd_choose_block(lower, w, all <= panel ? all : nest_at_least(fits < panel ? fits : panel, LEAST));
 }
 
 int64_t nest_winograd_weight(Lower *lower, int64_t scratch) {
