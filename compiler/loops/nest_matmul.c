@@ -69,11 +69,12 @@ static void put_down(Lower *lower, Product *product, const Tile *tile, LLocal *a
 
 // The next panel's part for this block of k, while the tiles of this one are summed.
 static void prefetch_panel(Lower *lower, const Product *product, const Tile *tile, LExpr *from, LExpr *k) {
-  if (!product->packed || product->m < 0 || product->k < 0)
+  if (!product->packed || product->k < 0)
     return;
+  int64_t rows = nest_capacity(lower, &product->m, 1);
   NextPanel panel = {.packed = product->packed,
                      .length = product->depth * product->nr,
-                     .all = product->block < product->m ? product->block : product->m,
+                     .all = product->block < rows ? product->block : rows,
                      .rounds = product->depth,
                      .rows = tile->rows};
   LExpr *behind = nest_i64(lower, (int64_t)product->k * product->nr);
