@@ -1,13 +1,13 @@
-// Reductions over the taps of windows: poolings, depthwise convolutions and their gradients. A register tile holds a few outputs along
-// the last dimension of space, by a vector or two of columns. Its taps stand side by side in the code, so that what
-// neighbouring outputs share is read once. What windows reach beyond x is known when compiled for the tiles between the borders, so
-// they have no conditions; where windows are spread, outputs that see the same taps go together. Each output's chain is that of
-// nest_reduce.c.
+// Reductions over the taps of windows: poolings, depthwise convolutions and their gradients. A register tile holds a few outputs
+// along the last dimension of space, by a vector or two of columns. Its taps stand side by side in the code, so that what
+// neighbouring outputs share is read once. What windows reach beyond x is known when compiled for the tiles between the borders,
+// so they have no conditions; where windows are spread, outputs that see the same taps go together. Each output's chain is that
+// of nest_reduce.c.
 #include "graph/ops.h"
 #include "loops/nest.h"
 
-// The outputs of a dimension of space. Those `period` apart see the same taps; of each such phase, those of number `low` to before
-// `high` see no place outside.
+// The outputs of a dimension of space. Those `period` apart see the same taps; of each such phase, those of number `low` to
+// before `high` see no place outside.
 enum { MOST_PERIOD = 4 };
 typedef struct Reach {
   int64_t period, steps; // outputs of a phase
@@ -96,7 +96,8 @@ static Dim tap_count(const Windows *windows, int dim) {
   return windows->node->inputs[0]->type.dim[windows->lead + windows->space + dim];
 }
 
-// Wide enough for the arithmetic to hide what a sum takes, small enough that a line of x under the windows stays in registers.
+// Wide enough for the arithmetic to hide what a sum takes, small enough that a line of x under the windows stays in
+// registers.
 static void choose_tile(const Lower *lower, Windows *windows, int64_t columns) {
   LType type = nest_sum_type(windows->node);
   bool real = type == L_F32 || type == L_F64;
@@ -109,7 +110,22 @@ static void choose_tile(const Lower *lower, Windows *windows, int64_t columns) {
   windows->rows = !real || room < 1 ? 1 : room < most ? room : most;
 }
 
-// Is the kernel's root a reduction over the taps of windows over static space, and nothing else?
+// Each phase has code of its own: not for more of them than there are in a plane of stride 2, twice.
+static void limit_phases(Windows *windows, const Dim *sizes) {
+  enum { MOST = 8 };
+  int64_t all = 1;
+  for (int i = windows->space - 1; i >= 0; i--) {
+    Reach *reach = &windows->reach[i];
+    if (sizes[i] % reach->period || reach->period > MOST_PERIOD || all * reach->period > MOST)
+      reach->period = 1;
+    all *= reach->period;
+    reach->steps = sizes[i] / reach->period;
+    for (int phase = 0; phase < reach->period; phase++)
+      reach->high[phase] = reach->steps;
+  }
+}
+
+// Is the kernel's root a reduction over all taps of windows, and of nothing else, over space of static size?
 static bool windows_of(const Lower *lower, Windows *windows) {
   enum { MOST_TAPS = 1024 };
   const Node *node = lower->kernel->root;
@@ -126,15 +142,7 @@ static bool windows_of(const Lower *lower, Windows *windows) {
   }
   if (!visit_views(lower, windows, node->inputs[0], period_of))
     return false;
-  for (int i = 0; i < space; i++) {
-    Reach *reach = &windows->reach[i];
-    int64_t size = out->dim[lead + i];
-    if (size % reach->period || reach->period > MOST_PERIOD)
-      reach->period = 1;
-    reach->steps = size / reach->period;
-    for (int phase = 0; phase < reach->period; phase++)
-      reach->high[phase] = reach->steps;
-  }
+  limit_phases(windows, out->dim + lead);
   visit_views(lower, windows, node->inputs[0], reach_of);
   choose_tile(lower, windows, out->dim[out->rank - 1]);
   return true;
@@ -364,7 +372,7 @@ bool nest_window(Lower *lower) {
       nest_rounds(lower, "line", nest_count(lower, dims, count), capacity, OPERATIONS / each, shared, &scopes);
   nest_unravel(lower, number, dims, NULL, count, index);
   for (int i = 0; i < count; i++)
-    index[i] = nest_let(lower, i < windows.lead ? "n" : i + 1 < count ? "p" : "part", index[i]);
+    index[i] = nest_let(lower, i < windows.lead ? "b" : i + 1 < count ? "p" : "part", index[i]);
   for (int i = 0; i < windows.lead; i++)
     windows.index[i] = windows.result[i] = index[i];
   windows.part = index[count - 1];

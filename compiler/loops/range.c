@@ -56,24 +56,29 @@ LRange lx_range(const LExpr *expr) {
   return range(expr, 0);
 }
 
-// In *rest what is left of the expression when it is counted in groups of `size`, 0 to size - 1; false: it is not known.
-static bool residue(const LExpr *expr, int64_t size, int64_t *rest) {
-  int64_t a, b;
-  if (expr->op == LX_CONST) {
-    *rest = (expr->integer % size + size) % size;
-    return true;
-  }
-  if (expr->op == LX_MUL && expr->args[1]->op == LX_CONST) {
-    int64_t factor = expr->args[1]->integer % size;
-    *rest = 0;
-    return factor == 0 ||
-           (residue(expr->args[0], size, &a) && residue(expr->args[1], size, &b) && (*rest = a * b % size, true));
-  }
-  if ((expr->op != LX_ADD && expr->op != LX_SUB) || !residue(expr->args[0], size, &a) ||
-      !residue(expr->args[1], size, &b))
-    return false;
-  *rest = (expr->op == LX_ADD ? a + b : a - b + size) % size;
-  return true;
+// What is left of the expression when it is counted in groups of `size`, 0 to size - 1; -1: it is not known.
+static int64_t residue(const LExpr *expr, int64_t size) {
+  if (expr->op == LX_CONST)
+    return (expr->integer % size + size) % size;
+  if (expr->op != LX_MUL && expr->op != LX_ADD && expr->op != LX_SUB)
+    return -1;
+  int64_t a = residue(expr->args[0], size), b = residue(expr->args[1], size);
+  if (expr->op == LX_MUL && (a == 0 || b == 0))
+    return 0;
+  if (a < 0 || b < 0)
+    return -1;
+  return (expr->op == LX_MUL ? a * b : expr->op == LX_ADD ? a + b : a - b + size) % size;
+}
+
+static bool bounded(LRange range) {
+  return range.least > -LRANGE_END && range.most < LRANGE_END;
+}
+
+// Is `sum` a multiple of `size`? 1, 0, or -1: it is not known. Only where nothing wraps.
+static int is_multiple(const LExpr *sum, int64_t size) {
+  enum { MOST = 1 << 24 };
+  int64_t rest = size > 0 && size <= MOST && bounded(lx_range(sum)) ? residue(sum, size) : -1;
+  return rest < 0 ? -1 : rest == 0;
 }
 
 static LExpr *truth(Arena *arena, bool value) {
@@ -125,10 +130,6 @@ static LExpr *exact_part(Arena *arena, LExpr *sum, int64_t size) {
   return b ? lx_binary(arena, sum->op, a, b) : NULL;
 }
 
-static bool bounded(LRange range) {
-  return range.least > -LRANGE_END && range.most < LRANGE_END;
-}
-
 LExpr *lx_by_range(Arena *arena, LOp op, LExpr *a, LExpr *b) {
   if (a->type != L_I64)
     return NULL;
@@ -141,10 +142,11 @@ LExpr *lx_by_range(Arena *arena, LOp op, LExpr *a, LExpr *b) {
     LExpr *rest, *whole = b->op == LX_CONST && b->integer > 0 ? whole_part(arena, a, b->integer, &rest) : NULL;
     return !whole ? NULL : op == LX_DIV ? whole : rest;
   }
-  int64_t rest;
-  if (op == LX_EQ && a->op == LX_MOD && a->args[1]->op == LX_CONST && a->args[1]->integer > 0 && b->op == LX_CONST &&
-      b->integer == 0 && residue(a->args[0], a->args[1]->integer, &rest))
-    return truth(arena, rest == 0);
+  if (op == LX_EQ && a->op == LX_MOD && a->args[1]->op == LX_CONST && b->op == LX_CONST && b->integer == 0) {
+    int multiple = is_multiple(a->args[0], a->args[1]->integer);
+    if (multiple >= 0)
+      return truth(arena, multiple);
+  }
   LRange left = lx_range(a), right = lx_range(b);
   if (op == LX_MIN || op == LX_MAX)
     return left.most <= right.least ? (op == LX_MIN ? a : b) : right.most <= left.least ? (op == LX_MIN ? b : a) : NULL;

@@ -1,4 +1,4 @@
-// Clock, peak, backends: see bench.h.
+// Clock, memory, peak, backends: see bench.h.
 #include "bench.h"
 
 #include <dlfcn.h>
@@ -11,6 +11,16 @@
 #include "emit/emit.h"
 #include "session/cc.h"
 #include "session/jit.h"
+#include "state.h"
+
+void *bench_memory(int64_t bytes) {
+  void *memory = nnrt_allocate(bytes);
+  if (!memory) {
+    fprintf(stderr, "out of memory: %lld MB wanted\n", (long long)(bytes >> 20));
+    exit(1);
+  }
+  return memset(memory, 0, (size_t)bytes);
+}
 
 double bench_seconds(void) {
   struct timespec now;

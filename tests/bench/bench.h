@@ -4,6 +4,8 @@
 #include "nnrt.h"
 
 double bench_seconds(void);
+// Zeroed memory, had as a run of nnc has its own (large pages and all); the caller's.
+void *bench_memory(int64_t bytes);
 // Takes `--target-cpu CPU` out of the front of the arguments: code and peak are for that processor from then on, by C compilers
 // alone. False, with a message, if it is unknown.
 bool bench_arguments(int *argc, char ***argv);

@@ -50,7 +50,7 @@ static bool has_tiles(const Case *c) {
 }
 
 static float *filled(int64_t count) {
-  float *memory = aligned_alloc(64, (size_t)(count * 4 + 127) / 64 * 64);
+  float *memory = bench_memory(count * 4);
   for (int64_t i = 0; i < count; i++)
     memory[i] = (float)(i % 13) - 6;
   return memory;
@@ -72,7 +72,7 @@ static void measure(const Case *c, const char *only) {
     LoopModule *loops = lower(arena, c, (Product)product, tile);
     const void *inputs[3][2] = {{x, w}, {y, w}, {x, y}};
     void *results[3][1] = {{y}, {x}, {w}};
-    uint8_t *scratch = aligned_alloc(64, (size_t)(loops->arena_bytes + 127) / 64 * 64);
+    uint8_t *scratch = bench_memory(loops->arena_bytes);
     Backend backends[4];
     int count = bench_backends(arena, loops, "conv", only, backends, 4);
     for (int i = 0; i < count; i++) {

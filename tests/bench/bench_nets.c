@@ -99,11 +99,6 @@ static void peer_stop(Peer *peer) {
 }
 
 // ---- the function
-static uint8_t *zeroed(int64_t bytes) {
-  size_t rounded = (size_t)(bytes + 127) / 64 * 64;
-  return memset(aligned_alloc(64, rounded), 0, rounded);
-}
-
 static int64_t elements(const NnrtValue *value, int64_t batch) {
   int64_t count = 1;
   for (int i = 0; i < value->rank; i++)
@@ -114,7 +109,7 @@ static int64_t elements(const NnrtValue *value, int64_t batch) {
 // Reals in [0, 1); whole numbers 0 and 1, which are classes of any data set.
 static const void *samples_of(const NnrtValue *value, int64_t batch) {
   int64_t count = elements(value, batch);
-  uint8_t *data = zeroed(count * 8);
+  uint8_t *data = bench_memory(count * 8);
   for (int64_t i = 0; i < count; i++)
     if (value->type == NNRT_F32)
       ((float *)data)[i] = (float)rand() / ((float)RAND_MAX + 1);
@@ -155,9 +150,9 @@ static bool prepare_subject(Arena *arena, const Workload *workload, Subject *sub
   for (int i = 0; i < function->input_count; i++)
     inputs[i] = samples_of(&function->inputs[i], batch);
   for (int i = 0; i < function->output_count; i++)
-    outputs[i] = zeroed(elements(&function->outputs[i], batch) * 8);
-  subject->frame = (NnrtFrame){.state = zeroed(module->state_bytes),
-                               .arena = zeroed(module->arena_bytes),
+    outputs[i] = bench_memory(elements(&function->outputs[i], batch) * 8);
+  subject->frame = (NnrtFrame){.state = bench_memory(module->state_bytes),
+                               .arena = bench_memory(module->arena_bytes),
                                .inputs = inputs,
                                .outputs = outputs,
                                .clock = {0, 0, 1, 0, batch}};

@@ -32,7 +32,7 @@ static LoopModule *product(Arena *arena, const Shape *s, Direction direction) {
 }
 
 static float *filled(int64_t count) {
-  float *memory = aligned_alloc(64, (size_t)(count * 4 + 127) / 64 * 64);
+  float *memory = bench_memory(count * 4);
   for (int64_t i = 0; i < count; i++)
     memory[i] = (float)(i * 7 % 13) - 6;
   return memory;
@@ -45,7 +45,7 @@ static void measure(const Shape *s, Direction direction) {
   float *x = filled(s->rows * s->in), *w = filled(s->in * s->out), *y = filled(s->rows * s->out);
   const void *inputs[] = {direction == TO_INPUT ? y : x, direction == TO_WEIGHT ? y : w};
   void *outputs[] = {direction == FORWARD ? y : direction == TO_INPUT ? x : w};
-  uint8_t *scratch = aligned_alloc(64, (size_t)(loops->arena_bytes + 127) / 64 * 64);
+  uint8_t *scratch = bench_memory(loops->arena_bytes);
   Backend backends[4];
   int count = bench_backends(arena, loops, "product", NULL, backends, 4);
   for (int i = 0; i < count; i++)

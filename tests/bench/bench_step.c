@@ -6,14 +6,6 @@
 
 #include "bench.h"
 
-static uint8_t *zeroed(int64_t bytes) {
-  size_t rounded = (size_t)(bytes + 127) / 64 * 64;
-  uint8_t *memory = aligned_alloc(64, rounded);
-  for (size_t i = 0; i < rounded; i++)
-    memory[i] = 0;
-  return memory;
-}
-
 // Reals in [0, 1); whole numbers 0 and 1, which are classes of any data set.
 static void fill(const NnrtValue *value, int64_t count, void *data) {
   for (int64_t i = 0; i < count; i++)
@@ -59,14 +51,14 @@ int main(int argc, char **argv) {
   void *outputs[16];
   for (int i = 0; i < function->input_count && i < 8; i++) {
     int64_t count = elements(&function->inputs[i], batch);
-    uint8_t *data = zeroed(count * 8);
+    uint8_t *data = bench_memory(count * 8);
     fill(&function->inputs[i], count, data);
     inputs[i] = data;
   }
   for (int i = 0; i < function->output_count && i < 16; i++)
-    outputs[i] = zeroed(elements(&function->outputs[i], batch) * 8);
-  NnrtFrame frame = {.state = zeroed(module->state_bytes),
-                     .arena = zeroed(module->arena_bytes),
+    outputs[i] = bench_memory(elements(&function->outputs[i], batch) * 8);
+  NnrtFrame frame = {.state = bench_memory(module->state_bytes),
+                     .arena = bench_memory(module->arena_bytes),
                      .inputs = inputs,
                      .outputs = outputs,
                      .clock = {0, 0, 1, 0, batch},
