@@ -417,14 +417,15 @@ static void print_infix(CEmit *emit, const LExpr *expr, const char *sign, bool w
   }
 }
 
+// A condition that is the same for all columns.
 static void print_choice(CEmit *emit, LType type, const LExpr *expr) {
-  text_add(emit->out, "(");
+  bool joined = expr->args[0]->op == LX_AND || expr->args[0]->op == LX_OR;
+  text_add(emit->out, joined ? "(" : "");
   c_expr(emit, expr->args[0]);
-  text_add(emit->out, " ? ");
+  text_add(emit->out, joined ? ") ? " : " ? ");
   print_wide(emit, type, expr->args[1]);
   text_add(emit->out, " : ");
   print_wide(emit, type, expr->args[2]);
-  text_add(emit->out, ")");
 }
 
 static const char *const signs[] = {

@@ -372,7 +372,7 @@ bool nest_window(Lower *lower) {
       nest_rounds(lower, "line", nest_count(lower, dims, count), capacity, OPERATIONS / each, shared, &scopes);
   nest_unravel(lower, number, dims, NULL, count, index);
   for (int i = 0; i < count; i++)
-    index[i] = nest_let(lower, i < windows.lead ? "b" : i + 1 < count ? "p" : "part", index[i]);
+    index[i] = nest_let(lower, i < windows.lead ? "sample" : i + 1 < count ? "p" : "part", index[i]);
   for (int i = 0; i < windows.lead; i++)
     windows.index[i] = windows.result[i] = index[i];
   windows.part = index[count - 1];
