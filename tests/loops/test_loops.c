@@ -63,6 +63,38 @@ Test(loops, integers_wrap) {
   cr_assert_eq(binary(LX_DIV, number(7), number(0))->op, LX_DIV);
 }
 
+static bool is_true(const LExpr *expr) {
+  return expr->op == LX_CONST && expr->type == L_BOOL && expr->integer == 1;
+}
+
+Test(loops, ranges_decide) {
+  LVar *var = lvar_new(arena, "x", L_I64);
+  var->ranged = true;
+  var->range = (LRange){0, 999};
+  LExpr *x = lx_var(arena, var);
+  cr_assert(is_true(binary(LX_LT, binary(LX_MOD, x, number(10)), number(10))));
+  cr_assert(is_true(binary(LX_LE, binary(LX_DIV, x, number(10)), number(99))));
+  cr_assert_eq(binary(LX_LE, binary(LX_DIV, x, number(10)), number(98))->op, LX_LE);
+  cr_assert_eq(binary(LX_MIN, x, number(1000)), x);
+}
+
+Test(loops, multiples_are_known_where_nothing_wraps) {
+  LVar *var = lvar_new(arena, "x", L_I64);
+  LExpr *x = lx_var(arena, var), *zero = number(0);
+  cr_assert_eq(binary(LX_EQ, binary(LX_MOD, binary(LX_MUL, x, number(3)), number(3)), zero)->op, LX_EQ);
+  cr_assert_eq(binary(LX_DIV, binary(LX_MUL, x, number(4)), number(2))->op, LX_DIV);
+  var->ranged = true;
+  var->range = (LRange){0, 999};
+  LExpr *four = binary(LX_MUL, x, number(4));
+  cr_assert(is_true(binary(LX_EQ, binary(LX_MOD, binary(LX_ADD, four, number(6)), number(2)), zero)));
+  LExpr *odd = binary(LX_EQ, binary(LX_MOD, binary(LX_SUB, four, number(5)), number(2)), zero);
+  cr_assert(odd->op == LX_CONST && odd->integer == 0);
+  cr_assert_eq(binary(LX_EQ, binary(LX_MOD, binary(LX_ADD, x, number(6)), number(2)), zero)->op, LX_EQ);
+  LExpr *part = binary(LX_DIV, binary(LX_ADD, four, number(8)), number(4));
+  cr_assert(part->op == LX_ADD && part->args[0] == x && part->args[1]->integer == 2);
+  cr_assert_eq(binary(LX_DIV, binary(LX_ADD, four, number(1)), number(2))->op, LX_DIV);
+}
+
 Test(loops, casts_and_bits) {
   cr_assert_eq(lx_bitcast(arena, lx_real(arena, L_F32, 1), L_U32)->integer, 0x3f800000);
   cr_assert_eq(lx_bitcast(arena, lx_int(arena, L_U64, 0x4000000000000000), L_F64)->real, 2.0);
