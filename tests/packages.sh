@@ -1,5 +1,10 @@
 # Sourced by run.sh and examples/quickstart.sh: installs Debian packages that are missing.
 #   need_packages PACKAGE...
+#   has_package PACKAGE
+
+has_package() {
+  dpkg-query -W -f='${Status}' "$1" 2>/dev/null | grep -q 'install ok installed'
+}
 
 need_packages() {
   local missing=()
@@ -8,7 +13,7 @@ need_packages() {
     return 0
   fi
   for package in "$@"; do
-    dpkg-query -W -f='${Status}' "$package" 2>/dev/null | grep -q 'install ok installed' || missing+=("$package")
+    has_package "$package" || missing+=("$package")
   done
   [ ${#missing[@]} -eq 0 ] && return 0
   local as_root=()
@@ -26,7 +31,7 @@ need_packages() {
 llvm_package() {
   local version
   for version in 19 20 21 22; do
-    dpkg-query -W -f='${Status}' "llvm-$version-dev" 2>/dev/null | grep -q 'install ok installed' && break
+    has_package "llvm-$version-dev" && break
   done || for version in 19 20 21 22; do
     [ -n "$(apt-cache madison "llvm-$version-dev" 2>/dev/null)" ] && break
   done || version=19

@@ -180,6 +180,12 @@ void nest_blocks(Lower *lower, LExpr *count, int64_t capacity, int64_t block, LE
 // Closed by `*scopes` calls of nest_close.
 LExpr *nest_rounds(Lower *lower, const char *name, LExpr *count, int64_t capacity, int64_t block, bool shared,
                    int *scopes);
+// The same over the row-major numbers of dimensions, in blocks of about so many of the kernel's operations.
+LExpr *nest_rounds_over(Lower *lower, const char *name, const Dim *dims, int count, int64_t operations, bool shared,
+                        int *scopes);
+// The same over the first `count` dimensions of `out`, whose indices it gives.
+LExpr *nest_outputs(Lower *lower, const char *name, const Type *out, int count, bool shared, LExpr **index,
+                    int *scopes);
 int64_t nest_cost(const Lower *lower,
                   const Node *node);   // scalar operations for one element, inlined expressions included
 int64_t nest_work(const Lower *lower); // of the whole kernel at the full batch

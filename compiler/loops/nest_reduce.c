@@ -372,29 +372,6 @@ static void all_columns(Lower *lower, Columns *columns, ColumnBlock *make, bool 
 }
 
 // ---- the nest
-// Loops over the outputs' first `count` dimensions: one number, shared out if `shared`. Gives the number.
-static LExpr *open_outputs(Lower *lower, const Type *out, int count, bool shared, LExpr **result, int *scopes) {
-  int at[MAX_RANK], outer = 0;
-  Dim dims[MAX_RANK];
-  *scopes = 0;
-  for (int i = 0; i < count; i++) {
-    result[i] = nest_i64(lower, 0);
-    if (out->dim[i] != 1) {
-      dims[outer] = out->dim[i];
-      at[outer++] = i;
-    }
-  }
-  if (!outer)
-    return nest_i64(lower, 0);
-  enum { ENOUGH = 4096 }; // operations of a round
-  int64_t capacity = nest_capacity(lower, dims, outer), each = lower->out->work / nest_at_least(capacity, 1) + 1;
-  LExpr *number = nest_rounds(lower, "o", nest_count(lower, dims, outer), capacity, ENOUGH / each, shared, scopes);
-  nest_unravel(lower, number, out->dim, at, outer, result);
-  for (int i = 0; i < outer; i++)
-    result[at[i]] = nest_let(lower, "i", result[at[i]]);
-  return number;
-}
-
 static void set_kept(const Node *node, LExpr *const *result, LExpr **index, int count) {
   int next = 0, kept = 0;
   for (int i = 0; i < node->inputs[0]->type.rank; i++) {
@@ -448,7 +425,7 @@ static int64_t reduce_columns(Lower *lower, int64_t scratch) {
     shared = false;
   }
   bool by_rows = shared && nest_capacity(lower, out->dim, outer) > 1;
-  LExpr *number = open_outputs(lower, out, outer, by_rows, columns.result, &scopes);
+  LExpr *number = nest_outputs(lower, "o", out, outer, by_rows, columns.result, &scopes);
   set_kept(node, columns.result, columns.index, outer);
   if (columns.parts)
     columns.row = nest_mul(lower, number, nest_i64(lower, (rows + CHAIN_CHUNK - 1) / CHAIN_CHUNK));
@@ -468,7 +445,7 @@ int64_t nest_reduce(Lower *lower, int64_t scratch) {
     return 0;
   if (node->op != OP_argmax && flat_trailing(node) == 0)
     return reduce_columns(lower, scratch);
-  open_outputs(lower, out, out->rank, lower->out->work >= SHARED_WORK, result, &scopes);
+  nest_outputs(lower, "o", out, out->rank, lower->out->work >= SHARED_WORK, result, &scopes);
   set_kept(node, result, index, out->rank);
   nest_know(lower, node, result, nest_let(lower, op_name(node->op), nest_reduction(lower, node, index)));
   nest_finish(lower, result, 0, lower->kernel->nodes.count);

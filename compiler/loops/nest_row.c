@@ -4,8 +4,6 @@
 
 #include "graph/ops.h"
 
-enum { BLOCK = 4096 };
-
 static void row_reduction(Lower *lower, const Node *node, LExpr **row, int rows) {
   LExpr *index[MAX_RANK];
   for (int i = 0; i < rows; i++)
@@ -41,24 +39,9 @@ int64_t nest_row(Lower *lower, int64_t scratch) {
   lower->out->work = nest_work(lower);
   if (nest_long_reduction(lower, scratch, &bytes))
     return bytes;
-  int at[MAX_RANK], outer = 0, scopes = 0;
-  Dim dims[MAX_RANK];
+  int scopes;
   LExpr *row[MAX_RANK];
-  for (int i = 0; i < kernel->rows; i++) {
-    row[i] = nest_i64(lower, 0);
-    if (type->dim[i] != 1) {
-      dims[outer] = type->dim[i];
-      at[outer++] = i;
-    }
-  }
-  if (outer) {
-    int64_t count = nest_capacity(lower, dims, outer), each = lower->out->work / (count ? count : 1) + 1;
-    LExpr *number = nest_rounds(lower, "row", nest_count(lower, dims, outer), count, BLOCK / each,
-                                lower->out->work >= SHARED_WORK, &scopes);
-    nest_unravel(lower, number, type->dim, at, outer, row);
-    for (int i = 0; i < outer; i++)
-      row[at[i]] = nest_let(lower, "i", row[at[i]]);
-  }
+  nest_outputs(lower, "row", type, kernel->rows, lower->out->work >= SHARED_WORK, row, &scopes);
   row_stages(lower, row);
   while (scopes--)
     nest_close(lower);

@@ -27,6 +27,34 @@ LExpr *nest_rounds(Lower *lower, const char *name, LExpr *count, int64_t capacit
   return nest_loop(lower, LS_FOR, name, from, to, 1);
 }
 
+LExpr *nest_rounds_over(Lower *lower, const char *name, const Dim *dims, int count, int64_t operations, bool shared,
+                        int *scopes) {
+  int64_t capacity = nest_capacity(lower, dims, count), each = lower->out->work / nest_at_least(capacity, 1) + 1;
+  return nest_rounds(lower, name, nest_count(lower, dims, count), capacity, operations / each, shared, scopes);
+}
+
+LExpr *nest_outputs(Lower *lower, const char *name, const Type *out, int count, bool shared, LExpr **index,
+                    int *scopes) {
+  enum { OPERATIONS = 4096 };
+  int at[MAX_RANK], outer = 0;
+  Dim dims[MAX_RANK];
+  *scopes = 0;
+  for (int i = 0; i < count; i++) {
+    index[i] = nest_i64(lower, 0);
+    if (out->dim[i] != 1) {
+      dims[outer] = out->dim[i];
+      at[outer++] = i;
+    }
+  }
+  if (!outer)
+    return nest_i64(lower, 0);
+  LExpr *number = nest_rounds_over(lower, name, dims, outer, OPERATIONS, shared, scopes);
+  nest_unravel(lower, number, out->dim, at, outer, index);
+  for (int i = 0; i < outer; i++)
+    index[at[i]] = nest_let(lower, "i", index[at[i]]);
+  return number;
+}
+
 // A number that the kernel asks for, at least `least`.
 static LExpr *asked(Lower *lower, LVar **var, const char *name, int64_t least) {
   if (!*var) {

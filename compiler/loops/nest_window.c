@@ -31,10 +31,6 @@ static int64_t common_divisor(int64_t a, int64_t b) {
   return b ? common_divisor(b, a % b) : a;
 }
 
-static int64_t floor_div(int64_t a, int64_t b) {
-  return a >= 0 ? a / b : -((-a + b - 1) / b);
-}
-
 // Output o and tap t of a view see place (o * step + t * tap + shift) / spread of `places`, if it is whole and inside.
 typedef struct View {
   int64_t step, tap, taps, shift, spread, places;
@@ -48,12 +44,17 @@ static View view_of(const Windows *windows, const Node *node, int dim) {
   return (View){w->spread, -w->dilation, w->size, w->before, w->stride, places};
 }
 
+// So many outputs apart, taps see alike.
+static int64_t own_period(const View *view) {
+  return view->spread / common_divisor(view->step, view->spread);
+}
+
 // Narrows [low, high) to the outputs of a phase that see no place outside by this tap.
 static void see(Reach *reach, int phase, const View *view, int64_t tap) {
   int64_t step = view->step * reach->period, at = phase * view->step + tap * view->tap + view->shift;
-  if (at % view->spread && reach->period % (view->spread / common_divisor(view->step, view->spread)) == 0)
+  if (at % view->spread && reach->period % own_period(view) == 0)
     return;
-  int64_t low = -floor_div(at, step), high = floor_div(view->places * view->spread - 1 - at, step) + 1;
+  int64_t low = nest_ceil_div(-at, step), high = nest_ceil_div(view->places * view->spread - at, step);
   reach->low[phase] = nest_at_least(reach->low[phase], low < reach->steps ? low : reach->steps);
   reach->high[phase] = nest_at_least(high < reach->high[phase] ? high : reach->high[phase], reach->low[phase]);
 }
@@ -64,7 +65,7 @@ static void period_of(Windows *windows, const Node *node) {
   for (int i = 0; i < windows->space; i++) {
     View view = view_of(windows, node, i);
     Reach *reach = &windows->reach[i];
-    int64_t period = view.spread / common_divisor(view.step, view.spread);
+    int64_t period = own_period(&view);
     reach->period = reach->period / common_divisor(reach->period, period) * period;
   }
 }
@@ -110,7 +111,7 @@ static void choose_tile(const Lower *lower, Windows *windows, int64_t columns) {
   windows->rows = !real || room < 1 ? 1 : room < most ? room : most;
 }
 
-// Each phase has code of its own: not for more of them than there are in a plane of stride 2, twice.
+// Each phase has code of its own: at most as many as a volume of stride 2 has.
 static void limit_phases(Windows *windows, const Dim *sizes) {
   enum { MOST = 8 };
   int64_t all = 1;
@@ -298,19 +299,17 @@ static LExpr *is_within(Lower *lower, const Windows *windows, const Line *line) 
   return within;
 }
 
-static void make_within(Lower *lower, Windows *windows, const Line *line) {
-  for (int i = 0; i < windows->space - 1; i++) {
-    const Reach *reach = &windows->reach[i];
-    LExpr *low = nest_i64(lower, reach->low[line->phase[i]]), *last = nest_i64(lower, reach->high[line->phase[i]] - 1);
-    LExpr *clamped = nest_min(lower, lx_binary(lower->arena, LX_MAX, line->step[i], low), last);
-    set_place(lower, windows, line, i, nest_let(lower, "inner", clamped));
-  }
-  make_line(lower, windows);
+// The line's step of a dimension, known to see nothing outside.
+static LExpr *inner_step(Lower *lower, const Windows *windows, const Line *line, int dim) {
+  const Reach *reach = &windows->reach[dim];
+  int64_t low = reach->low[line->phase[dim]], high = reach->high[line->phase[dim]];
+  LExpr *step = lx_binary(lower->arena, LX_MAX, line->step[dim], nest_i64(lower, low));
+  return nest_let(lower, "inner", nest_min(lower, step, nest_i64(lower, high - 1)));
 }
 
-static void make_border(Lower *lower, Windows *windows, const Line *line) {
+static void make_side(Lower *lower, Windows *windows, const Line *line, bool within) {
   for (int i = 0; i < windows->space - 1; i++)
-    set_place(lower, windows, line, i, line->step[i]);
+    set_place(lower, windows, line, i, within ? inner_step(lower, windows, line, i) : line->step[i]);
   make_line(lower, windows);
 }
 
@@ -318,15 +317,15 @@ static void make_border(Lower *lower, Windows *windows, const Line *line) {
 static void make_either(Lower *lower, Windows *windows, const Line *line) {
   LExpr *within = is_within(lower, windows, line);
   if (within->op == LX_CONST) {
-    (within->integer ? make_within : make_border)(lower, windows, line);
+    make_side(lower, windows, line, within->integer);
     return;
   }
   within = nest_let(lower, "within", within);
   nest_if(lower, within);
-  make_within(lower, windows, line);
+  make_side(lower, windows, line, true);
   nest_close(lower);
   nest_if(lower, lx_unary(lower->arena, LX_NOT, within));
-  make_border(lower, windows, line);
+  make_side(lower, windows, line, false);
   nest_close(lower);
 }
 
@@ -367,9 +366,7 @@ bool nest_window(Lower *lower) {
   bool shared = lower->out->work >= SHARED_WORK;
   windows.parts = shared ? column_parts(&windows, nest_capacity(lower, dims, count), out->dim[out->rank - 1]) : 1;
   dims[count++] = windows.parts;
-  int64_t capacity = nest_capacity(lower, dims, count), each = lower->out->work / nest_at_least(capacity, 1) + 1;
-  LExpr *number =
-      nest_rounds(lower, "line", nest_count(lower, dims, count), capacity, OPERATIONS / each, shared, &scopes);
+  LExpr *number = nest_rounds_over(lower, "line", dims, count, OPERATIONS, shared, &scopes);
   nest_unravel(lower, number, dims, NULL, count, index);
   for (int i = 0; i < count; i++)
     index[i] = nest_let(lower, i < windows.lead ? "sample" : i + 1 < count ? "p" : "part", index[i]);

@@ -100,10 +100,25 @@ static LExpr *compare(Arena *arena, LOp op, LRange a, LRange b) {
   }
 }
 
+// A sum of multiples of `size` divided by it; NULL: it is none.
+static LExpr *exact_part(Arena *arena, LExpr *sum, int64_t size) {
+  if (sum->op == LX_CONST)
+    return sum->integer % size ? NULL : lx_int(arena, sum->type, sum->integer / size);
+  if (sum->op == LX_MUL && sum->args[1]->op == LX_CONST && sum->args[1]->integer % size == 0)
+    return lx_binary(arena, LX_MUL, sum->args[0], lx_int(arena, sum->type, sum->args[1]->integer / size));
+  if (sum->op != LX_ADD && sum->op != LX_SUB)
+    return NULL;
+  LExpr *a = exact_part(arena, sum->args[0], size), *b = a ? exact_part(arena, sum->args[1], size) : NULL;
+  return b ? lx_binary(arena, sum->op, a, b) : NULL;
+}
+
 // x of x * size + rest with 0 <= x and 0 <= rest < size, and the rest; NULL if it is no such sum.
 static LExpr *whole_part(Arena *arena, LExpr *sum, int64_t size, LExpr **rest) {
   LRange all = lx_range(sum);
-  *rest = sum;
+  LExpr *exact = bounded(all) ? exact_part(arena, sum, size) : NULL;
+  *rest = exact ? lx_int(arena, sum->type, 0) : sum;
+  if (exact)
+    return exact;
   if (all.least >= 0 && all.most < size)
     return lx_int(arena, sum->type, 0);
   for (int i = 0; i < 2 && sum->op == LX_ADD; i++) {
@@ -118,26 +133,9 @@ static LExpr *whole_part(Arena *arena, LExpr *sum, int64_t size, LExpr **rest) {
   return NULL;
 }
 
-// A sum of multiples of `size` divided by it; NULL: it is none.
-static LExpr *exact_part(Arena *arena, LExpr *sum, int64_t size) {
-  if (sum->op == LX_CONST)
-    return sum->integer % size ? NULL : lx_int(arena, sum->type, sum->integer / size);
-  if (sum->op == LX_MUL && sum->args[1]->op == LX_CONST && sum->args[1]->integer % size == 0)
-    return lx_binary(arena, LX_MUL, sum->args[0], lx_int(arena, sum->type, sum->args[1]->integer / size));
-  if (sum->op != LX_ADD && sum->op != LX_SUB)
-    return NULL;
-  LExpr *a = exact_part(arena, sum->args[0], size), *b = a ? exact_part(arena, sum->args[1], size) : NULL;
-  return b ? lx_binary(arena, sum->op, a, b) : NULL;
-}
-
 LExpr *lx_by_range(Arena *arena, LOp op, LExpr *a, LExpr *b) {
   if (a->type != L_I64)
     return NULL;
-  if (op == LX_DIV && b->op == LX_CONST && b->integer > 1 && a->op != LX_CONST && bounded(lx_range(a))) {
-    LExpr *part = exact_part(arena, a, b->integer);
-    if (part)
-      return part;
-  }
   if (op == LX_DIV || op == LX_MOD) {
     LExpr *rest, *whole = b->op == LX_CONST && b->integer > 0 ? whole_part(arena, a, b->integer, &rest) : NULL;
     return !whole ? NULL : op == LX_DIV ? whole : rest;

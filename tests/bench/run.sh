@@ -22,12 +22,12 @@ if [ "$kernels" = yes ]; then
 fi
 if [ $# -eq 0 ] || [ ${#names[@]} -gt 0 ]; then
   echo "== networks"
-  /usr/bin/python3 -c 'import torch' 2>/dev/null || echo "PyTorch is left out: python3-torch is not installed"
-  /usr/bin/python3 -c 'import torchvision' 2>/dev/null || echo "W3 to W11 are without PyTorch: python3-torchvision is not installed"
-  if /usr/bin/python3 -c 'import torch' 2>/dev/null && command -v dpkg-query >/dev/null &&
-    ! dpkg-query -W -f='${Status}' libopenblas0-openmp 2>/dev/null | grep -q 'install ok installed'; then
+  if ! /usr/bin/python3 -c 'import torch' 2>/dev/null; then
+    echo "PyTorch is left out: python3-torch is not installed"
+  elif command -v dpkg-query >/dev/null && ! has_package libopenblas0-openmp; then
     echo "PyTorch has slow products here: libopenblas0-openmp is not installed"
   fi
+  /usr/bin/python3 -c 'import torchvision' 2>/dev/null || echo "W3 to W11 are without PyTorch: python3-torchvision is not installed"
   # PyTorch at its best: freed pages are kept, and the widest instructions used, which OpenBLAS does not find by itself on processors
   # that are younger than it
   grep -q avx512f /proc/cpuinfo && export OPENBLAS_CORETYPE=SkylakeX

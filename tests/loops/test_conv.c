@@ -2,7 +2,7 @@
 // shorter than a tile, blocks of samples and of lines, pieces of the image with and without zeros around and between.
 #include <math.h>
 
-#include "loops/run_graph.h"
+#include "loops/windows.h"
 
 typedef struct Case {
   int space;
@@ -20,19 +20,6 @@ static Type type_of(const Case *c, const int64_t *space, int64_t channels) {
   return type;
 }
 
-// The places of row-major number `number` in `sizes`.
-static void unravel(int64_t number, const int64_t *sizes, int count, int64_t *place) {
-  for (int d = count - 1; d >= 0; number /= sizes[d], d--)
-    place[d] = number % sizes[d];
-}
-
-static int64_t product(const int64_t *sizes, int count) {
-  int64_t all = 1;
-  for (int d = 0; d < count; d++)
-    all *= sizes[d];
-  return all;
-}
-
 // x of a sample under tap `tap` of output `output` (row-major numbers), 0 where there is none.
 static float under(const Case *c, int64_t sample, int64_t output, int64_t tap, int64_t channel) {
   int64_t taps[3], p[3], r[3], at = sample;
@@ -41,11 +28,10 @@ static float under(const Case *c, int64_t sample, int64_t output, int64_t tap, i
   unravel(output, c->outputs, c->space, p);
   unravel(tap, taps, c->space, r);
   for (int d = 0; d < c->space; d++) {
-    const Window *w = &c->window[d];
-    int64_t place = p[d] * w->stride + r[d] * w->dilation - w->before;
-    if (place < 0 || place % w->spread || place / w->spread >= c->size[d])
+    int64_t place = seen(&c->window[d], c->size[d], p[d], r[d]);
+    if (place < 0)
       return 0;
-    at = at * c->size[d] + place / w->spread;
+    at = at * c->size[d] + place;
   }
   return run_value(at * c->in * c->groups + channel);
 }
@@ -91,9 +77,7 @@ static const Target small_caches = {.vector_bytes = 64, .vector_registers = 32, 
 static const Target *const targets[] = {&wide_target, &middle_target, &narrow_target, &small_caches};
 
 static void check(const Case *c, bool weight, const char *name) {
-  int64_t taps = 1, samples = c->batch == DIM_BATCH ? 4 : c->batch;
-  for (int d = 0; d < c->space; d++)
-    taps *= c->window[d].size;
+  int64_t taps = tap_count(c->window, c->space), samples = c->batch == DIM_BATCH ? 4 : c->batch;
   for (int t = 0; t < 4; t++) {
     Arena *arena = arena_new();
     Graph *graph = graph_new(arena, "test", 5);
@@ -119,9 +103,6 @@ static void check_both(Case c, const char *name) {
   check(&c, false, name);
   check(&c, true, name);
 }
-
-#define SAME                                                                                                           \
-  { 3, 1, 1, 1, 1 }
 
 Test(conv, rows_longer_than_a_tile, .timeout = 300) {
   check_both((Case){2, 3, 5, 33, 1, {9, 33}, {9, 33}, {SAME, SAME}}, "9 x 33");

@@ -1,8 +1,8 @@
-// Reductions over the taps of windows, in the order of sums that loops/nest.h lays down, to the bit: lines longer and shorter than a
-// tile, borders wider than one, windows that are spread, columns that fill no vector.
+// Reductions over the taps of windows, in the order of sums that loops/nest.h lays down, to the bit: lines longer and shorter
+// than a tile, borders wider than one, windows that are spread, columns that fill no vector.
 #include <math.h>
 
-#include "loops/run_graph.h"
+#include "loops/windows.h"
 
 typedef enum Kind { POOL, DEPTHWISE, BACK } Kind; // maxima; sums of products with weights; the gradient of those
 
@@ -14,18 +14,6 @@ typedef struct Case {
   Window window[3];
 } Case;
 
-static int64_t product(const int64_t *sizes, int count) {
-  int64_t all = 1;
-  for (int d = 0; d < count; d++)
-    all *= sizes[d];
-  return all;
-}
-
-static void unravel(int64_t number, const int64_t *sizes, int count, int64_t *place) {
-  for (int d = count - 1; d >= 0; number /= sizes[d], d--)
-    place[d] = number % sizes[d];
-}
-
 static Type type_of(const Case *c, const int64_t *space, bool taps) {
   Type type = {.elem = F32, .rank = c->space + 2, .dim = {c->batch}};
   for (int d = 0; d < c->space; d++)
@@ -34,12 +22,6 @@ static Type type_of(const Case *c, const int64_t *space, bool taps) {
     type.dim[type.rank++ - 1] = c->window[d].size;
   type.dim[type.rank - 1] = c->channels;
   return type;
-}
-
-// Where window p sees x by tap r; -1: nowhere.
-static int64_t seen(const Window *w, int64_t size, int64_t p, int64_t r) {
-  int64_t place = p * w->stride + r * w->dilation - w->before;
-  return place < 0 || place % w->spread || place / w->spread >= size ? -1 : place / w->spread;
 }
 
 // What result `at` (a row-major number in space) gets of a sample by tap r: the number of an element of the input, or -1.
@@ -107,10 +89,8 @@ static const Target *const targets[] = {&wide_target, &middle_target, &narrow_ta
 
 static void check(const Case *c, Kind kind, const char *name) {
   static const char *const kinds[] = {"pool", "depthwise", "back"};
-  int64_t taps = 1, samples = c->batch == DIM_BATCH ? 4 : c->batch;
+  int64_t taps = tap_count(c->window, c->space), samples = c->batch == DIM_BATCH ? 4 : c->batch;
   int64_t places = product(kind == BACK ? c->size : c->outputs, c->space);
-  for (int d = 0; d < c->space; d++)
-    taps *= c->window[d].size;
   for (int t = 0; t < 3; t++) {
     Arena *arena = arena_new();
     Graph *graph = graph_new(arena, "test", 5);
@@ -133,9 +113,6 @@ static void check_all(Case c, const char *name) {
   for (Kind kind = POOL; kind <= BACK; kind++)
     check(&c, kind, name);
 }
-
-#define SAME                                                                                                           \
-  { 3, 1, 1, 1, 1 }
 
 Test(window, lines_of_every_length, .timeout = 300) {
   for (int64_t q = 1; q <= 13; q++)
