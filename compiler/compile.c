@@ -147,6 +147,7 @@ Compilation *compile_source(Arena *arena, Diag *diag, const Source *source, cons
                                         .tests = options->tests,
                                         .data = (options->training || options->prediction || options->generation) &&
                                                 !options->models_only,
+                                        .check = options->check_only,
                                         .every_model = options->models_only,
                                         .model = alone};
   result->program = elaborate(arena, diag, prelude, result->file, &elaborate_options);

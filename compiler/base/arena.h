@@ -7,6 +7,7 @@ typedef struct Arena Arena;
 
 Arena *arena_new(void);
 void arena_free(Arena *arena);
+void arena_reset(Arena *arena); // everything in it is gone, its memory is taken again
 
 // Zeroed memory aligned for any type. Never NULL: running out of memory ends the process with a message.
 void *arena_alloc(Arena *arena, size_t bytes);

@@ -96,7 +96,7 @@ static Value *run_expression(Elab *e, const Stmt *stmt, bool want_value) {
               "a line that starts with `-` is a statement of its own; put the `-` at the end of the line before");
   else
     diag_hint(e->diag, "give it a name, or take the line away");
-  return value_none(e);
+  return value_nothing(e);
 }
 
 static bool in_step(const Elab *e) {
@@ -174,11 +174,11 @@ static Value *run_statement(Elab *e, const Stmt *stmt, bool want_value) {
     e->frame->broken = true;
     return value_poison(e);
   }
-  return value_none(e);
+  return value_nothing(e);
 }
 
 Value *run_block(Elab *e, const Block *block, bool want_value) {
-  Value *result = value_none(e);
+  Value *result = value_nothing(e);
   for (int i = 0; i < block->stmts.count && !e->frame->returned; i++) {
     const Stmt *stmt = block->stmts.data[i];
     if (!e->frame->decl && !e->frame->scope->parent) {

@@ -16,16 +16,6 @@ const Builtin *builtin_list(int family, int *count) {
   return families[family].list;
 }
 
-const Builtin *builtin_find(const char *name) {
-  const Builtin *list;
-  int count;
-  for (int family = 0; (list = builtin_list(family, &count)); family++)
-    for (int i = 0; i < count; i++)
-      if (same_name(list[i].name, name))
-        return &list[i];
-  return NULL;
-}
-
 bool builtin_flag(Elab *e, const BuiltinCall *c, int at, const char *name, bool *out) {
   *out = false;
   if (!c->args[at])

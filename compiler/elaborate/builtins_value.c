@@ -140,47 +140,48 @@ static Value *call_error(Elab *e, const BuiltinCall *c) {
 
 // ---- models
 
-static bool model_slots(Elab *e, const BuiltinCall *c) {
+// The model that is the argument, with its path; NULL after an error.
+static const Value *model_argument(Elab *e, const BuiltinCall *c) {
   const Value *v = c->args[0];
-  if (v->kind != V_MODEL) {
-    elab_error(e, c->spans[0], "`%s` needs a model, but this is %s", c->builtin->name, value_kind(e, v));
-    return false;
-  }
-  return model_ensure(e, v->as.model.global, c->span);
+  if (v->kind == V_MODEL)
+    return v;
+  elab_error(e, c->spans[0], "`%s` needs a model, but this is %s", c->builtin->name, value_kind(e, v));
+  return NULL;
 }
 
 // parameters(m) and states(m): how many numbers are trained, and how many are kept beside them.
 static Value *call_slot_size(Elab *e, const BuiltinCall *c) {
-  if (!model_slots(e, c))
+  const Value *v = model_argument(e, c);
+  const ModelSize *size = v ? model_size(e, v->as.model.global) : NULL;
+  if (!size)
     return value_poison(e);
-  const SlotTable *table = e->builder->table;
   int64_t count = 0;
-  for (int i = 0; i < table->slots.count; i++)
-    if (table->slots.data[i]->kind == (SlotKind)c->builtin->op &&
-        path_within(table->slots.data[i]->name, c->args[0]->as.model.path))
-      count += type_count(&table->slots.data[i]->type, 0);
+  for (int i = 0; i < size->slots.count; i++)
+    if (size->slots.data[i].kind == (SlotKind)c->builtin->op && path_within(size->slots.data[i].name, v->as.model.path))
+      count += size->slots.data[i].count;
   return value_int(e, count);
 }
 
 // multiply_adds(m): of one sample through the whole model.
 static Value *call_multiply_adds(Elab *e, const BuiltinCall *c) {
-  const Value *v = c->args[0];
-  if (v->kind != V_MODEL)
-    return elab_fail(e, c->spans[0], "`multiply_adds` needs a model, but this is %s", value_kind(e, v));
+  const Value *v = model_argument(e, c);
+  if (!v)
+    return value_poison(e);
   if (strcmp(v->as.model.path, v->as.model.global->decl->name.text) != 0)
     return elab_fail(e, c->spans[0], "`multiply_adds` needs a whole model, but `%s` is a part of one",
                      v->as.model.path);
-  const Graph *graph = model_graph(e, v->as.model.global, c->span);
-  return graph ? value_int(e, graph_multiply_adds(graph, 1)) : value_poison(e);
+  const ModelSize *size = model_size(e, v->as.model.global);
+  return size ? value_int(e, size->multiply_adds) : value_poison(e);
 }
 
 static Value *call_weights(Elab *e, const BuiltinCall *c) {
-  if (!model_slots(e, c))
+  const Value *v = model_argument(e, c);
+  if (!v || !model_ensure(e, v->as.model.global, c->span))
     return value_poison(e);
   const SlotTable *table = e->builder->table;
   VEC(Value *) items = {0};
   for (int i = 0; i < table->slots.count; i++)
-    if (table->slots.data[i]->kind == SLOT_PARAM && path_within(table->slots.data[i]->name, c->args[0]->as.model.path))
+    if (table->slots.data[i]->kind == SLOT_PARAM && path_within(table->slots.data[i]->name, v->as.model.path))
       vec_push(e->arena, &items, value_tensor(e, slot_read(e, c->span, table->slots.data[i])));
   return value_list(e, V_LIST, items.count, items.data);
 }

@@ -310,15 +310,10 @@ static Value *call_partial(Elab *e, const CallArgs *args, Span span) {
 }
 
 Value *value_bound(Elab *e, Value *base, const CallArgs *args, int skip) {
-  Callable *callable = arena_new_of(e->arena, Callable);
-  callable->layer = base->as.callable->layer;
-  callable->builtin = base->as.callable->builtin;
-  callable->bound = merge_bound(e, base->as.callable, args);
-  callable->skip = skip;
-  Value *v = value_none(e);
-  v->kind = V_LAYER;
-  v->as.callable = callable;
-  return v;
+  Callable callable = *base->as.callable;
+  callable.bound = merge_bound(e, base->as.callable, args);
+  callable.skip = skip;
+  return value_callable(e, &callable);
 }
 
 static Value *call_with_path(Elab *e, Value *callee, const CallArgs *args, Span span, const char *path) {

@@ -82,7 +82,7 @@ static bool make_arg(Elab *e, const Expr *expr, NnrtArg *arg, DataCalls *out) {
       return true;
     }
   }
-  if (expr->kind == EXPR_CALL && expr->left->kind == EXPR_NAME && !builtin_find(expr->left->name.text) &&
+  if (expr->kind == EXPR_CALL && expr->left->kind == EXPR_NAME && !value_builtin(e, expr->left->name.text) &&
       !scope_global(e->frame->module, e, expr->left->name.text)) {
     elab_error(e, expr->span, "`%s` cannot stand in an argument", expr->left->name.text);
     diag_hint(e->diag, "a source and its transforms are joined by `|>`: csv(\"file.csv\", …) |> split(…)");
@@ -180,7 +180,7 @@ const DataFacts *data_facts(Elab *e, Global *global, bool counts) {
     return NULL;
   if (global->facts && (!counts || global->facts->count >= 0))
     return global->facts;
-  DataFacts *facts = arena_new_of(e->arena, DataFacts);
+  DataFacts *facts = arena_new_of(e->program->arena, DataFacts);
   facts->count = facts->val_count = -1;
   if (!e->options->data)
     return global->facts = facts;

@@ -67,15 +67,15 @@ static Global *own_model(const Elab *e, const char *name) {
   return NULL;
 }
 
-// A predict block for each model that was trained; for each of the file's models if none was.
+// A predict block for each model that was trained; for each of the file's models if none was, unless nobody asks for it.
 static void predictions(Elab *e) {
-  bool every = e->options->every_model || !declares(e, DECL_TRAIN);
+  bool every = e->options->every_model || (!declares(e, DECL_TRAIN) && !e->options->check);
   for (int i = 0; every && i < e->main->globals.count; i++)
     if (e->main->globals.data[i]->decl->kind == DECL_MODEL)
       model_use(e, e->main->globals.data[i]);
   for (int i = 0; i < e->uses.count; i++) {
     const ModelUse *use = &e->uses.data[i];
-    PredictBlock *block = has_inputs(use->model->decl) ? model_predict(e, use, &e->table, BUILD_PREDICT) : NULL;
+    PredictBlock *block = has_inputs(use->model->decl) ? model_predict(e, use) : NULL;
     if (!block)
       continue;
     for (int k = 0; k < e->program->trains.count; k++)
@@ -94,17 +94,13 @@ static void check_unused(Elab *e) {
     bool used = global->decl->kind != DECL_MODEL;
     for (int k = 0; !used && k < e->uses.count; k++)
       used = e->uses.data[k].model == global;
-    if (used)
-      continue;
-    SlotTable *table = arena_new_of(e->arena, SlotTable);
-    table->init = builder_new(e, BUILD_CHECK, "init", 0, table);
-    ModelUse use = {.model = global, .batch = 1};
-    model_predict(e, &use, table, BUILD_CHECK);
+    if (!used)
+      model_size(e, global);
   }
 }
 
 static void one_model(Elab *e, Global *model) {
-  PredictBlock *block = model_predict(e, model_use(e, model), &e->table, BUILD_PREDICT);
+  PredictBlock *block = model_predict(e, model_use(e, model));
   if (block)
     vec_push(e->arena, &e->program->predicts, block);
 }
@@ -137,6 +133,8 @@ Program *elaborate(Arena *arena, Diag *diag, const File *prelude, const File *fi
     one_model(e, alone);
   else
     whole_file(e);
+  if (e->spare)
+    arena_free(e->spare);
   program->init = e->table.init->graph;
   for (int i = 0; i < e->table.slots.count; i++)
     vec_push(arena, &program->slots, e->table.slots.data[i]);

@@ -13,6 +13,7 @@ typedef struct ElaborateOptions {
   const ConstOverride *overrides;
   bool tests;        // elaborate `test` blocks
   bool data;         // open data files, to learn and check shapes (off: only parse their descriptions)
+  bool check;        // only errors are wanted: models that nothing trains need no predict block
   bool every_model;  // a predict block for each of the file's models, also for those that no train block uses
   const char *model; // if the file has this model: a predict block for it, and nothing else
 } ElaborateOptions;

@@ -62,7 +62,7 @@ void elab_suggest(Elab *e, const char *name, const char *const *candidates, int 
 }
 
 void elab_hint_quotes(Elab *e, const Value *v) {
-  if (v->kind == V_STR && (scope_global(e->frame->module, e, v->as.text) || builtin_find(v->as.text)))
+  if (v->kind == V_STR && (scope_global(e->frame->module, e, v->as.text) || value_builtin(e, v->as.text)))
     diag_hint(e->diag, "write %s, without quotes", v->as.text);
 }
 

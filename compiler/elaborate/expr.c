@@ -71,11 +71,8 @@ static Value *special_name(Elab *e, Name name) {
       return value_weak(e, tensor_cast(e, name.span, tensor_clock(e, name.span, i), F64));
   if (same_name(name.text, "training"))
     return value_bool(e, e->builder->training && !call_frozen(e));
-  if (same_name(name.text, "none")) {
-    Value *none = value_none(e);
-    none->as.integer = 1; // meant, unlike the value of a body that has none
-    return none;
-  }
+  if (same_name(name.text, "none"))
+    return value_none(e);
   if (same_name(name.text, "pi"))
     return value_float(e, 3.14159265358979323846);
   if (same_name(name.text, "inf"))
@@ -91,12 +88,8 @@ static Value *global_value(Elab *e, Global *global, Span span) {
     return value_layer(e, global);
   case DECL_MODEL:
     return value_model(e, global, global->decl->name.text);
-  default: {
-    Value *v = value_none(e);
-    v->kind = V_DATA;
-    v->as.data = global;
-    return v;
-  }
+  default:
+    return value_data(e, global);
   }
 }
 
@@ -134,9 +127,9 @@ Value *eval_name_as(Elab *e, Name name, const char *what) {
   Value *special = special_name(e, name);
   if (special)
     return special;
-  const Builtin *builtin = builtin_find(name.text);
+  Value *builtin = value_builtin(e, name.text);
   if (builtin)
-    return value_builtin(e, builtin);
+    return builtin;
   ElemType elem;
   if (elem_parse(name.text, &elem))
     return value_type(e, elem);
@@ -197,7 +190,7 @@ static Value *eval_field(Elab *e, const Expr *expr) {
     return model_field(e, left, expr->name, expr->span);
   elab_error(e, expr->span, "%s has no parts, so `.%s` means nothing", value_kind(e, left), expr->name.text);
   const char *function = same_name(expr->name.text, "T") ? "transpose" : expr->name.text;
-  if (left->kind == V_TENSOR && (scope_global(e->frame->module, e, function) || builtin_find(function)))
+  if (left->kind == V_TENSOR && (scope_global(e->frame->module, e, function) || value_builtin(e, function)))
     diag_hint(e->diag, "write %s(x), or x |> %s", function, function);
   return value_poison(e);
 }
@@ -232,7 +225,7 @@ Value *eval_if(Elab *e, const Expr *expr, bool want_value) {
     return elab_fail(e, expr->span, "an `if` without `else` has no value, but one is needed here");
   const Block *block = condition->as.integer ? expr->then_block : expr->else_block;
   if (!block)
-    return value_none(e);
+    return value_nothing(e);
   scope_push(e);
   Value *v = run_block(e, block, want_value);
   scope_pop(e);

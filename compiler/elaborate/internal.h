@@ -42,11 +42,12 @@ typedef struct Global {
   const Decl *decl;
   Module *module;
   GlobalState state;
-  Value *value;         // CONST, once it is known
+  Value *value;         // CONST, LAYER: once it is known
   const Expr *override; // CONST: from --set
   NnrtData *data;       // DATA
   struct DataCalls *calls;
   struct DataFacts *facts;
+  struct ModelSize *size; // MODEL, DONE: NULL if it has an error
 } Global;
 
 // ---- values
@@ -225,8 +226,30 @@ typedef struct ModelUse {
   const NnrtData *data;
 } ModelUse;
 
+enum { COMMON_INTS = 1024 };
+
+// An initialiser with nothing bound, and the type of a slot that it gave the initial value of.
+typedef struct Tried {
+  const Global *layer; // or
+  const Builtin *builtin;
+  Type type;
+} Tried;
+
+// Of one sample through a model alone.
+typedef struct SlotSize {
+  const char *name;
+  SlotKind kind;
+  int64_t count;
+} SlotSize;
+
+typedef struct ModelSize {
+  VEC(SlotSize) slots;
+  int64_t multiply_adds;
+} ModelSize;
+
 struct Elab {
-  Arena *arena;
+  Arena *arena; // what is learnt once for the whole program is made in the program's
+  Arena *spare; // for the next model that is only measured; NULL: in use, or none yet
   Diag *diag;
   const ElaborateOptions *options;
   Program *program;
@@ -246,6 +269,14 @@ struct Elab {
   bool too_deep;
   bool misread;    // the file had errors before anything was elaborated
   TestBlock *test; // being built
+  VEC(Tried) tried;
+  struct {
+    Value *poison, *none, *nothing, *truth[2], *elem[ELEM_COUNT], *integer[COMMON_INTS];
+  } common; // made when they are first needed
+  struct {
+    NameTable names; // indices of the values
+    VEC(Value *) values;
+  } builtins;
 };
 
 // ---- errors (errors.c)
@@ -261,7 +292,8 @@ void elab_hint_quotes(Elab *e, const Value *v);
 
 // ---- values (values.c)
 Value *value_poison(Elab *e);
-Value *value_none(Elab *e);
+Value *value_none(Elab *e);    // the word `none`
+Value *value_nothing(Elab *e); // of a body that has no value: none that nobody meant
 Value *value_int(Elab *e, int64_t integer);
 Value *value_float(Elab *e, double real);
 Value *value_bool(Elab *e, bool truth);
@@ -273,8 +305,10 @@ Value *value_tensor(Elab *e, Node *node);
 Value *value_weak(Elab *e, Node *node);
 Value *value_list(Elab *e, ValueKind kind, int count, Value *const *items);
 Value *value_range(Elab *e, int64_t start, int64_t step, int64_t count);
-Value *value_builtin(Elab *e, const Builtin *builtin);
+Value *value_callable(Elab *e, const Callable *callable); // copied
+Value *value_builtin(Elab *e, const char *name);          // NULL: there is none
 Value *value_layer(Elab *e, Global *layer);
+Value *value_data(Elab *e, Global *data);
 Value *value_model(Elab *e, Global *model, const char *path);
 static inline bool value_is_number(const Value *v) {
   return v->kind == V_INT || v->kind == V_FLOAT;
@@ -368,12 +402,14 @@ void fold_after(Elab *e, Global *layer, const CallArg *given, Value *result);
 // ---- models (model.c)
 Value *model_call(Elab *e, Value *callee, const CallArgs *args, Span span);
 bool model_ensure(Elab *e, Global *model, Span span); // its parameters exist in the table
-// The graph of one call of it alone, in the table of the builder at work. NULL after an error.
-const Graph *model_graph(Elab *e, Global *model, Span span);
 Value *model_field(Elab *e, Value *model, Name field, Span span);
 Slot *model_slot(Elab *e, const Expr *target); // of m.w, for `:=`; NULL after an error
 bool model_input_type(Elab *e, Global *model, const Formal *formal, Type *type); // without the batch
-PredictBlock *model_predict(Elab *e, const ModelUse *use, SlotTable *table, BuilderKind kind);
+// One call of it on inputs of the batch, with outputs y or y0, y1, …; without them after an error.
+Graph *model_alone(Elab *e, const ModelUse *use, SlotTable *table, BuilderKind kind);
+PredictBlock *model_predict(Elab *e, const ModelUse *use); // NULL: it has no inputs or outputs
+// What is known of it by itself. NULL if there is an error in it. (model_size.c)
+const ModelSize *model_size(Elab *e, Global *model);
 bool path_within(const char *slot, const char *path);
 
 // ---- types (types.c)
@@ -410,7 +446,6 @@ struct Builtin {
   Value *(*call)(Elab *e, const BuiltinCall *call);
   int op;
 };
-const Builtin *builtin_find(const char *name);
 const Builtin *builtin_list(int family, int *count); // families from 0, NULL after the last
 bool builtin_later(const char *name);                // known, but not built yet
 // The bool of an argument, false where it is left out. False after an error.

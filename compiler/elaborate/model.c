@@ -103,24 +103,20 @@ static Value *run_alone(Elab *e, Global *model) {
   return v;
 }
 
-const Graph *model_graph(Elab *e, Global *model, Span span) {
-  if (!call_enter(e, model->decl, span))
-    return NULL;
-  Builder *outer = e->builder;
-  int64_t batch = outer->graph->batch ? outer->graph->batch : 1;
-  Builder *alone = e->builder = builder_new(e, BUILD_CHECK, model->decl->name.text, batch, outer->table);
-  Value *v = run_alone(e, model);
-  e->builder = outer;
-  return v->kind == V_POISON ? NULL : alone->graph;
-}
-
 bool model_ensure(Elab *e, Global *model, Span span) {
   const SlotTable *table = e->builder->table;
   const char *name = model->decl->name.text;
   for (int i = 0; i < table->slots.count; i++)
     if (table->slots.data[i]->kind <= SLOT_STATE && path_within(table->slots.data[i]->name, name))
       return true;
-  return model_graph(e, model, span) != NULL;
+  if (!call_enter(e, model->decl, span))
+    return false;
+  Builder *outer = e->builder;
+  int64_t batch = outer->graph->batch ? outer->graph->batch : 1;
+  e->builder = builder_new(e, BUILD_CHECK, name, batch, outer->table);
+  Value *v = run_alone(e, model);
+  e->builder = outer;
+  return v->kind != V_POISON;
 }
 
 // ---- parts
@@ -211,7 +207,7 @@ static void check_result(Elab *e, const Decl *decl, Value *v) {
   }
 }
 
-PredictBlock *model_predict(Elab *e, const ModelUse *use, SlotTable *table, BuilderKind kind) {
+Graph *model_alone(Elab *e, const ModelUse *use, SlotTable *table, BuilderKind kind) {
   const Decl *decl = use->model->decl;
   Builder *outer = e->builder;
   e->builder = builder_new(e, kind, arena_printf(e->arena, "%s_predict", decl->name.text), use->batch, table);
@@ -226,12 +222,20 @@ PredictBlock *model_predict(Elab *e, const ModelUse *use, SlotTable *table, Buil
   else if (v->kind == V_TENSOR)
     add_output(e, "y", as_probabilities(e, use, v));
   frame_pop(e);
-  PredictBlock *block = arena_new_of(e->arena, PredictBlock);
-  block->model = decl->name.text;
-  block->span = decl->name.span;
-  block->graph = e->builder->graph;
-  block->task = use->task;
-  block->data = use->data;
+  Graph *graph = e->builder->graph;
   e->builder = outer;
-  return block->graph->outputs.count && block->graph->inputs.count ? block : NULL;
+  return graph;
+}
+
+PredictBlock *model_predict(Elab *e, const ModelUse *use) {
+  Graph *graph = model_alone(e, use, &e->table, BUILD_PREDICT);
+  if (!graph->outputs.count || !graph->inputs.count)
+    return NULL;
+  PredictBlock *block = arena_new_of(e->arena, PredictBlock);
+  *block = (PredictBlock){.model = use->model->decl->name.text,
+                          .span = use->model->decl->name.span,
+                          .graph = graph,
+                          .task = use->task,
+                          .data = use->data};
+  return block;
 }

@@ -123,11 +123,14 @@ Value *const_value(Elab *e, Global *global, Span span) {
     return elab_fail(e, span, "the constant `%s` depends on itself", global->decl->name.text);
   global->state = GLOBAL_BUSY;
   Frame *frame = e->frame;
+  Arena *arena = e->arena;
   e->frame = NULL;
+  e->arena = e->program->arena;
   frame_push(e, global->module, NULL, global->decl->span, "");
   const Expr *expr = global->override ? global->override : global->decl->value;
   global->value = checked_const(e, global, eval_expr(e, expr));
   e->frame = frame;
+  e->arena = arena;
   global->state = GLOBAL_DONE;
   return global->value;
 }

@@ -78,7 +78,7 @@ void expect_statement(Elab *e, const Stmt *stmt) {
                      .span = expr->args.data[i].value->span};
       vec_push(e->arena, &args, arg);
     }
-    v = call_value(e, value_builtin(e, builtin_find("close")), &args, expr->span);
+    v = call_value(e, value_builtin(e, "close"), &args, expr->span);
   } else {
     v = eval_expr(e, expr);
   }

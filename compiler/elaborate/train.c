@@ -141,11 +141,11 @@ static void read_memory(Elab *e, TrainSetup *s, const Expr *value, const Setting
 }
 
 static const Setting settings[] = {
-    {"model", read_model, false},        {"data", read_data, true},   {"loss", read_expr, false},
-    {"optimizer", read_expr, false},     {"batch", read_batch, true}, {"epochs", read_number, true},
-    {"steps", read_number, true},        {"seed", read_number, true}, {"metrics", read_expr, false},
-    {"save", read_saving, true},         {"load", read_loads, true},  {"log", read_text, true},
-    {"early_stop", read_stopping, true}, {"clip", read_clip, true},   {"freeze", read_freeze, true},
+    {"model", read_model, false},        {"data", read_data, true},     {"loss", read_expr, false},
+    {"optimizer", read_expr, false},     {"batch", read_batch, true},   {"epochs", read_number, true},
+    {"steps", read_number, true},        {"seed", read_number, true},   {"metrics", read_expr, false},
+    {"save", read_saving, true},         {"load", read_loads, true},    {"log", read_text, true},
+    {"early_stop", read_stopping, true}, {"clip", read_clip, true},     {"freeze", read_freeze, true},
     {"unfreeze", read_thaws, true},      {"memory", read_memory, true},
 };
 enum { SETTING_COUNT = sizeof settings / sizeof *settings };

@@ -1,36 +1,55 @@
 // Compile-time values: making them, comparing them, saying them in messages.
 #include "elaborate/internal.h"
 
-static Value *value_new(Elab *e, ValueKind kind) {
-  Value *v = arena_new_of(e->arena, Value);
+static Value *value_in(Arena *arena, ValueKind kind) {
+  Value *v = arena_new_of(arena, Value);
   v->kind = kind;
   return v;
 }
 
-Value *value_poison(Elab *e) {
-  return value_new(e, V_POISON);
-}
-Value *value_none(Elab *e) {
-  return value_new(e, V_NONE);
+static Value *value_new(Elab *e, ValueKind kind) {
+  return value_in(e->arena, kind);
 }
 
-static Value *value_whole(Elab *e, ValueKind kind, int64_t integer) {
-  Value *v = value_new(e, kind);
+// Values never change, so that one of each of the common ones is enough.
+static Value *value_common(Elab *e, Value **place, ValueKind kind, int64_t integer) {
+  if (!*place) {
+    *place = value_in(e->program->arena, kind);
+    (*place)->as.integer = integer;
+  }
+  return *place;
+}
+
+Value *value_poison(Elab *e) {
+  return value_common(e, &e->common.poison, V_POISON, 0);
+}
+Value *value_none(Elab *e) {
+  return value_common(e, &e->common.none, V_NONE, 1);
+}
+Value *value_nothing(Elab *e) {
+  return value_common(e, &e->common.nothing, V_NONE, 0);
+}
+Value *value_bool(Elab *e, bool truth) {
+  return value_common(e, &e->common.truth[truth], V_BOOL, truth);
+}
+Value *value_type(Elab *e, ElemType elem) {
+  return value_common(e, &e->common.elem[elem], V_TYPE, (int64_t)elem);
+}
+
+Value *value_int(Elab *e, int64_t integer) {
+  if (integer >= 0 && integer < COMMON_INTS)
+    return value_common(e, &e->common.integer[integer], V_INT, integer);
+  Value *v = value_new(e, V_INT);
   v->as.integer = integer;
   return v;
 }
 
-Value *value_int(Elab *e, int64_t integer) {
-  return value_whole(e, V_INT, integer);
-}
-Value *value_bool(Elab *e, bool truth) {
-  return value_whole(e, V_BOOL, truth);
-}
 Value *value_dim(Elab *e, Dim dim) {
-  return value_whole(e, dim < 0 ? V_DIM : V_INT, dim);
-}
-Value *value_type(Elab *e, ElemType elem) {
-  return value_whole(e, V_TYPE, (int64_t)elem);
+  if (dim >= 0)
+    return value_int(e, dim);
+  Value *v = value_new(e, V_DIM);
+  v->as.integer = dim;
+  return v;
 }
 
 bool value_elem(const Value *value, ElemType *elem) {
@@ -89,20 +108,41 @@ Value *value_range(Elab *e, int64_t start, int64_t step, int64_t count) {
   return v;
 }
 
-static Value *value_callable(Elab *e, Global *layer, const Builtin *builtin) {
-  Callable *callable = arena_new_of(e->arena, Callable);
-  callable->layer = layer;
-  callable->builtin = builtin;
-  Value *v = value_new(e, V_LAYER);
-  v->as.callable = callable;
+static Value *callable_in(Arena *arena, const Callable *callable) {
+  Value *v = value_in(arena, V_LAYER);
+  v->as.callable = arena_copy(arena, callable, sizeof *callable);
   return v;
 }
 
-Value *value_builtin(Elab *e, const Builtin *builtin) {
-  return value_callable(e, NULL, builtin);
+Value *value_callable(Elab *e, const Callable *callable) {
+  return callable_in(e->arena, callable);
 }
+
+Value *value_builtin(Elab *e, const char *name) {
+  Arena *lasting = e->program->arena;
+  if (!e->builtins.names.count) {
+    const Builtin *list;
+    int count;
+    for (int family = 0; (list = builtin_list(family, &count)); family++)
+      for (int i = 0; i < count; i++) {
+        *names_at(lasting, &e->builtins.names, list[i].name) = e->builtins.values.count;
+        vec_push(lasting, &e->builtins.values, callable_in(lasting, &(Callable){.builtin = &list[i]}));
+      }
+  }
+  const int *number = names_find(&e->builtins.names, name);
+  return number ? e->builtins.values.data[*number] : NULL;
+}
+
 Value *value_layer(Elab *e, Global *layer) {
-  return value_callable(e, layer, NULL);
+  if (!layer->value)
+    layer->value = callable_in(e->program->arena, &(Callable){.layer = layer});
+  return layer->value;
+}
+
+Value *value_data(Elab *e, Global *data) {
+  Value *v = value_new(e, V_DATA);
+  v->as.data = data;
+  return v;
 }
 
 Value *value_model(Elab *e, Global *model, const char *path) {

@@ -30,6 +30,12 @@ Elaborated elaborate_text(const char *text) {
   return run(source_from_string(arena, NNC_SOURCE_DIR "/t.nn", text), arena, &plain);
 }
 
+Elaborated elaborate_check(const char *text) {
+  Arena *arena = arena_new();
+  const ElaborateOptions options = {.tests = true, .data = true, .check = true};
+  return run(source_from_string(arena, NNC_SOURCE_DIR "/t.nn", text), arena, &options);
+}
+
 Elaborated elaborate_set(const char *text, const char *name, const char *value) {
   Arena *arena = arena_new();
   ConstOverride override = {name, value};

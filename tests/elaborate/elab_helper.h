@@ -12,6 +12,8 @@ typedef struct Elaborated {
 
 // The file is called t.nn and lies in the repository's root.
 Elaborated elaborate_text(const char *text);
+// As `nnc check` does.
+Elaborated elaborate_check(const char *text);
 // With --set name=value.
 Elaborated elaborate_set(const char *text, const char *name, const char *value);
 Elaborated elaborate_file(const char *path);

@@ -7,8 +7,10 @@ static bool contains(const char *messages, const char *text) {
 
 // An error of a program; `hint` NULL: none is looked for.
 static void expect_error(const char *program, const char *place, const char *text, const char *hint) {
-  Elaborated result = elaborate_text(program);
+  Elaborated result = elaborate_text(program), checked = elaborate_check(program);
   cr_assert_null(result.program, "this should not compile");
+  cr_expect_null(checked.program, "`nnc check` should find this");
+  cr_expect_str_eq(checked.messages, result.messages);
   char first[512];
   snprintf(first, sizeof first, "t.nn:%s: error: %s\n", place, text);
   cr_expect(contains(result.messages, first), "expected  %sfound\n%s", first, result.messages);
@@ -17,6 +19,7 @@ static void expect_error(const char *program, const char *place, const char *tex
     cr_expect(contains(result.messages, first), "expected  %sfound\n%s", first, result.messages);
   }
   arena_free(result.arena);
+  arena_free(checked.arena);
 }
 
 #define ERROR(name, program, place, text, hint)                                                                        \

@@ -295,6 +295,31 @@ Test(programs, multiply_adds) {
                    test->expectations.data[i].failed);
 }
 
+// A model may ask how large another one is; what is wrong with a model is said once, however often it is asked.
+Test(programs, sizes_of_models_inside_models) {
+  static const char text[] =
+      "model a(x: f32[4]) { x |> dense(3) |> dense(2) }\n"
+      "model b(x: f32[4]) { x |> dense(parameters(a)) |> dense(parameters(a.dense_1)) }\n"
+      "test \"t\" {\n  expect parameters(b) == 5 * 23 + 24 * 8\n  expect parameters(b.dense_1) == 24 * 8\n"
+      "  expect multiply_adds(b) == 4 * 23 + 23 * 8\n}\n";
+  Elaborated results[] = {elaborate_text(text), elaborate_check(text)};
+  for (int i = 0; i < 2; i++) {
+    cr_assert_not_null(results[i].program, "%s", results[i].messages);
+    const TestBlock *test = results[i].program->tests.data[0];
+    for (int k = 0; k < 3; k++)
+      cr_expect_null(test->expectations.data[k].failed, "%s: %s", test->expectations.data[k].text,
+                     test->expectations.data[k].failed);
+    arena_free(results[i].arena);
+  }
+  Elaborated wrong = elaborate_check("model a(x: f32[4]) { x |> dense(0) }\n"
+                                     "test \"t\" { expect parameters(a) == 1\n expect multiply_adds(a) == 1 }\n");
+  cr_assert_null(wrong.program);
+  const char *error = strstr(wrong.messages, "error:");
+  cr_assert_not_null(error);
+  cr_expect_null(strstr(error + 1, "error:"), "%s", wrong.messages);
+  arena_free(wrong.arena);
+}
+
 // Slots are found by their names however many there are.
 Test(programs, many_parameters) {
   const Program *program = program_of("model m(x: f32[2]) { for i in 0..300 { x = x |> dense(2) }\n x }\n"

@@ -20,6 +20,21 @@ Test(base, arena_gives_zeroed_aligned_separate_pieces) {
   arena_free(arena);
 }
 
+Test(base, arena_takes_its_memory_again) {
+  Arena *arena = arena_new();
+  for (int round = 0; round < 3; round++) {
+    for (int i = 0; i < 2000; i++) {
+      unsigned char *piece = arena_alloc(arena, (size_t)i);
+      for (int k = 0; k < i; k++)
+        cr_assert_eq(piece[k], 0);
+      memset(piece, 0xAB, (size_t)i);
+    }
+    memset(arena_alloc(arena, 1000000), 0xAB, 1000000);
+    arena_reset(arena);
+  }
+  arena_free(arena);
+}
+
 Test(base, text_grows_and_doubles_read_back) {
   static const double values[] = {0.1, 1.0 / 3, 5e-324, 1.7976931348623157e308, -0.0, 123456789012345678.0};
   Arena *arena = arena_new();
