@@ -73,6 +73,7 @@ static TokenList scan_all(Parse *parse) {
   if (nn_scan_lex_init_extra(parse, &scanner) != 0)
     return tokens;
   nn_scan__scan_buffer(buffer, length + 2, scanner);
+  vec_reserve(parse->arena, &tokens, (int)(length < 200000 ? length / 4 : 50000) + 1); // few texts have more
   int line = 0;
   for (;;) {
     NN_STYPE value = {0};
@@ -236,6 +237,7 @@ static void close_bracket(Pairing *pairing, Token token) {
 
 static TokenList pair_brackets(Parse *parse, const TokenList *tokens) {
   Pairing pairing = {.parse = parse};
+  vec_reserve(parse->arena, &pairing.out, tokens->count);
   for (int i = 0; i < tokens->count; i++) {
     Token token = tokens->data[i];
     if (pairing.depth && (token.kind == T_EOF || begins_declaration(tokens, i)))
@@ -379,6 +381,8 @@ void tokens_read(Parse *parse) {
   check_utf8(parse);
   TokenList scanned = scan_all(parse);
   TokenList paired = pair_brackets(parse, &scanned);
+  parse->tokens = scanned; // its memory
+  parse->tokens.count = 0;
   drop_newlines(parse, &paired);
   settle_words(&parse->tokens);
 }
