@@ -190,6 +190,30 @@ bool lx_mentions(const LExpr *expr, const LVar *var) {
   return false;
 }
 
+bool lx_equal(const LExpr *a, const LExpr *b) {
+  if (a == b)
+    return true;
+  if (a->op != b->op || a->type != b->type || a->arg_count != b->arg_count || a->var != b->var ||
+      a->buffer != b->buffer || a->local != b->local || a->function != b->function || a->integer != b->integer ||
+      memcmp(&a->real, &b->real, sizeof a->real) != 0)
+    return false;
+  for (int i = 0; i < a->arg_count; i++)
+    if (!lx_equal(a->args[i], b->args[i]))
+      return false;
+  return true;
+}
+
+LExpr *lx_replace(Arena *arena, LExpr *expr, const LVar *var, LExpr *with) {
+  if (expr->op == LX_VAR)
+    return expr->var == var ? with : expr;
+  if (!lx_mentions(expr, var))
+    return expr;
+  LExpr *copy = arena_copy(arena, expr, sizeof *expr);
+  for (int i = 0; i < expr->arg_count; i++)
+    copy->args[i] = lx_replace(arena, expr->args[i], var, with);
+  return copy;
+}
+
 bool lx_stride(const LExpr *index, const LVar *var, int64_t *coefficient) {
   int64_t a, b;
   *coefficient = 0;

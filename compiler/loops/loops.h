@@ -289,6 +289,9 @@ int64_t lplace_extent(const LPlace *place, int64_t bytes);
 
 // Does the expression read the variable?
 bool lx_mentions(const LExpr *expr, const LVar *var);
+bool lx_equal(const LExpr *a, const LExpr *b); // the same tree
+// The expression with `with` wherever it reads `var`; what does not is shared.
+LExpr *lx_replace(Arena *arena, LExpr *expr, const LVar *var, LExpr *with);
 
 // If `index` is coefficient * var + (terms without var), with a constant coefficient: true, and the coefficient.
 bool lx_stride(const LExpr *index, const LVar *var, int64_t *coefficient);

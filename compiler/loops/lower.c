@@ -40,19 +40,6 @@ Lower *lower_constants(LoopModule *module) {
 }
 
 // ---- known elements
-static bool equal(const LExpr *a, const LExpr *b) {
-  if (a == b)
-    return true;
-  if (a->op != b->op || a->type != b->type || a->arg_count != b->arg_count || a->var != b->var ||
-      a->buffer != b->buffer || a->local != b->local || a->function != b->function || a->integer != b->integer ||
-      memcmp(&a->real, &b->real, sizeof a->real) != 0)
-    return false;
-  for (int i = 0; i < a->arg_count; i++)
-    if (!equal(a->args[i], b->args[i]))
-      return false;
-  return true;
-}
-
 // How many expressions an index in the present way of counting has.
 static int index_count(const Lower *lower, const Node *node) {
   return lower->flat >= 0 && lower->flat < node->type.rank ? lower->flat + 1 : node->type.rank;
@@ -64,7 +51,7 @@ static LExpr *find_known(const Lower *lower, const Node *node, LExpr *const *ind
     const Known *known = &lower->known.data[i];
     bool same = known->node == node && known->rank == count && known->flat == lower->flat;
     for (int d = 0; same && d < count; d++)
-      same = equal(known->index[d], index[d]);
+      same = lx_equal(known->index[d], index[d]);
     if (same)
       return known->value;
   }

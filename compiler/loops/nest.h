@@ -109,6 +109,8 @@ typedef struct NextPanel {
   int rows;
 } NextPanel;
 void nest_prefetch_panel(Lower *lower, const NextPanel *panel, LExpr *round);
+// In the finished kernel: asks for what the ends of its tiles read (prefetch_end.c).
+void nest_prefetch_ends(Lower *lower);
 void nest_push(Lower *lower, LStmt *stmt);                             // appends to the innermost scope
 void nest_put(Lower *lower, LBuffer *buffer, LExpr *at, LExpr *value); // stores
 // Copies a square of TURN_SIZE that begins with `value`, a load, to buffer[at] with rows and columns changing places: rows of

@@ -127,6 +127,7 @@ static Lower lower_kernel(Schedule *schedule, const Kernel *kernel, bool prepare
   Lower lower = lower_begin(schedule, kernel);
   lower.prepared_bytes = prepared ? &schedule->prepared_bytes : NULL;
   int64_t bytes = is_empty(schedule->graph, kernel) ? 0 : lower_body(&lower, schedule->scratch);
+  nest_prefetch_ends(&lower);
   if (lower.ahead.count)
     nest_drop_unused(&lower);
   if (schedule->scratch + bytes > schedule->arena_bytes)

@@ -186,6 +186,29 @@ static bool light(const Fusion *fusion, const Node *node, const int *cost) {
   return cost[node->id] <= COPIED && count_loads(fusion, node, type_count(&node->type, 64)) <= 1;
 }
 
+// Values of `size` elements and more that are read for the node's.
+static int large_reads(const Fusion *fusion, const Node *node, int64_t size) {
+  OpClass class = op_info[node->op].class;
+  bool kept = fusion->stored[node->id] || node_is_memory(node);
+  if (kept || (class != POINT && class != LEAF && !is_view(node)))
+    return type_count(&node->type, 64) >= size;
+  int sum = 0;
+  for (int i = 0; i < node->input_count; i++)
+    sum += large_reads(fusion, node->inputs[i], size);
+  return sum;
+}
+
+static bool made_of_product(const Fusion *fusion, const Node *node, const int *readers) {
+  if (readers[node->id] > 1)
+    return false;
+  if (fusion->stored[node->id] || op_info[node->op].class != POINT)
+    return is_root(node);
+  for (int i = 0; i < node->input_count; i++)
+    if (made_of_product(fusion, node->inputs[i], readers))
+      return true;
+  return false;
+}
+
 static bool *find_copied(const Fusion *fusion) {
   bool *copied = arena_array(fusion->arena, bool, fusion->room);
   for (int i = 0; i < fusion->result->nodes.count; i++) {
@@ -194,6 +217,20 @@ static bool *find_copied(const Fusion *fusion) {
       copied[node->inputs[0]->id] = true;
   }
   return copied;
+}
+
+// Is the value made of so many others that readers had better read it alone? Writing it costs two readings, or none if it is
+// written in place of the result of a product that nothing else reads.
+static bool spread(const Fusion *fusion, const Node *node, const int *readers) {
+  enum { CACHED = 1 << 18 }; // elements: they are read again at little cost
+  int64_t size = type_count(&node->type, 64);
+  if (op_info[node->op].class != POINT || !elem_is_real(node->type.elem) || size < CACHED)
+    return false;
+  int loads = large_reads(fusion, node, size), writing = 2;
+  for (int i = 0; i < node->input_count; i++)
+    if (made_of_product(fusion, node->inputs[i], readers))
+      writing = 0;
+  return readers[node->id] * loads > readers[node->id] + writing;
 }
 
 static void decide(Fusion *fusion, const Node *node, const int *readers, const bool *masks, const bool *copied,
@@ -209,7 +246,7 @@ static void decide(Fusion *fusion, const Node *node, const int *readers, const b
   if (copies_operand(node) && !fusion->stored[node->inputs[0]->id] && !light(fusion, node->inputs[0], cost))
     force_operand(fusion, node->inputs[0]);
   int most = masks[id] ? MASK : copied[id] && light(fusion, node, cost) ? COPIED : CHEAP;
-  bool worth = !is_view(node) && !windows && readers[id] > 1 && cost[id] > most;
+  bool worth = !is_view(node) && !windows && readers[id] > 1 && (cost[id] > most || spread(fusion, node, readers));
   if (worth || cost[id] > LONG)
     fusion->stored[id] = true;
   cost[id] = inline_cost(fusion, cost, node);

@@ -232,6 +232,47 @@ Test(schedule, largest_places) {
   arena_free(arena);
 }
 
+// ---- hints
+static const char *loops_of(Arena *arena, Graph *graph, const char *name) {
+  RunOptions options = {.kernels = all_passes, .target = wide_target, .batch = 1};
+  GraphRun run = run_graph(arena, graph, &options, name);
+  Text text = text_new(arena);
+  loops_print(&text, run.module);
+  return text_string(&text);
+}
+
+// What is added to a product, 2 lines of each row of a tile, is asked for in the first rounds of the sum; a bias, which stays
+// near, is not.
+Test(schedule, what_ends_of_tiles_read_is_asked_for) {
+  Arena *arena = arena_new();
+  Graph *graph = new_graph(arena, 0);
+  Node *a = graph_input(graph, "a", matrix(448, 64)), *b = graph_input(graph, "b", matrix(64, 512));
+  Node *far = graph_input(graph, "far", matrix(448, 512)), *near = graph_input(graph, "near", (Type){F32, 1, {512}});
+  Node *sum = graph_binary(graph, OP_add, graph_matmul(graph, a, b), far);
+  output(graph, graph_binary(graph, OP_add, sum, near));
+  const char *loops = loops_of(arena, graph, "residual");
+  const char *hint = strstr(loops, "prefetch far[");
+  cr_assert_not_null(hint, "%s", loops);
+  cr_expect_not_null(strstr(loops, "if k_2 < 28"), "%s", loops);
+  cr_expect_null(strstr(hint + 1, "prefetch far["));
+  cr_expect_null(strstr(loops, "prefetch near["));
+  arena_free(arena);
+}
+
+// Sums over fewer rounds than there are lines ask for several in each.
+Test(schedule, short_sums_ask_for_several_lines) {
+  Arena *arena = arena_new();
+  Graph *graph = new_graph(arena, 0);
+  Node *a = graph_input(graph, "a", matrix(448, 10)), *b = graph_input(graph, "b", matrix(10, 512));
+  output(graph, graph_binary(graph, OP_add, graph_matmul(graph, a, b), graph_input(graph, "far", matrix(448, 512))));
+  const char *loops = loops_of(arena, graph, "short");
+  int hints = 0;
+  for (const char *at = loops; (at = strstr(at, "prefetch far[")); at++)
+    hints++;
+  cr_expect_eq(hints, 3, "%s", loops);
+  arena_free(arena);
+}
+
 // ---- threads
 static bool shares(const LKernel *kernel) {
   for (int i = 0; i < kernel->body.count; i++)

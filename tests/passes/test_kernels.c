@@ -204,6 +204,35 @@ Test(kernels, convolutions_compute_what_they_copy) {
   }
 }
 
+// A product is joined to what flows round it and masked: three readers had better read the result than what it is made of, and
+// the product need not be written then. What the caches hold is computed again.
+Test(kernels, what_is_made_of_much_is_kept) {
+  for (int large = 0; large < 2; large++) {
+    Arena *arena = arena_new();
+    Graph *graph = new_graph(arena, 0);
+    int64_t rows = large ? 1024 : 64;
+    Type shape = shape_of(2, (Dim[]){rows, 256});
+    Node *a = graph_input(graph, "a", shape_of(2, (Dim[]){rows, 16}));
+    Node *round = graph_input(graph, "round", shape), *mask = graph_input(graph, "mask", shape);
+    Node *product = graph_matmul(graph, a, graph_input(graph, "b", shape_of(2, (Dim[]){16, 256})));
+    Node *zero = graph_constant(graph, shape, 0);
+    Node *joined =
+        graph_select(graph, graph_binary(graph, OP_lt, zero, mask), graph_binary(graph, OP_add, product, round), zero);
+    int first = 0;
+    output(graph, graph_reduce(graph, OP_reduce_sum, joined, 1, &first, false));
+    output(graph, graph_reduce(graph, OP_reduce_sum, graph_binary(graph, OP_mul, joined, mask), 1, &first, false));
+    output(graph, graph_binary(graph, OP_add, joined, mask));
+    RunOptions options = {.kernels = all_passes, .target = wide_target, .batch = 1};
+    GraphRun run = run_graph(arena, graph, &options, "kept"), plain;
+    cr_expect_eq(run.kernels->buffers[joined->id].bytes > 0, large, "%d", large);
+    cr_expect_eq(run.kernels->buffers[product->id].bytes > 0, !large, "%d", large);
+    options.kernels = (KernelOptions){false, false, false};
+    plain = run_graph(arena, graph, &options, "plain");
+    same_bits(&plain, &run, "kept");
+    arena_free(arena);
+  }
+}
+
 Test(kernels, slots_swapped) {
   Arena *arena = arena_new();
   Graph *graph = new_graph(arena, 0);
