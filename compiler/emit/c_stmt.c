@@ -322,9 +322,9 @@ void c_kernel(CEmit *emit, const LKernel *kernel, bool is_static) {
   for (int i = 0; i < kernel->buffers.count; i++)
     if (!body_uses(emit, &kernel->body, kernel->buffers.data[i]))
       c_line(emit, "(void)%s;\n", c_name(emit, kernel->buffers.data[i]->name));
-  if (kernel->threads)
+  if (kernel->threads && body_uses(emit, &kernel->body, kernel->threads))
     c_line(emit, "const int64_t %s = %s;\n", c_name(emit, kernel->threads->name), emit->alone ? "1" : "nnrt_threads()");
-  if (kernel->thread)
+  if (kernel->thread && body_uses(emit, &kernel->body, kernel->thread))
     c_line(emit, "const int64_t %s = %s;\n", c_name(emit, kernel->thread->name), emit->alone ? "0" : "nnrt_thread()");
   print_kernel_body(emit, kernel);
   emit->depth = 0;
