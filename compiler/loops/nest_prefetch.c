@@ -2,6 +2,8 @@
 // to foresee, and the panel of weights that comes next, are asked for meanwhile. Hints alone: no value depends on them.
 #include "loops/nest.h"
 
+enum { LINE_BYTES = 64 };
+
 static void prefetch(Lower *lower, LBuffer *buffer, LExpr *index) {
   LStmt *stmt = nest_stmt(lower, LS_PREFETCH);
   stmt->value = lx_load(lower->arena, buffer, nest_min(lower, index, nest_i64(lower, buffer->length - 1)));
@@ -25,4 +27,14 @@ void nest_prefetch_panel(Lower *lower, const NextPanel *panel, LExpr *round) {
   LExpr *from = nest_add(lower, panel->next, nest_div(lower, done, nest_i64(lower, panel->all)));
   from = nest_let(lower, "next", from);
   prefetch(lower, panel->packed, nest_add(lower, from, nest_mul(lower, round, nest_i64(lower, step))));
+}
+
+void nest_prefetch_rows(Lower *lower, const NextRows *next, LExpr *round) {
+  int64_t chunk = nest_ceil_div(next->rows, next->parts), line = LINE_BYTES / ltype_bytes(next->buffer->type);
+  nest_if(lower, lx_binary(lower->arena, LX_LT, round, nest_i64(lower, chunk)));
+  LExpr *row = nest_add(lower, nest_mul(lower, next->part, nest_i64(lower, chunk)), round);
+  LExpr *at = nest_let(lower, "next", nest_add(lower, next->from, nest_mul(lower, row, nest_i64(lower, next->apart))));
+  for (int64_t column = 0; column < next->length; column += line)
+    prefetch(lower, next->buffer, nest_add(lower, at, nest_i64(lower, column)));
+  nest_close(lower);
 }

@@ -22,7 +22,8 @@ typedef struct Weight {
   // The present block, panel and tap.
   LExpr *block, *blocks, *sample, *line, *base;
   LExpr *group, *column, *tap[MAX_SPACE];
-  int width; // of the panel
+  int width;     // of the panel
+  NextRows next; // of y, for the next panel; no buffer: they are not asked for
 } Weight;
 
 typedef struct Tile {
@@ -139,6 +140,8 @@ static LLocal *sum_tile(Lower *lower, const Weight *weight, const Tile *tile) {
   Outputs outputs = open_outputs(lower, weight);
   for (int d = 0; d < conv->space; d++)
     place[d] = conv_place(lower, conv, d, outputs.place[d], d < taps_outside(conv) ? weight->tap[d] : zero);
+  if (weight->next.buffer)
+    nest_prefetch_rows(lower, &weight->next, outputs.number);
   LExpr *group = nest_mul(lower, weight->group, nest_i64(lower, conv->in)), *var = outputs.innermost;
   for (int end = 0; end <= 1; end++) {
     LExpr *channel = nest_add(lower, tile->row, nest_i64(lower, end ? tile->rows - 1 : 0));
@@ -210,6 +213,35 @@ static void one_tile(Lower *lower, const Weight *weight, LExpr *number) {
   }
 }
 
+static int64_t taps_and_tiles(const Weight *weight) {
+  const Conv *conv = &weight->conv;
+  return conv_taps(conv, 0) / (conv->folded ? conv->attr->window[conv->space - 1].size : 1) * weight->tiles;
+}
+
+// What is packed for the panel that this thread takes next: its next one in the block, or its first one in the next block.
+static void find_next(Lower *lower, Weight *weight, const Shares *shares, LExpr *item) {
+  const Conv *conv = &weight->conv;
+  LExpr *zero = nest_i64(lower, 0), *width = nest_i64(lower, conv->nr);
+  Outputs first = {.sample = weight->sample, .place = {weight->line, zero, zero}};
+  const LExpr *y = y_value(lower, weight, &first, zero);
+  weight->next.buffer = NULL;
+  if (!weight->packed || y->op != LX_LOAD || lbuffer_bytes(y->buffer) <= lower->target->l2_bytes / 2)
+    return;
+  int64_t apart = conv->out * conv->groups;
+  LExpr *begin = nest_div(lower, shares->first, shares->inner), *up = nest_i64(lower, shares->inner->integer - 1);
+  LExpr *end = nest_div(lower, nest_add(lower, shares->last, up), shares->inner);
+  LExpr *more = lx_binary(lower->arena, LX_LT, nest_add(lower, item, nest_i64(lower, 1)), end);
+  LExpr *back = nest_mul(lower, lx_binary(lower->arena, LX_SUB, item, begin), width);
+  LExpr *below = lx_binary(lower->arena, LX_SUB, nest_i64(lower, weight->depth * apart), back);
+  LExpr *from = nest_add(lower, y->args[0], lx_select(lower->arena, more, width, below));
+  weight->next = (NextRows){.buffer = y->buffer,
+                            .from = nest_let(lower, "coming", from),
+                            .rows = weight->depth,
+                            .parts = taps_and_tiles(weight),
+                            .apart = apart,
+                            .length = weight->width};
+}
+
 static void panel_tiles(Lower *lower, Weight *weight, const Shares *shares) {
   const Conv *conv = &weight->conv;
   Dim dims[MAX_SPACE + 1];
@@ -220,16 +252,12 @@ static void panel_tiles(Lower *lower, Weight *weight, const Shares *shares) {
   dims[count++] = weight->tiles;
   if (weight->packed)
     pack(lower, weight);
-  nest_unravel(lower, nest_share_parts(lower, shares), dims, NULL, count, index);
+  weight->next.part = nest_share_parts(lower, shares);
+  nest_unravel(lower, weight->next.part, dims, NULL, count, index);
   for (int d = 0; d < taps_outside(conv); d++)
     weight->tap[d] = nest_let(lower, "r", index[d]);
   one_tile(lower, weight, nest_let(lower, "tile", index[count - 1]));
   nest_close(lower);
-}
-
-static int64_t taps_and_tiles(const Weight *weight) {
-  const Conv *conv = &weight->conv;
-  return conv_taps(conv, 0) / (conv->folded ? conv->attr->window[conv->space - 1].size : 1) * weight->tiles;
 }
 
 // ---- panels, cut into shares
@@ -257,6 +285,7 @@ static void each_panel(Lower *lower, Weight *weight) {
     LExpr *number = last ? nest_i64(lower, whole) : panel;
     weight->width = last ? rest : conv->nr;
     weight->column = nest_let(lower, "o0", nest_mul(lower, number, nest_i64(lower, conv->nr)));
+    find_next(lower, weight, &shares, item);
     panel_tiles(lower, weight, &shares);
     nest_part_end(lower, whole, rest);
   }

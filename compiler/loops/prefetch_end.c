@@ -21,10 +21,18 @@ typedef struct EndReads {
   int count;
 } EndReads;
 
+static bool asks_only(const LStmt *stmt) {
+  bool only = stmt->kind == LS_PREFETCH || stmt->kind == LS_LET || stmt->kind == LS_IF;
+  for (int i = 0; i < stmt->body.count && only; i++)
+    only = asks_only(stmt->body.data[i]);
+  return only;
+}
+
+// The statement beside lets and hints.
 static LStmt *only_one(const LBody *body) {
   LStmt *found = NULL;
   for (int i = 0; i < body->count; i++) {
-    if (body->data[i]->kind == LS_LET || body->data[i]->kind == LS_PREFETCH)
+    if (asks_only(body->data[i]))
       continue;
     if (found)
       return NULL;

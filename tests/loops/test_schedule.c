@@ -273,6 +273,20 @@ Test(schedule, short_sums_ask_for_several_lines) {
   arena_free(arena);
 }
 
+// Rows that are packed for the next panel of a weights' gradient, in its block and the one behind.
+Test(schedule, rows_that_are_packed_next_are_asked_for) {
+  Arena *arena = arena_new();
+  Graph *graph = new_graph(arena, 0);
+  int swap[] = {1, 0};
+  Node *x = graph_input(graph, "x", matrix(512, 24)), *y = graph_input(graph, "y", matrix(512, 768));
+  output(graph, graph_matmul(graph, graph_transpose(graph, x, swap), y));
+  const char *loops = loops_of(arena, graph, "weight");
+  cr_expect_not_null(strstr(loops, "prefetch y["), "%s", loops);
+  cr_expect_null(strstr(loops, "prefetch x["), "%s", loops);
+  arena_free(arena);
+  check_product((Size){.m = 24, .n = 768, .k = 512, .a_turned = true}, 0, 1);
+}
+
 // ---- threads
 static bool shares(const LKernel *kernel) {
   for (int i = 0; i < kernel->body.count; i++)
