@@ -185,8 +185,9 @@ typedef struct LKernel {
 } LKernel;
 
 // What lies in the arena, the state or the constants begins on a line of the cache.
+enum { LINE_BYTES = 64 };
 static inline int64_t whole_lines(int64_t bytes) {
-  return (bytes + 63) / 64 * 64;
+  return (bytes + LINE_BYTES - 1) / LINE_BYTES * LINE_BYTES;
 }
 
 // Where a buffer lies when a kernel is called.

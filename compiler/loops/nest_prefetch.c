@@ -2,8 +2,6 @@
 // to foresee, and the panel of weights that comes next, are asked for meanwhile. Hints alone: no value depends on them.
 #include "loops/nest.h"
 
-enum { LINE_BYTES = 64 };
-
 static void prefetch(Lower *lower, LBuffer *buffer, LExpr *index) {
   LStmt *stmt = nest_stmt(lower, LS_PREFETCH);
   stmt->value = lx_load(lower->arena, buffer, nest_min(lower, index, nest_i64(lower, buffer->length - 1)));

@@ -223,9 +223,9 @@ static void find_next(Lower *lower, Weight *weight, const Shares *shares, LExpr 
   const Conv *conv = &weight->conv;
   LExpr *zero = nest_i64(lower, 0), *width = nest_i64(lower, conv->nr);
   Outputs first = {.sample = weight->sample, .place = {weight->line, zero, zero}};
-  const LExpr *y = y_value(lower, weight, &first, zero);
+  const LExpr *y = weight->packed ? y_value(lower, weight, &first, zero) : NULL;
   weight->next.buffer = NULL;
-  if (!weight->packed || y->op != LX_LOAD || lbuffer_bytes(y->buffer) <= lower->target->l2_bytes / 2)
+  if (!y || y->op != LX_LOAD || lbuffer_bytes(y->buffer) <= lower->target->l2_bytes / 2)
     return;
   int64_t apart = conv->out * conv->groups;
   LExpr *begin = nest_div(lower, shares->first, shares->inner), *up = nest_i64(lower, shares->inner->integer - 1);

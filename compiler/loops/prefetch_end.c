@@ -3,7 +3,7 @@
 // for in the sum's first rounds. Hints alone: no value depends on them.
 #include "loops/nest.h"
 
-enum { LINE = 64, MAX_DEPTH = MAX_SPACE + 2, MAX_READS = 8, MAX_EACH = 4 };
+enum { MAX_DEPTH = MAX_SPACE + 2, MAX_READS = 8, MAX_EACH = 4 };
 
 // A nest of loops around nothing but a tile that adds to `acc`.
 typedef struct Sum {
@@ -127,7 +127,7 @@ static LExpr *round_of(Lower *lower, const Sum *sum, int64_t *rounds) {
 
 static LExpr *at_line(Lower *lower, const EndReads *reads, const LExpr *load, LExpr *line, int64_t in_row) {
   Arena *arena = lower->arena;
-  int64_t elements = LINE / ltype_bytes(load->type);
+  int64_t elements = LINE_BYTES / ltype_bytes(load->type);
   LExpr *column = nest_mul(lower, lx_binary(arena, LX_MOD, line, nest_i64(lower, in_row)), nest_i64(lower, elements));
   LExpr *index = lx_replace(arena, load->args[0], reads->tile->col_var, column);
   if (reads->tile->row_var)
@@ -144,7 +144,7 @@ static void push_front(Lower *lower, LBody *body, LStmt *stmt) {
 static void ask(Lower *lower, const Sum *sum, const EndReads *reads) {
   Arena *arena = lower->arena;
   int64_t rounds, bytes = ltype_bytes(reads->loads[0]->type);
-  int64_t in_row = (reads->tile->cols * bytes + LINE - 1) / LINE, lines = reads->tile->rows * in_row;
+  int64_t in_row = (reads->tile->cols * bytes + LINE_BYTES - 1) / LINE_BYTES, lines = reads->tile->rows * in_row;
   LExpr *round = round_of(lower, sum, &rounds);
   int64_t each = rounds ? (lines + rounds - 1) / rounds : 1; // of each array in a round
   if (!round || each > MAX_EACH)
