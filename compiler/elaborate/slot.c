@@ -110,8 +110,6 @@ static Value *standard_initialiser(Elab *e, const Slot *slot) {
 // Where a model is only measured, an initialiser is tried once for each type: a second time gives the same.
 static bool tried_before(const Elab *e, const Callable *callable, const Type *type) {
   const int near = 64; // blocks of a model repeat their shapes
-  if (e->builder->kind != BUILD_CHECK || callable->bound.count)
-    return false;
   for (int i = e->tried.count; i-- && i >= e->tried.count - near;) {
     const Tried *tried = &e->tried.data[i];
     if (tried->layer == callable->layer && tried->builtin == callable->builtin && type_equal(&tried->type, type))
@@ -122,10 +120,11 @@ static bool tried_before(const Elab *e, const Callable *callable, const Type *ty
 
 static Node *initial_node(Elab *e, const Slot *slot, const Expr *expr, Span span) {
   Value *v = expr ? eval_partial(e, expr, 1) : standard_initialiser(e, slot);
-  const Callable *callable = v->kind == V_LAYER ? v->as.callable : NULL;
-  if (callable && tried_before(e, callable, &slot->type))
+  bool trial = v->kind == V_LAYER && e->builder->kind == BUILD_CHECK && !v->as.callable->bound.count;
+  const Callable *tried = trial ? v->as.callable : NULL;
+  if (tried && tried_before(e, tried, &slot->type))
     return NULL;
-  if (callable)
+  if (v->kind == V_LAYER)
     v = call_initialiser(e, slot, v, span);
   Node *node = tensor_of(e, span, v, &slot->type.elem);
   if (!node)
@@ -137,8 +136,8 @@ static Node *initial_node(Elab *e, const Slot *slot, const Expr *expr, Span span
                type_text(e->arena, &node->type));
     return NULL;
   }
-  if (callable && e->builder->kind == BUILD_CHECK && !callable->bound.count)
-    vec_push(e->program->arena, &e->tried, (Tried){callable->layer, callable->builtin, slot->type});
+  if (tried)
+    vec_push(e->program->arena, &e->tried, (Tried){tried->layer, tried->builtin, slot->type});
   tensor_stamp(e, span);
   return graph_broadcast(e->builder->graph, node, &slot->type);
 }

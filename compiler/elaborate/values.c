@@ -11,12 +11,16 @@ static Value *value_new(Elab *e, ValueKind kind) {
   return value_in(e->arena, kind);
 }
 
+static Value *value_whole(Arena *arena, ValueKind kind, int64_t integer) {
+  Value *v = value_in(arena, kind);
+  v->as.integer = integer;
+  return v;
+}
+
 // Values never change, so that one of each of the common ones is enough.
 static Value *value_common(Elab *e, Value **place, ValueKind kind, int64_t integer) {
-  if (!*place) {
-    *place = value_in(e->program->arena, kind);
-    (*place)->as.integer = integer;
-  }
+  if (!*place)
+    *place = value_whole(e->program->arena, kind, integer);
   return *place;
 }
 
@@ -39,17 +43,11 @@ Value *value_type(Elab *e, ElemType elem) {
 Value *value_int(Elab *e, int64_t integer) {
   if (integer >= 0 && integer < COMMON_INTS)
     return value_common(e, &e->common.integer[integer], V_INT, integer);
-  Value *v = value_new(e, V_INT);
-  v->as.integer = integer;
-  return v;
+  return value_whole(e->arena, V_INT, integer);
 }
 
 Value *value_dim(Elab *e, Dim dim) {
-  if (dim >= 0)
-    return value_int(e, dim);
-  Value *v = value_new(e, V_DIM);
-  v->as.integer = dim;
-  return v;
+  return dim < 0 ? value_whole(e->arena, V_DIM, dim) : value_int(e, dim);
 }
 
 bool value_elem(const Value *value, ElemType *elem) {

@@ -172,6 +172,7 @@ void nest_unravel(Lower *lower, LExpr *number, const Dim *dims, const int *at, i
 // at most, each with scratch memory of its own: what a stretch makes once for an outer thing, its parts use. 0: not shared.
 typedef struct Shares {
   LExpr *first, *last; // parts, counted through all things
+  LExpr *from, *to;    // the things of the stretch
   LExpr *inner, *begin;
 } Shares;
 // Opens the loop of stretches, in it the loop of outer things, in that the loop of its parts; each gives its number.

@@ -116,8 +116,9 @@ LExpr *nest_dealt_shares(Lower *lower, Shares *shares, LExpr *outer, int64_t inn
 
 LExpr *nest_share_things(Lower *lower, Shares *shares) {
   LExpr *parts = shares->inner, *up = nest_i64(lower, parts->integer - 1);
-  LExpr *end = nest_div(lower, nest_add(lower, shares->last, up), parts);
-  LExpr *thing = nest_loop(lower, LS_FOR, "item", nest_div(lower, shares->first, parts), end, 1);
+  shares->from = nest_div(lower, shares->first, parts);
+  shares->to = nest_div(lower, nest_add(lower, shares->last, up), parts);
+  LExpr *thing = nest_loop(lower, LS_FOR, "item", shares->from, shares->to, 1);
   shares->begin = nest_mul(lower, thing, parts);
   return thing;
 }

@@ -228,10 +228,8 @@ static void find_next(Lower *lower, Weight *weight, const Shares *shares, LExpr 
   if (!y || y->op != LX_LOAD || lbuffer_bytes(y->buffer) <= lower->target->l2_bytes / 2)
     return;
   int64_t apart = conv->out * conv->groups;
-  LExpr *begin = nest_div(lower, shares->first, shares->inner), *up = nest_i64(lower, shares->inner->integer - 1);
-  LExpr *end = nest_div(lower, nest_add(lower, shares->last, up), shares->inner);
-  LExpr *more = lx_binary(lower->arena, LX_LT, nest_add(lower, item, nest_i64(lower, 1)), end);
-  LExpr *back = nest_mul(lower, lx_binary(lower->arena, LX_SUB, item, begin), width);
+  LExpr *more = lx_binary(lower->arena, LX_LT, nest_add(lower, item, nest_i64(lower, 1)), shares->to);
+  LExpr *back = nest_mul(lower, lx_binary(lower->arena, LX_SUB, item, shares->from), width);
   LExpr *below = lx_binary(lower->arena, LX_SUB, nest_i64(lower, weight->depth * apart), back);
   LExpr *from = nest_add(lower, y->args[0], lx_select(lower->arena, more, width, below));
   weight->next = (NextRows){.buffer = y->buffer,
