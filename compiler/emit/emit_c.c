@@ -224,7 +224,8 @@ static void print_place(CEmit *emit, LPlace place, const LBuffer *buffer) {
     print_strides(emit, &place);
     text_add(emit->out, ")");
     break;
-  case SPACE_PREPARED: // the schedule has moved it
+  case SPACE_PREPARED: // the schedule has moved them
+  case SPACE_SCRATCH:
     break;
   }
 }

@@ -31,7 +31,7 @@ static void choose_tile(const Lower *lower, Attention *at) {
     nest_tile_size(lower, at->type, at->lane_count, SMALL_TILE, &at->sum_rows, &at->sum_cols);
 }
 
-Attention attention_of(Lower *lower, bool by_keys, int64_t scratch) {
+Attention attention_of(Lower *lower, bool by_keys) {
   const Node *root = lower->kernel->root;
   const Type *q = &root->inputs[Q]->type, *v = &root->inputs[V]->type;
   bool gradient = root->input_count > MASK + 1;
@@ -54,7 +54,6 @@ Attention attention_of(Lower *lower, bool by_keys, int64_t scratch) {
   at.step_count = by_keys ? at.queries : at.keys;
   choose_tile(lower, &at);
   at.lane_room = rounded_up(at.lane_count < ATTENTION_TILE ? at.lane_count : ATTENTION_TILE, at.nr);
-  at.scratch = scratch;
   lower->out->work = nest_work(lower);
   at.shared = nest_shares_scratch(lower);
   int64_t tiles = nest_ceil_div(at.lane_count, ATTENTION_TILE);
@@ -65,11 +64,10 @@ Attention attention_of(Lower *lower, bool by_keys, int64_t scratch) {
   return at;
 }
 
-Scratch attention_scratch(Lower *lower, Attention *at, const char *name, int64_t size) {
+Scratch attention_scratch(Lower *lower, const Attention *at, const char *name, int64_t size) {
   int64_t line = 64 / ltype_bytes(at->type);
   Scratch scratch = {.size = rounded_up(size, line)};
-  scratch.buffer = nest_scratch(lower, name, at->type, at->shares * scratch.size, at->scratch + at->bytes);
-  at->bytes += at->shares * scratch.size * ltype_bytes(at->type);
+  scratch.buffer = nest_scratch(lower, name, at->type, at->shares * scratch.size);
   return scratch;
 }
 

@@ -383,7 +383,7 @@ static void check_place(Check *check, const LBuffer *buffer, LPlace place) {
     room = check->module->state_bytes;
   else if (place.space == SPACE_CONSTANT)
     room = check->module->constant_bytes;
-  else if (place.space == SPACE_PREPARED)
+  else if (place.space == SPACE_PREPARED || place.space == SPACE_SCRATCH)
     room = 0;
   if (place.offset < 0 || bytes > room || place.offset > room - bytes)
     fail(check, "a buffer placed outside its memory", buffer->name);

@@ -181,14 +181,12 @@ static int64_t piece_length(const Conv *conv) {
   return conv_piece_bytes(conv, conv->samples, conv->lines) / ltype_bytes(conv->type);
 }
 
-int64_t conv_image(Lower *lower, Conv *conv, int64_t samples, int64_t lines, int64_t shares, int64_t scratch) {
+void conv_image(Lower *lower, Conv *conv, int64_t samples, int64_t lines, int64_t shares) {
   if (conv->view.inside)
-    return 0;
+    return;
   conv->samples = samples;
   conv->lines = lines < conv->view.extent[0] ? lines : conv->view.extent[0];
-  int64_t length = piece_length(conv) * (shares ? shares : 1);
-  conv->image = nest_scratch(lower, "image", conv->type, length, scratch);
-  return whole_lines(length * ltype_bytes(conv->type));
+  conv->image = nest_scratch(lower, "image", conv->type, piece_length(conv) * nest_at_least(shares, 1));
 }
 
 void conv_copy(Lower *lower, Conv *conv, LExpr *share, LExpr *sample, LExpr *line) {

@@ -191,7 +191,7 @@ static inline int64_t whole_lines(int64_t bytes) {
 }
 
 // Where a buffer lies when a kernel is called.
-// SPACE_PREPARED is for stages before the schedule is done, which moves it into the arena.
+// SPACE_PREPARED and SPACE_SCRATCH (of a kernel alone) are for stages before the schedule is done, which moves them into the arena.
 typedef enum LSpace {
   SPACE_ARENA,
   SPACE_STATE,
@@ -199,7 +199,8 @@ typedef enum LSpace {
   SPACE_OUTPUT,
   SPACE_CLOCK,
   SPACE_CONSTANT,
-  SPACE_PREPARED
+  SPACE_PREPARED,
+  SPACE_SCRATCH
 } LSpace;
 enum { MAX_LOOPS = 4 };
 typedef struct LLoop LLoop;

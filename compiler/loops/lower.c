@@ -202,11 +202,17 @@ LBuffer *nest_buffer(Lower *lower, const Node *node, bool write) {
   return buffer;
 }
 
-LBuffer *nest_scratch(Lower *lower, const char *name, LType type, int64_t length, int64_t offset) {
+LBuffer *nest_memory(Lower *lower, const char *name, LType type, int64_t length, LSpace space, int64_t offset) {
   const char *shape = arena_printf(lower->arena, "%s[%lld]", elem_name((ElemType)type), (long long)length);
-  LBuffer *buffer =
-      add_buffer(lower, name, type, length, shape, (LPlace){.space = SPACE_ARENA, .offset = offset, .index = -1});
+  LPlace place = {.space = space, .offset = offset, .index = -1};
+  LBuffer *buffer = add_buffer(lower, name, type, length, shape, place);
   buffer->read = buffer->written = true;
+  return buffer;
+}
+
+LBuffer *nest_scratch(Lower *lower, const char *name, LType type, int64_t length) {
+  LBuffer *buffer = nest_memory(lower, name, type, length, SPACE_SCRATCH, lower->scratch_bytes);
+  lower->scratch_bytes += whole_lines(lbuffer_bytes(buffer));
   return buffer;
 }
 

@@ -192,41 +192,38 @@ static bool packing_b_pays(const Lower *lower, const Product *product, Strides s
   return rows >= 8 * product->mr && bytes > lower->target->l1_bytes;
 }
 
-// B: once for a series of calls if it stays the same, else at each call, in scratch memory. Gives the bytes of that.
-static int64_t pack_b(Lower *lower, Product *product, int64_t scratch, int64_t apart, bool shared) {
+// B: once for a series of calls if it stays the same, else at each call, in scratch memory.
+static void pack_b(Lower *lower, Product *product, int64_t apart, bool shared) {
   int64_t batches = product->one_b ? 1 : nest_capacity(lower, product->node->type.dim, product->leading);
   int64_t length = batches * packed_size(lower, product);
   if (nest_steady(lower, product->node->inputs[1])) {
     Lower ahead = nest_ahead_begin(lower, "packed_b", product->type, length, &product->packed);
     pack(&ahead, product, 1, apart, ahead.out->work >= SHARED_WORK);
     product->packed = nest_ahead_end(lower, &ahead);
-    return 0;
+    return;
   }
-  product->packed = nest_scratch(lower, "packed_b", product->type, length, scratch);
+  product->packed = nest_scratch(lower, "packed_b", product->type, length);
   pack(lower, product, 1, apart, shared);
-  return length * ltype_bytes(product->type);
 }
 
-// A: the bytes of scratch memory it takes.
-static int64_t pack_a(Lower *lower, Product *product, int64_t scratch, Strides strides, bool shared) {
+static void pack_a(Lower *lower, Product *product, Strides strides, bool shared) {
   int64_t k = nest_capacity(lower, &product->k, 1);
   product->row_stride = strides.along == 1 ? k + 64 / ltype_bytes(product->type) : 0;
   int64_t batches = nest_capacity(lower, product->node->type.dim, product->leading);
   int64_t length = batches * packed_a_size(lower, product);
-  product->packed_a = nest_scratch(lower, "packed_a", product->type, length, scratch);
+  product->packed_a = nest_scratch(lower, "packed_a", product->type, length);
   if (product->row_stride)
     copy_rows(lower, product, shared);
   else
     pack(lower, product, 0, 0, shared);
-  return whole_lines(length * ltype_bytes(product->type));
 }
 
-int64_t matmul_pack(Lower *lower, Product *product, int64_t scratch, bool shared) {
+void matmul_pack(Lower *lower, Product *product, bool shared) {
   Strides a = strides_of(lower, product, 0), b = strides_of(lower, product, 1);
   bool b_pays = packing_b_pays(lower, product, b);
-  int64_t bytes = packing_a_pays(lower, product, a) ? pack_a(lower, product, scratch, a, shared) : 0;
+  if (packing_a_pays(lower, product, a))
+    pack_a(lower, product, a, shared);
   if (b_pays)
-    bytes += pack_b(lower, product, scratch + bytes, b.along == 1 && b.across != 1 ? b.across : 0, shared);
-  lower->out->barrier_inside = shared && bytes > 0;
-  return bytes;
+    pack_b(lower, product, b.along == 1 && b.across != 1 ? b.across : 0, shared);
+  lower->out->barrier_inside = shared && lower->scratch_bytes > 0;
 }

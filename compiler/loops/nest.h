@@ -56,6 +56,7 @@ typedef struct DeclaredVar {
 typedef struct Ahead {
   LKernel *kernel;
   LPlace *places;
+  int64_t scratch_bytes;
 } Ahead;
 
 struct Lower {
@@ -66,10 +67,11 @@ struct Lower {
   const Target *target;
   const int *readers; // by node id
   LKernel *out;
-  VEC(LPlace) places; // of out->buffers
-  int flat;           // indices count through the dimensions from this one on (passes/flat.h); -1: a number a dimension
-  int stage;          // ROW: the stage being computed
-  bool operands;      // loads stay where they are used
+  VEC(LPlace) places;    // of out->buffers
+  int64_t scratch_bytes; // taken so far
+  int flat;      // indices count through the dimensions from this one on (passes/flat.h); -1: a number a dimension
+  int stage;     // ROW: the stage being computed
+  bool operands; // loads stay where they are used
   int64_t *prepared_bytes; // of the function so far; NULL: nothing is prepared for this kernel
   VEC(Ahead) ahead;
   VEC(Scope) scopes;
@@ -134,7 +136,9 @@ void nest_finish(Lower *lower, LExpr *const *index, int from, int to);
 bool nest_in_memory(const Lower *lower, const Node *node);
 LPlace nest_place(Lower *lower, const Node *node); // of a value in memory
 LBuffer *nest_buffer(Lower *lower, const Node *node, bool write);
-LBuffer *nest_scratch(Lower *lower, const char *name, LType type, int64_t length, int64_t offset);
+// Memory for so many elements at a place that no value has, and the next of the kernel's scratch memory.
+LBuffer *nest_memory(Lower *lower, const char *name, LType type, int64_t length, LSpace space, int64_t offset);
+LBuffer *nest_scratch(Lower *lower, const char *name, LType type, int64_t length);
 // Does the value stay the same from call to call, so that what is made of it can be prepared?
 bool nest_steady(const Lower *lower, const Node *node);
 // A kernel ahead, which fills a buffer: its body is made with what `begin` gives. `end` gives the buffer as this kernel
@@ -212,24 +216,24 @@ LExpr *nest_as_result(Lower *lower, const Node *node, LExpr *sum); // a sum in t
 LExpr *nest_reduction(Lower *lower, const Node *node, LExpr **index);
 
 // The reduction of everything to one value, its chunks shared out; false if it is too short for that.
-bool nest_long_reduction(Lower *lower, int64_t scratch, int64_t *bytes);
+bool nest_long_reduction(Lower *lower);
 
 // Is the kernel's work shared out, each thread with scratch memory of its own?
 bool nest_shares_scratch(const Lower *lower);
 
-// The nests. scratch: the first free byte of the arena; they give how many they take.
+// The nests.
 void nest_map(Lower *lower);
-int64_t nest_row(Lower *lower, int64_t scratch);
-int64_t nest_reduce(Lower *lower, int64_t scratch);
+void nest_row(Lower *lower);
+void nest_reduce(Lower *lower);
 bool nest_window(Lower *lower); // a reduction over the taps of windows; false: it is none
-int64_t nest_matmul(Lower *lower, int64_t scratch);
-int64_t nest_conv(Lower *lower, int64_t scratch);
-int64_t nest_conv_weight(Lower *lower, int64_t scratch);
-int64_t nest_winograd(Lower *lower, int64_t scratch); // by minimal filtering (attr.tile)
-int64_t nest_winograd_weight(Lower *lower, int64_t scratch);
-int64_t nest_matmul_weight(Lower *lower, int64_t scratch);
+void nest_matmul(Lower *lower);
+void nest_conv(Lower *lower);
+void nest_conv_weight(Lower *lower);
+void nest_winograd(Lower *lower); // by minimal filtering (attr.tile)
+void nest_winograd_weight(Lower *lower);
+void nest_matmul_weight(Lower *lower);
 bool nest_is_weight(const Lower *lower); // is the kernel's product a turned matrix times another, of many rows each?
-int64_t nest_attention(Lower *lower, int64_t scratch);
+void nest_attention(Lower *lower);
 void nest_scatter(Lower *lower);
 // One loop over the elements of the last dimensions (from `first` on) of the nodes [from, to), which have one shape.
 void nest_elements(Lower *lower, int first, LExpr **index, int from, int to, bool shared);

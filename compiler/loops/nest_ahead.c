@@ -24,10 +24,9 @@ Lower nest_ahead_begin(const Lower *lower, const char *name, LType type, int64_t
                  .flat = -1};
   nest_name(&ahead, "n");
   nest_begin_top(&ahead);
-  *buffer = nest_scratch(&ahead, name, type, length, *lower->prepared_bytes);
+  *buffer = nest_memory(&ahead, name, type, length, SPACE_PREPARED, *lower->prepared_bytes);
   (*buffer)->read = false;
-  ahead.places.data[0].space = SPACE_PREPARED;
-  *lower->prepared_bytes += whole_lines(length * ltype_bytes(type));
+  *lower->prepared_bytes += whole_lines(lbuffer_bytes(*buffer));
   return ahead;
 }
 
@@ -60,10 +59,10 @@ void nest_drop_unused(Lower *lower) {
 }
 
 LBuffer *nest_ahead_end(Lower *lower, Lower *ahead) {
-  vec_push(lower->arena, &lower->ahead, (Ahead){ahead->out, ahead->places.data});
+  vec_push(lower->arena, &lower->ahead, (Ahead){ahead->out, ahead->places.data, ahead->scratch_bytes});
   const LBuffer *made = ahead->out->buffers.data[0];
-  LBuffer *buffer = nest_scratch(lower, made->name, made->type, made->length, ahead->places.data[0].offset);
-  lower->places.data[lower->places.count - 1].space = SPACE_PREPARED;
+  LBuffer *buffer =
+      nest_memory(lower, made->name, made->type, made->length, SPACE_PREPARED, ahead->places.data[0].offset);
   buffer->written = false;
   return buffer;
 }

@@ -134,8 +134,8 @@ static void finish_lse(Lower *lower, const Attention *at, const Forward *pass) {
   nest_close(lower);
 }
 
-static int64_t forward(Lower *lower, int64_t scratch) {
-  Attention at = attention_of(lower, false, scratch);
+static void forward(Lower *lower) {
+  Attention at = attention_of(lower, false);
   Forward pass = {.values = result_of(lower, OP_attention), .lse = result_of(lower, OP_attention_lse)};
   pass.packed = attention_scratch(lower, &at, "queries", at.depth * at.lane_room);
   if (pass.values)
@@ -162,7 +162,6 @@ static int64_t forward(Lower *lower, int64_t scratch) {
     finish_lse(lower, &at, &pass);
   nest_close(lower);
   nest_close(lower);
-  return at.bytes;
 }
 
 // ---- gradients
@@ -251,13 +250,13 @@ static void begin_task(Lower *lower, Attention *at, Backward *pass, const Sums *
   }
 }
 
-static int64_t backward(Lower *lower, int64_t scratch) {
+static void backward(Lower *lower) {
   Backward pass = {.dq = result_of(lower, OP_attention_dq), .dk = result_of(lower, OP_attention_dk)};
   pass.dv = result_of(lower, OP_attention_dv);
   bool by_keys = !pass.dq;
   int count = 0;
   Sums sums[2];
-  Attention at = attention_of(lower, by_keys, scratch);
+  Attention at = attention_of(lower, by_keys);
   if (pass.dq)
     sums[count++] = (Sums){pass.dq, &pass.dq_sums, "dq", at.depth, times_scale};
   if (pass.dk)
@@ -279,10 +278,9 @@ static int64_t backward(Lower *lower, int64_t scratch) {
     attention_finish(lower, &at, sums[i].result, sums[i].size, sums[i].scratch, sums[i].last, NULL);
   nest_close(lower);
   nest_close(lower);
-  return at.bytes;
 }
 
-int64_t nest_attention(Lower *lower, int64_t scratch) {
+void nest_attention(Lower *lower) {
   Op op = lower->kernel->root->op;
-  return op == OP_attention || op == OP_attention_lse ? forward(lower, scratch) : backward(lower, scratch);
+  (op == OP_attention || op == OP_attention_lse ? forward : backward)(lower);
 }

@@ -24,7 +24,7 @@ typedef struct Attention {
   int sum_rows, sum_cols;        // that of what is summed over steps
   int64_t lane_count, lane_room; // lanes in all; of a task, a multiple of nr
   int64_t step_count;
-  int64_t shares, scratch, bytes; // most shares; where scratch memory begins, how much there is
+  int64_t shares; // the most of them
   LExpr *share;
   LExpr *index[MAX_RANK];        // the task's leading dimensions
   LExpr *first, *lanes, *active; // its first lane; how many it has; these as a multiple of nr
@@ -37,8 +37,8 @@ typedef struct Steps {
   int count;
 } Steps;
 
-Attention attention_of(Lower *lower, bool by_keys, int64_t scratch);
-Scratch attention_scratch(Lower *lower, Attention *at, const char *name, int64_t size);
+Attention attention_of(Lower *lower, bool by_keys);
+Scratch attention_scratch(Lower *lower, const Attention *at, const char *name, int64_t size);
 
 // Opens the loops over the tasks of each share, closed by two calls of nest_close. Call it after every attention_scratch.
 void attention_open(Lower *lower, Attention *at);

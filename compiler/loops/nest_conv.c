@@ -106,8 +106,8 @@ static void pack_all(Lower *lower, Direct *direct, bool shared) {
   nest_close(lower);
 }
 
-// Once for a series of calls, if the weights stay the same; else at each call, in scratch memory. Gives the bytes of that.
-static int64_t pack(Lower *lower, Direct *direct, int64_t scratch, bool shared) {
+// Once for a series of calls, if the weights stay the same; else at each call, in scratch memory.
+static void pack(Lower *lower, Direct *direct, bool shared) {
   const Conv *conv = &direct->conv;
   int64_t length = depth(conv) * conv->out * conv->groups;
   direct->turned = conv_turned(lower, conv);
@@ -115,11 +115,11 @@ static int64_t pack(Lower *lower, Direct *direct, int64_t scratch, bool shared) 
     Lower ahead = nest_ahead_begin(lower, "packed_w", conv->type, length, &direct->packed);
     pack_all(&ahead, direct, length >= SHARED_WORK);
     direct->packed = nest_ahead_end(lower, &ahead);
-    return 0;
+    return;
   }
-  direct->packed = nest_scratch(lower, "packed_w", conv->type, length, scratch);
+  direct->packed = nest_scratch(lower, "packed_w", conv->type, length);
   pack_all(lower, direct, shared);
-  return whole_lines(length * ltype_bytes(conv->type));
+  lower->out->barrier_inside = shared && length > 0;
 }
 
 // ---- one tile
@@ -393,7 +393,7 @@ static void widen_piece(Lower *lower, Direct *direct) {
   conv->lines = nest_at_least(conv->lines, lines);
 }
 
-int64_t nest_conv(Lower *lower, int64_t scratch) {
+void nest_conv(Lower *lower) {
   const Node *node = lower->kernel->root;
   Direct direct = {.conv = conv_of(lower, node)};
   Conv *conv = &direct.conv;
@@ -409,9 +409,7 @@ int64_t nest_conv(Lower *lower, int64_t scratch) {
   each_phase(lower, &direct, 0, widen_piece);
   if (shared)
     direct.shares = nest_most_shares(conv_piece_bytes(conv, conv->samples, conv->lines));
-  int64_t packed = pack(lower, &direct, scratch, shared);
-  int64_t image = conv_image(lower, conv, conv->samples, conv->lines, direct.shares, scratch + packed);
+  pack(lower, &direct, shared);
+  conv_image(lower, conv, conv->samples, conv->lines, direct.shares);
   each_phase(lower, &direct, 0, convolve);
-  lower->out->barrier_inside = shared && packed > 0;
-  return packed + image;
 }

@@ -23,7 +23,7 @@ typedef struct Conv {
 Conv conv_of(Lower *lower, const Node *node);
 // Where windows leave x, makes scratch memory for pieces of an image, which has zeros there, of so many samples and lines, one
 // for each share (0: one); the bytes it takes.
-int64_t conv_image(Lower *lower, Conv *conv, int64_t samples, int64_t lines, int64_t shares, int64_t scratch);
+void conv_image(Lower *lower, Conv *conv, int64_t samples, int64_t lines, int64_t shares);
 // The weight at [taps.., channel, output]: a load where it lies in memory.
 LExpr *conv_weight(Lower *lower, const Conv *conv, LExpr *const *index);
 // Where weights lie along channels in memory (a gradient's, which are turned): the distance of neighbouring outputs; else 0.

@@ -332,7 +332,7 @@ static bool is_repeated(const Node *node) {
   return true;
 }
 
-int64_t nest_matmul(Lower *lower, int64_t scratch) {
+void nest_matmul(Lower *lower) {
   const Node *node = lower->kernel->root;
   const Type *a = &node->inputs[0]->type;
   int rank = node->type.rank;
@@ -351,12 +351,8 @@ int64_t nest_matmul(Lower *lower, int64_t scratch) {
   choose_rows(lower, &product, rows, shared);
   product.batch = nest_i64(lower, 0);
   product.one_b = is_repeated(node->inputs[1]);
-  int64_t bytes = matmul_pack(lower, &product, scratch, shared);
-  if (product.depth < product.k) {
-    int64_t length = rows * product.n;
-    product.sums = nest_scratch(lower, "sums", product.type, length, scratch + whole_lines(bytes));
-    bytes = whole_lines(bytes) + length * ltype_bytes(product.type);
-  }
+  matmul_pack(lower, &product, shared);
+  if (product.depth < product.k)
+    product.sums = nest_scratch(lower, "sums", product.type, rows * product.n);
   multiply(lower, &product, shared);
-  return bytes;
 }

@@ -25,8 +25,8 @@ typedef struct Product {
 LExpr *matmul_operand(Lower *lower, const Product *product, int which, LExpr *row, LExpr *col);
 // The leading indices from their common number.
 void matmul_leading(Lower *lower, Product *product, LExpr *number);
-// Packs what pays, in scratch memory or once for many calls; the bytes of scratch memory it takes.
-int64_t matmul_pack(Lower *lower, Product *product, int64_t scratch, bool shared);
+// Packs what pays, in scratch memory or once for many calls.
+void matmul_pack(Lower *lower, Product *product, bool shared);
 // Where the rows from `row` on begin in packed_a: rows or panels, each as high as its tile, lie one after another.
 LExpr *matmul_rows_start(Lower *lower, const Product *product, LExpr *row);
 // Where the panel of column `panel` * nr begins; panels lie one after another, the last one as wide as it is.

@@ -176,7 +176,7 @@ static LExpr *part_count(Lower *lower, LExpr *elements, int64_t chunk) {
   return nest_div(lower, nest_add(lower, elements, nest_i64(lower, chunk - 1)), nest_i64(lower, chunk));
 }
 
-bool nest_long_reduction(Lower *lower, int64_t scratch, int64_t *bytes) {
+bool nest_long_reduction(Lower *lower) {
   const Node *node = lower->kernel->root;
   const Type *in = &node->inputs[0]->type;
   int64_t capacity = nest_capacity(lower, in->dim, in->rank), most = (capacity + LANE_CHUNK - 1) / LANE_CHUNK;
@@ -184,7 +184,7 @@ bool nest_long_reduction(Lower *lower, int64_t scratch, int64_t *bytes) {
       node->attr->axis_count != in->rank)
     return false;
   LType type = nest_sum_type(node);
-  LBuffer *parts = nest_scratch(lower, "parts", type, most, scratch);
+  LBuffer *parts = nest_scratch(lower, "parts", type, most);
   LExpr *index[MAX_RANK], *zero = nest_i64(lower, 0), *length = nest_count(lower, in->dim, in->rank);
   LExpr *chunks = part_count(lower, length, LANE_CHUNK);
   LExpr *chunk = nest_loop(lower, LS_PARALLEL, "chunk", zero, chunks, 1);
@@ -201,7 +201,6 @@ bool nest_long_reduction(Lower *lower, int64_t scratch, int64_t *bytes) {
   nest_close(lower);
   nest_store(lower, node, index, nest_as_result(lower, node, lx_local(lower->arena, total, zero, NULL)));
   lower->out->barrier_inside = true;
-  *bytes = most * ltype_bytes(type);
   return true;
 }
 
@@ -383,14 +382,14 @@ static void set_kept(const Node *node, LExpr *const *result, LExpr **index, int 
 }
 
 // The chunks of all outputs, shared out, each to its row of `parts`.
-static int64_t share_chunks(Lower *lower, Columns *columns, int64_t scratch) {
+static void share_chunks(Lower *lower, Columns *columns) {
   const Node *node = columns->node;
   const Type *out = &node->type;
   int outer = out->rank - 1, at[MAX_RANK];
   LExpr *rows = nest_count(lower, columns->dims, columns->count), *size = nest_i64(lower, CHAIN_CHUNK);
   int64_t most = (nest_capacity(lower, columns->dims, columns->count) + CHAIN_CHUNK - 1) / CHAIN_CHUNK;
   int64_t length = most * nest_capacity(lower, out->dim, out->rank);
-  columns->parts = nest_scratch(lower, "parts", nest_sum_type(node), length, scratch);
+  columns->parts = nest_scratch(lower, "parts", nest_sum_type(node), length);
   LExpr *tasks = nest_mul(lower, nest_count(lower, out->dim, outer), columns->chunks);
   LExpr *task = nest_loop(lower, LS_PARALLEL, "task", nest_i64(lower, 0), tasks, 1);
   LExpr *number = nest_let(lower, "o", nest_div(lower, task, columns->chunks));
@@ -405,23 +404,22 @@ static int64_t share_chunks(Lower *lower, Columns *columns, int64_t scratch) {
   all_columns(lower, columns, part_block, false);
   nest_close(lower);
   lower->out->barrier_inside = true;
-  return length * ltype_bytes(nest_sum_type(node));
 }
 
-static int64_t reduce_columns(Lower *lower, int64_t scratch) {
+static void reduce_columns(Lower *lower) {
   enum { ENOUGH = 8 };
   const Node *node = lower->kernel->root;
   const Type *out = &node->type;
   int outer = out->rank - 1, scopes;
   Columns columns = {.node = node};
   columns.count = reduced_dims(node, columns.dims);
-  int64_t rows = nest_capacity(lower, columns.dims, columns.count), bytes = 0;
+  int64_t rows = nest_capacity(lower, columns.dims, columns.count);
   int64_t tasks = nest_capacity(lower, out->dim, out->rank) / WIDTH;
   bool shared = lower->out->work >= SHARED_WORK;
   if (rows > CHAIN_CHUNK)
     columns.chunks = part_count(lower, nest_count(lower, columns.dims, columns.count), CHAIN_CHUNK);
   if (shared && columns.chunks && tasks < ENOUGH) {
-    bytes = share_chunks(lower, &columns, scratch);
+    share_chunks(lower, &columns);
     shared = false;
   }
   bool by_rows = shared && nest_capacity(lower, out->dim, outer) > 1;
@@ -432,24 +430,24 @@ static int64_t reduce_columns(Lower *lower, int64_t scratch) {
   all_columns(lower, &columns, whole_block, shared && scopes == 0);
   while (scopes--)
     nest_close(lower);
-  return bytes;
 }
 
-int64_t nest_reduce(Lower *lower, int64_t scratch) {
+void nest_reduce(Lower *lower) {
   const Node *node = lower->kernel->root;
   const Type *out = &node->type;
   LExpr *result[MAX_RANK], *index[MAX_RANK];
   int scopes;
   lower->out->work = nest_work(lower);
   if (nest_window(lower))
-    return 0;
-  if (node->op != OP_argmax && flat_trailing(node) == 0)
-    return reduce_columns(lower, scratch);
+    return;
+  if (node->op != OP_argmax && flat_trailing(node) == 0) {
+    reduce_columns(lower);
+    return;
+  }
   nest_outputs(lower, "o", out, out->rank, lower->out->work >= SHARED_WORK, result, &scopes);
   set_kept(node, result, index, out->rank);
   nest_know(lower, node, result, nest_let(lower, op_name(node->op), nest_reduction(lower, node, index)));
   nest_finish(lower, result, 0, lower->kernel->nodes.count);
   while (scopes--)
     nest_close(lower);
-  return 0;
 }

@@ -32,18 +32,16 @@ static void row_stages(Lower *lower, LExpr **row) {
   }
 }
 
-int64_t nest_row(Lower *lower, int64_t scratch) {
+void nest_row(Lower *lower) {
   const Kernel *kernel = lower->kernel;
   const Type *type = &kernel->root->type;
-  int64_t bytes = 0;
   lower->out->work = nest_work(lower);
-  if (nest_long_reduction(lower, scratch, &bytes))
-    return bytes;
+  if (nest_long_reduction(lower))
+    return;
   int scopes;
   LExpr *row[MAX_RANK];
   nest_outputs(lower, "row", type, kernel->rows, lower->out->work >= SHARED_WORK, row, &scopes);
   row_stages(lower, row);
   while (scopes--)
     nest_close(lower);
-  return 0;
 }

@@ -347,7 +347,7 @@ static bool packing_pays(const Lower *lower, const Weight *weight) {
   return taps_and_tiles(weight) > 1 && !lies_so;
 }
 
-static int64_t nest_weight(Lower *lower, Weight *weight, int64_t scratch) {
+static void nest_weight(Lower *lower, Weight *weight) {
   Conv *conv = &weight->conv;
   lower->out->work = nest_work(lower);
   int mr;
@@ -355,7 +355,7 @@ static int64_t nest_weight(Lower *lower, Weight *weight, int64_t scratch) {
   choose_rows(lower, weight);
   choose_blocks(lower, weight);
   bool packs = packing_pays(lower, weight);
-  int64_t panel = packs ? weight->depth * conv->nr : 0, lines = 0, bytes = 0;
+  int64_t panel = packs ? weight->depth * conv->nr : 0, lines = 0;
   if (conv->space) {
     const Window *w = &conv->attr->window[0];
     lines = (weight->lines - 1) * w->stride + (w->size - 1) * w->dilation + 1;
@@ -365,26 +365,19 @@ static int64_t nest_weight(Lower *lower, Weight *weight, int64_t scratch) {
     weight->shares = nest_most_shares(piece + panel * ltype_bytes(conv->type));
   }
   if (lines)
-    bytes = conv_image(lower, conv, weight->samples, lines, weight->shares, scratch);
+    conv_image(lower, conv, weight->samples, lines, weight->shares);
   bool all_samples = nest_capacity(lower, conv->x->type.dim, conv->lead) <= weight->samples;
-  if (!all_samples || weight->lines < first_outputs(conv)) {
-    int64_t length = conv_taps(conv, 0) * conv->in * conv->out * conv->groups;
-    weight->sums = nest_scratch(lower, "sums", conv->type, length, scratch + bytes);
-    bytes += whole_lines(length * ltype_bytes(conv->type));
-  }
-  if (packs) {
-    int64_t length = panel * (weight->shares ? weight->shares : 1);
-    weight->packed = nest_scratch(lower, "packed_y", conv->type, length, scratch + bytes);
-    bytes += whole_lines(length * ltype_bytes(conv->type));
-  }
+  if (!all_samples || weight->lines < first_outputs(conv))
+    weight->sums = nest_scratch(lower, "sums", conv->type, conv_taps(conv, 0) * conv->in * conv->out * conv->groups);
+  if (packs)
+    weight->packed = nest_scratch(lower, "packed_y", conv->type, panel * nest_at_least(weight->shares, 1));
   each_block(lower, weight);
-  return bytes;
 }
 
-int64_t nest_conv_weight(Lower *lower, int64_t scratch) {
+void nest_conv_weight(Lower *lower) {
   const Node *node = lower->kernel->root;
   Weight weight = {.conv = conv_of(lower, node), .y = node->inputs[1]};
-  return nest_weight(lower, &weight, scratch);
+  nest_weight(lower, &weight);
 }
 
 bool nest_is_weight(const Lower *lower) {
@@ -399,7 +392,7 @@ bool nest_is_weight(const Lower *lower) {
          nest_static(node->type.dim, 2) && nest_capacity(lower, turned->inputs[0]->type.dim, 1) >= MANY;
 }
 
-int64_t nest_matmul_weight(Lower *lower, int64_t scratch) {
+void nest_matmul_weight(Lower *lower) {
   const Node *node = lower->kernel->root, *x = node->inputs[0]->inputs[0];
   Conv conv = {.node = node,
                .x = x,
@@ -411,5 +404,5 @@ int64_t nest_matmul_weight(Lower *lower, int64_t scratch) {
                .out = node->type.dim[1],
                .type = ltype_of(node->type.elem)};
   Weight weight = {.conv = conv, .y = node->inputs[1]};
-  return nest_weight(lower, &weight, scratch);
+  nest_weight(lower, &weight);
 }

@@ -101,25 +101,23 @@ static void pack_all(Lower *lower, const Filter *filter, int64_t most) {
   nest_close_all(lower, 2);
 }
 
-// Once for a series of calls, if the weights stay the same; else at each call, in scratch memory from *at on, which moves.
-static void pack(Lower *lower, Filter *filter, int64_t *at) {
+// Once for a series of calls, if the weights stay the same; else at each call, in scratch memory.
+static void pack(Lower *lower, Filter *filter) {
   const Conv *conv = &filter->w.conv;
   int64_t length = winograd_places(&filter->w) * conv->in * conv->out;
   if (nest_steady(lower, conv->node->inputs[1])) {
     Lower ahead = nest_ahead_begin(lower, "packed_w", conv->type, length, &filter->weights);
     Filter own = *filter;
-    int64_t scratch = *at;
-    own.w.half = winograd_scratch(&ahead, &own.w, "half", WINOGRAD_HALF, &scratch);
+    own.w.half = winograd_scratch(&ahead, &own.w, "half", WINOGRAD_HALF);
     pack_all(&ahead, &own, own.w.shares);
     filter->weights = nest_ahead_end(lower, &ahead);
-    filter->w.half = winograd_scratch(lower, &filter->w, "half", WINOGRAD_HALF, at);
+    filter->w.half = winograd_scratch(lower, &filter->w, "half", WINOGRAD_HALF);
     return;
   }
-  filter->weights = nest_scratch(lower, "packed_w", conv->type, length, *at);
-  *at += whole_lines(lbuffer_bytes(filter->weights));
-  filter->w.half = winograd_scratch(lower, &filter->w, "half", WINOGRAD_HALF, at);
+  filter->weights = nest_scratch(lower, "packed_w", conv->type, length);
+  filter->w.half = winograd_scratch(lower, &filter->w, "half", WINOGRAD_HALF);
   if (conv_turned(lower, conv))
-    filter->turned = winograd_scratch(lower, &filter->w, "turned_w", WINOGRAD_WEIGHTS * conv->nr * PART_ROW, at);
+    filter->turned = winograd_scratch(lower, &filter->w, "turned_w", WINOGRAD_WEIGHTS * conv->nr * PART_ROW);
   pack_all(lower, filter, filter->w.shares);
   lower->out->barrier_inside = filter->w.shares > 0;
 }
@@ -131,9 +129,9 @@ static LExpr *place_at(Lower *lower, const Winograd *w, LExpr *place, LExpr *til
   return nest_step(lower, nest_step(lower, number, w->tiles, tile), row, element);
 }
 
-static void transform(Lower *lower, const Filter *filter) {
-  const Winograd *w = &filter->w;
-  WinogradTile tile = winograd_open_tiles(lower, w);
+static void transform(Lower *lower, Filter *filter) {
+  Winograd *w = &filter->w;
+  WinogradTile tile = winograd_open_copied(lower, w);
   LExpr *zero = nest_i64(lower, 0), *at = place_at(lower, w, zero, tile.number, filter->row, zero);
   int64_t across = w->tiles * filter->row;
   WinogradPlane to = {filter->places, nest_let(lower, "to", at), w->n * across, across};
@@ -239,7 +237,6 @@ static void each_block(Lower *lower, Filter *filter) {
   Shares shares;
   w->share = nest_dealt_shares(lower, &shares, winograd_blocks(lower, w), w->conv.out / filter->outputs, w->shares);
   winograd_open_block(lower, w, nest_share_things(lower, &shares));
-  conv_copy(lower, &w->conv, w->share, w->sample, nest_mul(lower, w->line, nest_i64(lower, w->m)));
   transform(lower, filter);
   LExpr *part = nest_share_parts(lower, &shares);
   filter->column = nest_let(lower, "o0", nest_mul(lower, part, nest_i64(lower, filter->outputs)));
@@ -258,7 +255,7 @@ static void choose_outputs(Filter *filter) {
       filter->outputs = wide;
 }
 
-int64_t nest_winograd(Lower *lower, int64_t scratch) {
+void nest_winograd(Lower *lower) {
   enum { LEAST = 32 }; // tiles, or the weights are not worth their way from memory
   Filter filter = {.w = winograd_of(lower, lower->kernel->root)};
   Winograd *w = &filter.w;
@@ -272,14 +269,12 @@ int64_t nest_winograd(Lower *lower, int64_t scratch) {
   int64_t lines = winograd_lines(w), of_places = winograd_places(w) * w->tiles * filter.row;
   int64_t of_sums = winograd_places(w) * w->tiles * filter.outputs, of_result = w->m * w->m * filter.outputs;
   if (nest_shares_scratch(lower))
-    w->shares = nest_most_shares(conv_piece_bytes(conv, w->samples, lines) +
+    w->shares = nest_most_shares(conv_piece_bytes(conv, 1, lines) +
                                  (of_places + of_sums + of_result) * ltype_bytes(conv->type));
-  int64_t at = scratch;
-  pack(lower, &filter, &at);
-  at += conv_image(lower, conv, w->samples, lines, w->shares, at);
-  filter.places = winograd_scratch(lower, w, "places", of_places, &at);
-  filter.sums = winograd_scratch(lower, w, "sums", of_sums, &at);
-  filter.result = winograd_scratch(lower, w, "tile_y", of_result, &at);
+  pack(lower, &filter);
+  conv_image(lower, conv, 1, lines, w->shares);
+  filter.places = winograd_scratch(lower, w, "places", of_places);
+  filter.sums = winograd_scratch(lower, w, "sums", of_sums);
+  filter.result = winograd_scratch(lower, w, "tile_y", of_result);
   each_block(lower, &filter);
-  return at - scratch;
 }

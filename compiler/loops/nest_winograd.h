@@ -32,11 +32,15 @@ LExpr *winograd_blocks(Lower *lower, const Winograd *w);
 void winograd_open_block(Lower *lower, Winograd *w, LExpr *block); // makes it the present one
 // Opens loops over the tiles of the present block, closed by three calls of nest_close.
 WinogradTile winograd_open_tiles(Lower *lower, const Winograd *w);
+// The same, and copies what the tiles of each sample read.
+WinogradTile winograd_open_copied(Lower *lower, Winograd *w);
+// Copies what the tiles of the present block read, of `sample`.
+void winograd_copy(Lower *lower, Winograd *w, LExpr *sample);
 // x in the places of a tile, as they are or a line of them.
 void winograd_transform_x(Lower *lower, const Winograd *w, const WinogradTile *tile, LExpr *line,
                           const WinogradPlane *to);
-// Scratch memory of so many elements for each share, from *at on, which it moves.
-LBuffer *winograd_scratch(Lower *lower, const Winograd *w, const char *name, int64_t length, int64_t *at);
+// Scratch memory of so many elements for each share.
+LBuffer *winograd_scratch(Lower *lower, const Winograd *w, const char *name, int64_t length);
 // Rows of so many elements, made longer where they would fall on each other in a cache.
 int64_t winograd_row(const Winograd *w, int64_t length);
 // A transform of `channels` channels, in the present share's memory.

@@ -22,9 +22,10 @@ static int64_t panels(const Gradient *gradient) {
 }
 
 // ---- a line of places
-static void transform_x(Lower *lower, const Gradient *gradient) {
-  const Winograd *w = &gradient->w;
-  WinogradTile tile = winograd_open_tiles(lower, w);
+// What one sample's tiles read is copied once for all lines, of more samples one after the other, so that it stays in a cache.
+static void transform_x(Lower *lower, Gradient *gradient) {
+  Winograd *w = &gradient->w;
+  WinogradTile tile = w->samples > 1 ? winograd_open_copied(lower, w) : winograd_open_tiles(lower, w);
   LExpr *at = nest_step(lower, w->share, w->n * w->tiles, tile.number);
   at = nest_let(lower, "to", nest_mul(lower, at, nest_i64(lower, gradient->row)));
   WinogradPlane to = {gradient->x, at, 0, w->tiles * gradient->row};
@@ -154,7 +155,8 @@ static void each_block(Lower *lower, Gradient *gradient) {
   LExpr *count = nest_mul(lower, lx_binary(lower->arena, LX_SUB, w->end, w->sample),
                           lx_binary(lower->arena, LX_SUB, w->bottom, w->line));
   gradient->tiles = nest_let(lower, "tiles", nest_mul(lower, count, nest_i64(lower, w->across)));
-  conv_copy(lower, &w->conv, w->share, w->sample, nest_mul(lower, w->line, nest_i64(lower, w->m)));
+  if (w->samples == 1)
+    winograd_copy(lower, w, w->sample);
   gradient->line = nest_share_things(lower, &shares);
   transform_x(lower, gradient);
   transform_dy(lower, gradient);
@@ -217,26 +219,23 @@ static void choose_sizes(const Lower *lower, Gradient *gradient) {
   winograd_choose_block(lower, w, all <= panel ? all : nest_at_least(fits < panel ? fits : panel, LEAST));
 }
 
-int64_t nest_winograd_weight(Lower *lower, int64_t scratch) {
+void nest_winograd_weight(Lower *lower) {
   const Node *node = lower->kernel->root;
   Gradient gradient = {.w = winograd_of(lower, node), .y = node->inputs[1]};
   Winograd *w = &gradient.w;
   Conv *conv = &w->conv;
   lower->out->work = nest_work(lower);
   choose_sizes(lower, &gradient);
-  int64_t of_x = w->n * w->tiles * gradient.row, of_dy = w->n * w->tiles * conv->out, at = scratch;
-  int64_t sums = winograd_places(w) * conv->in * conv->out;
-  gradient.sums = nest_scratch(lower, "sums", conv->type, sums, at);
-  at += whole_lines(sums * ltype_bytes(conv->type));
+  int64_t of_x = w->n * w->tiles * gradient.row, of_dy = w->n * w->tiles * conv->out;
+  gradient.sums = nest_scratch(lower, "sums", conv->type, winograd_places(w) * conv->in * conv->out);
   if (nest_shares_scratch(lower))
-    w->shares = nest_most_shares(conv_piece_bytes(conv, w->samples, winograd_lines(w)) +
-                                 (of_x + of_dy) * ltype_bytes(conv->type));
-  at += conv_image(lower, conv, w->samples, winograd_lines(w), w->shares, at);
-  w->half = winograd_scratch(lower, w, "half", WINOGRAD_HALF, &at);
-  gradient.x = winograd_scratch(lower, w, "places_x", of_x, &at);
-  gradient.dy = winograd_scratch(lower, w, "places_y", of_dy, &at);
+    w->shares =
+        nest_most_shares(conv_piece_bytes(conv, 1, winograd_lines(w)) + (of_x + of_dy) * ltype_bytes(conv->type));
+  conv_image(lower, conv, 1, winograd_lines(w), w->shares);
+  w->half = winograd_scratch(lower, w, "half", WINOGRAD_HALF);
+  gradient.x = winograd_scratch(lower, w, "places_x", of_x);
+  gradient.dy = winograd_scratch(lower, w, "places_y", of_dy);
   each_block(lower, &gradient);
   finish(lower, &gradient);
   lower->out->barrier_inside = w->shares > 0;
-  return at - scratch;
 }

@@ -67,38 +67,39 @@ typedef struct Schedule {
   const KernelGraph *graph;
   const Target *target;
   const int *readers;
-  int64_t scratch, arena_bytes, prepared_bytes;
+  const Life *lives; // of the graph's values
+  int64_t arena_bytes, prepared_bytes;
   VEC(const char *) texts; // of module->kernels, to find equal ones; NULL: not printed yet
 } Schedule;
 
-static int64_t nest_contraction(Lower *lower, int64_t scratch) {
-  switch (lower->kernel->root->op) {
+typedef void Nest(Lower *lower);
+
+static Nest *nest_of_contraction(const Lower *lower) {
+  const Node *root = lower->kernel->root;
+  switch (root->op) {
   case OP_conv:
-    return lower->kernel->root->attr->tile ? nest_winograd(lower, scratch) : nest_conv(lower, scratch);
+    return root->attr->tile ? nest_winograd : nest_conv;
   case OP_conv_weight:
-    return lower->kernel->root->attr->tile ? nest_winograd_weight(lower, scratch) : nest_conv_weight(lower, scratch);
+    return root->attr->tile ? nest_winograd_weight : nest_conv_weight;
   default:
-    return nest_is_weight(lower) ? nest_matmul_weight(lower, scratch) : nest_matmul(lower, scratch);
+    return nest_is_weight(lower) ? nest_matmul_weight : nest_matmul;
   }
 }
 
-// Gives the bytes of scratch memory that the kernel takes.
-static int64_t lower_body(Lower *lower, int64_t scratch) {
+static Nest *nest_of(const Lower *lower) {
   switch (lower->kernel->kind) {
   case KERNEL_MAP:
-    nest_map(lower);
-    return 0;
+    return nest_map;
   case KERNEL_ROW:
-    return nest_row(lower, scratch);
+    return nest_row;
   case KERNEL_REDUCE:
-    return nest_reduce(lower, scratch);
+    return nest_reduce;
   case KERNEL_CONTRACT:
-    return nest_contraction(lower, scratch);
+    return nest_of_contraction(lower);
   case KERNEL_ATTENTION:
-    return nest_attention(lower, scratch);
+    return nest_attention;
   default:
-    nest_scatter(lower);
-    return 0;
+    return nest_scatter;
   }
 }
 
@@ -126,12 +127,11 @@ static Lower lower_begin(Schedule *schedule, const Kernel *kernel) {
 static Lower lower_kernel(Schedule *schedule, const Kernel *kernel, bool prepared) {
   Lower lower = lower_begin(schedule, kernel);
   lower.prepared_bytes = prepared ? &schedule->prepared_bytes : NULL;
-  int64_t bytes = is_empty(schedule->graph, kernel) ? 0 : lower_body(&lower, schedule->scratch);
+  if (!is_empty(schedule->graph, kernel))
+    nest_of (&lower)(&lower);
   nest_prefetch_ends(&lower);
   if (lower.ahead.count)
     nest_drop_unused(&lower);
-  if (schedule->scratch + bytes > schedule->arena_bytes)
-    schedule->arena_bytes = schedule->scratch + bytes;
   return lower;
 }
 
@@ -213,17 +213,20 @@ static const int *count_readers(Arena *arena, const KernelGraph *graph) {
   return readers;
 }
 
-// The first byte above all that is alive while each kernel runs: there its scratch memory may lie.
-static const int64_t *scratch_places(Arena *arena, const KernelGraph *graph) {
-  int64_t *places = arena_array(arena, int64_t, graph->kernels.count + 1);
-  const Life *lives = plan_lives(graph);
-  for (int i = 0; i < graph->nodes.count; i++) {
-    const Buffer *buffer = &graph->buffers[i];
-    int64_t end = lives[i].first < 0 ? 0 : whole_lines(buffer->place.offset + buffer->bytes);
-    for (int at = lives[i].first; end && at <= lives[i].last; at++)
-      places[at] = end > places[at] ? end : places[at];
-  }
-  return places;
+// ---- scratch memory
+// Room for so many bytes while kernel `at` of the graph runs; of one that runs ahead of all of them (-1), anywhere.
+static int64_t scratch_place(Schedule *schedule, int at, int64_t bytes) {
+  int64_t place = at < 0 || !bytes ? 0 : plan_gap(schedule->graph, schedule->lives, at, bytes);
+  schedule->arena_bytes = nest_at_least(schedule->arena_bytes, place + bytes);
+  return place;
+}
+
+static void place_scratch(LPlace *places, int count, int64_t at) {
+  for (int i = 0; i < count; i++)
+    if (places[i].space == SPACE_SCRATCH) {
+      places[i].space = SPACE_ARENA;
+      places[i].offset += at;
+    }
 }
 
 static void lower_kernels(Schedule *schedule, int before, Calls *calls, Calls *ahead);
@@ -236,7 +239,7 @@ typedef struct ScanPlaces {
   Lower lower; // of the graph around
   const Kernel *kernel;
   LLoop *loop;
-  int64_t prepared; // where that lies which is computed before the steps
+  int64_t scratch, prepared; // where temporaries of a step lie, and what is computed before the steps
 } ScanPlaces;
 
 static LPlace moving(LPlace place, const LStride *stride) {
@@ -273,7 +276,7 @@ static LPlace place_in_scan(ScanPlaces *scan, LPlace place) {
   const GraphScan *shape = scan->kernel->root->attr->scan;
   LPlace from = place;
   if (place.space == SPACE_ARENA)
-    place.offset += scan->around->scratch;
+    place.offset += scan->scratch;
   else if (place.space == SPACE_PREPARED)
     place = (LPlace){.space = SPACE_ARENA, .offset = scan->prepared + place.offset, .index = -1};
   else if (place.space == SPACE_INPUT && place.index < shape->carried)
@@ -356,12 +359,14 @@ static void add_rests(Schedule *schedule, int before, Calls *calls, const Kernel
 }
 
 // The body's calls in a loop; what they touch is found in the graph around, their temporaries in its scratch memory.
-static void add_scan(Schedule *schedule, int before, Calls *calls, const Kernel *kernel) {
+static void add_scan(Schedule *schedule, int before, Calls *calls, int at) {
+  const Kernel *kernel = schedule->graph->kernels.data[at];
   Arena *arena = schedule->module->arena;
   Schedule inner = {.module = schedule->module,
                     .graph = kernel->body,
                     .target = schedule->target,
                     .readers = count_readers(arena, kernel->body),
+                    .lives = plan_lives(kernel->body),
                     .arena_bytes = kernel->body->arena_bytes,
                     .prepared_bytes = kernel->body->prepared_bytes,
                     .texts = schedule->texts};
@@ -373,13 +378,13 @@ static void add_scan(Schedule *schedule, int before, Calls *calls, const Kernel 
   *loop = (LLoop){.length = shape->length, .reverse = shape->reverse, .calls = body.list};
   ScanPlaces places = {.around = schedule, .kernel = kernel, .loop = loop};
   places.lower = (Lower){.arena = arena, .module = schedule->module, .graph = schedule->graph};
-  places.prepared = schedule->scratch + whole_lines(inner.arena_bytes);
+  int64_t temporaries = whole_lines(inner.arena_bytes);
+  places.scratch = scratch_place(schedule, at, temporaries + inner.prepared_bytes);
+  places.prepared = places.scratch + temporaries;
   loops_visit_places(&loop->calls, move_place, &places);
   loops_visit_places(&ahead.list, move_place, &places);
   for (int i = 0; i < ahead.list.count; i++)
     vec_push(arena, &calls->list, ahead.list.data[i]);
-  int64_t end = places.prepared + inner.prepared_bytes;
-  schedule->arena_bytes = end > schedule->arena_bytes ? end : schedule->arena_bytes;
   calls->work += ahead.work + loop->length * body.work;
   vec_push(arena, &calls->list, ((LCall){.loop = loop}));
   if (!shape->counted)
@@ -395,19 +400,22 @@ static void lower_kernels(Schedule *schedule, int before, Calls *calls, Calls *a
   const KernelGraph *graph = schedule->graph;
   for (int i = 0; i < graph->prepared.count; i++) {
     Lower lower = lower_kernel(schedule, graph->prepared.data[i], false);
+    place_scratch(lower.places.data, lower.places.count, scratch_place(schedule, -1, lower.scratch_bytes));
     add_call(schedule, before, ahead, graph->prepared.data[i], lower.out, lower.places.data);
   }
-  const int64_t *scratch = scratch_places(schedule->module->arena, graph);
   for (int i = 0; i < graph->kernels.count; i++) {
     const Kernel *kernel = graph->kernels.data[i];
-    schedule->scratch = scratch[i];
     if (kernel->kind == KERNEL_SCAN) {
-      add_scan(schedule, before, calls, kernel);
+      add_scan(schedule, before, calls, i);
       continue;
     }
     Lower lower = lower_kernel(schedule, kernel, true);
-    for (int k = 0; k < lower.ahead.count; k++)
-      add_call(schedule, before, ahead, NULL, lower.ahead.data[k].kernel, lower.ahead.data[k].places);
+    for (int k = 0; k < lower.ahead.count; k++) {
+      const Ahead *made = &lower.ahead.data[k];
+      place_scratch(made->places, made->kernel->buffers.count, scratch_place(schedule, -1, made->scratch_bytes));
+      add_call(schedule, before, ahead, NULL, made->kernel, made->places);
+    }
+    place_scratch(lower.places.data, lower.places.count, scratch_place(schedule, i, lower.scratch_bytes));
     add_call(schedule, before, calls, kernel, lower.out, lower.places.data);
   }
 }
@@ -435,6 +443,7 @@ void schedule(LoopModule *module, const KernelGraph *kernels, const char *entry,
   Arena *arena = module->arena;
   Schedule state = {.module = module, .graph = kernels, .target = target};
   state.readers = count_readers(arena, kernels);
+  state.lives = plan_lives(kernels);
   state.arena_bytes = kernels->arena_bytes;
   state.prepared_bytes = kernels->prepared_bytes;
   Calls calls = {0}, ahead = {0};

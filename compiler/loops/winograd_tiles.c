@@ -48,14 +48,28 @@ void winograd_open_block(Lower *lower, Winograd *w, LExpr *block) {
     w->bottom = nest_let(lower, "p1", nest_min(lower, w->bottom, nest_i64(lower, w->down)));
 }
 
-WinogradTile winograd_open_tiles(Lower *lower, const Winograd *w) {
-  WinogradTile tile = {.sample = nest_loop(lower, LS_FOR, "b", w->sample, w->end, 1)};
+static WinogradTile tiles_of(Lower *lower, const Winograd *w, LExpr *sample) {
+  WinogradTile tile = {.sample = sample};
   tile.p = nest_loop(lower, LS_FOR, "p", w->line, w->bottom, 1);
   tile.q = nest_loop(lower, LS_FOR, "q", nest_i64(lower, 0), nest_i64(lower, w->across), 1);
-  LExpr *sample = lx_binary(lower->arena, LX_SUB, tile.sample, w->sample);
-  LExpr *line = nest_step(lower, sample, w->lines, lx_binary(lower->arena, LX_SUB, tile.p, w->line));
+  LExpr *number = lx_binary(lower->arena, LX_SUB, sample, w->sample);
+  LExpr *line = nest_step(lower, number, w->lines, lx_binary(lower->arena, LX_SUB, tile.p, w->line));
   tile.number = nest_let(lower, "tile", nest_step(lower, line, w->across, tile.q));
   return tile;
+}
+
+WinogradTile winograd_open_tiles(Lower *lower, const Winograd *w) {
+  return tiles_of(lower, w, nest_loop(lower, LS_FOR, "b", w->sample, w->end, 1));
+}
+
+void winograd_copy(Lower *lower, Winograd *w, LExpr *sample) {
+  conv_copy(lower, &w->conv, w->share, sample, nest_mul(lower, w->line, nest_i64(lower, w->m)));
+}
+
+WinogradTile winograd_open_copied(Lower *lower, Winograd *w) {
+  LExpr *sample = nest_loop(lower, LS_FOR, "b", w->sample, w->end, 1);
+  winograd_copy(lower, w, sample);
+  return tiles_of(lower, w, sample);
 }
 
 WinogradTransform winograd_begin(Lower *lower, const Winograd *w, WinogradRow *matrix, int in, int out,
@@ -96,10 +110,8 @@ int64_t winograd_row(const Winograd *w, int64_t length) {
   return length * bytes % FALL_TOGETHER ? length : length + 64 / bytes;
 }
 
-LBuffer *winograd_scratch(Lower *lower, const Winograd *w, const char *name, int64_t length, int64_t *at) {
-  LBuffer *buffer = nest_scratch(lower, name, w->conv.type, length * nest_at_least(w->shares, 1), *at);
-  *at += whole_lines(lbuffer_bytes(buffer));
-  return buffer;
+LBuffer *winograd_scratch(Lower *lower, const Winograd *w, const char *name, int64_t length) {
+  return nest_scratch(lower, name, w->conv.type, length * nest_at_least(w->shares, 1));
 }
 
 static void finish_piece(Lower *lower, const Winograd *w, LBuffer *values, LExpr *at, LExpr **index, LExpr *channel,

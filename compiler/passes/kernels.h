@@ -84,3 +84,5 @@ typedef struct Life {
   int first, last;
 } Life;
 Life *plan_lives(const KernelGraph *kernels); // for each node id
+// The offset of the tightest gap of so many bytes between what is alive while the kernel at that position runs, or behind it.
+int64_t plan_gap(const KernelGraph *kernels, const Life *lives, int at, int64_t bytes);

@@ -171,6 +171,22 @@ static void place_all(Plan *plan, bool share) {
   plan->kernels->arena_bytes = end;
 }
 
+int64_t plan_gap(const KernelGraph *kernels, const Life *lives, int at, int64_t bytes) {
+  int count = 0;
+  Tenancy *values = arena_array(kernels->arena, Tenancy, kernels->nodes.count);
+  Tenancy **alive = arena_array(kernels->arena, Tenancy *, kernels->nodes.count);
+  for (int i = 0; i < kernels->nodes.count; i++) {
+    const Buffer *buffer = &kernels->buffers[i];
+    if (lives[i].first < 0 || at < lives[i].first || at > lives[i].last)
+      continue;
+    values[count] = (Tenancy){at, at, whole_lines(buffer->bytes), buffer->place.offset};
+    alive[count] = &values[count];
+    count++;
+  }
+  qsort(alive, (size_t)count, sizeof *alive, by_offset);
+  return best_gap(alive, count, bytes);
+}
+
 // After an odd number of steps it is in the second of its two places.
 static void find_last_places(const Plan *plan) {
   for (int at = 0; at < plan->kernels->kernels.count; at++) {
