@@ -10,5 +10,8 @@ typedef struct LoweringOptions {
   const Target *target;
 } LoweringOptions;
 
-// Appends the entry to `module`, in whose arena everything is made. The graph has been through pass_scan.
+// Kernels in their order, with a place in the arena for each value. The graph has been through pass_scan.
+KernelGraph *graph_to_kernels(Arena *arena, const Graph *graph, const LoweringOptions *options);
+
+// Appends the entry to `module`, in whose arena everything is made.
 KernelGraph *graph_to_loops(LoopModule *module, const Graph *graph, const char *entry, const LoweringOptions *options);

@@ -96,7 +96,8 @@ static Node *append(Graph *graph, Op op, int input_count, Node *const *inputs, c
                  .attr = attr,
                  .span = graph->span,
                  .scope = graph->scope ? graph->scope : "",
-                 .gradient = graph->gradient};
+                 .gradient = graph->gradient,
+                 .again = graph->again};
   vec_push(graph->arena, &graph->nodes, node);
   return node;
 }

@@ -123,6 +123,7 @@ struct Node {
   Span span;         // where the source says it
   const char *scope; // path of layer calls that led here, "classifier.dense_0"; "" at top level
   bool gradient;     // made by differentiation
+  bool again;        // computes again for gradients what was there already
 };
 
 typedef struct GraphInput {
@@ -152,7 +153,7 @@ struct Graph {
   // What new nodes are stamped with; whoever builds sets them.
   Span span;
   const char *scope;
-  bool gradient;
+  bool gradient, again;
 };
 
 Graph *graph_new(Arena *arena, const char *name, int64_t batch);
@@ -217,8 +218,10 @@ typedef struct Extract {
 } Extract;
 Graph *graph_extract(Graph *graph, Extract *what);
 
-// Multiply-adds of its products (matrix products and convolutions, depthwise ones too) for a batch of that size.
+// Multiply-adds of its products (matrix products and convolutions, depthwise ones too) for a batch of that size: those that are
+// made, and those that the field counts, which are all taps of a convolution, however its sums are found, and nothing twice.
 int64_t graph_multiply_adds(const Graph *graph, int64_t batch);
+int64_t graph_useful_multiply_adds(const Graph *graph, int64_t batch);
 // Of y of a convolution, [.., h, w, o]: tiles of `tile` by `tile` outputs, those at the edges that are not whole too.
 int64_t conv_tile_count(const Type *y, int64_t tile, int64_t batch);
 int64_t node_multiply_adds(const Node *node, int64_t batch); // of one; a scan's are those of all its steps

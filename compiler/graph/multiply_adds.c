@@ -1,5 +1,5 @@
-// How many multiply-adds a graph's products take, as the field counts them: dense layers, convolutions, matrix products;
-// what is added, normalised, pooled or scaled beside them is not counted.
+// How many multiply-adds a graph's products take: dense layers, convolutions, matrix products; what is added, normalised, pooled
+// or scaled beside them is not counted.
 #include "graph/graph.h"
 
 static int64_t matmul_depth(const Node *node, int64_t batch) {
@@ -77,5 +77,26 @@ int64_t graph_multiply_adds(const Graph *graph, int64_t batch) {
   int64_t sum = 0;
   for (int i = 0; i < graph->nodes.count; i++)
     sum += node_multiply_adds(graph->nodes.data[i], batch);
+  return sum;
+}
+
+// The convolution without its tiles is the sum of all taps.
+static int64_t direct(const Node *node, int64_t batch) {
+  Attr attr = *node->attr;
+  Node plain = *node;
+  attr.tile = 0;
+  plain.attr = &attr;
+  return node_multiply_adds(&plain, batch);
+}
+
+int64_t graph_useful_multiply_adds(const Graph *graph, int64_t batch) {
+  int64_t sum = 0;
+  for (int i = 0; i < graph->nodes.count; i++) {
+    const Node *node = graph->nodes.data[i];
+    if (node->op == OP_scan)
+      sum += node->attr->scan->length * graph_useful_multiply_adds(node->attr->scan->body, batch);
+    else if (!node->again)
+      sum += direct(node, batch);
+  }
   return sum;
 }

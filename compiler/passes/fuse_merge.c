@@ -216,12 +216,25 @@ static void merge(Groups *groups, Group *a, Group *b, const Group *both) {
   b->nodes.count = 0;
 }
 
+// What is computed again would lie in memory all the time beside what was computed first.
+static bool again_beside_first(const Node *a, const Node *b) {
+  return (a->again && !b->again && !b->gradient) || (b->again && !a->again && !a->gradient);
+}
+
+static bool apart(const Group *a, const Group *b) {
+  for (int i = 0; i < a->nodes.count; i++)
+    for (int k = 0; k < b->nodes.count; k++)
+      if (again_beside_first(a->nodes.data[i], b->nodes.data[k]))
+        return true;
+  return false;
+}
+
 static bool try_merge(Groups *groups, Group *a, Group *b) {
   const Fusion *fusion = groups->fusion;
   if (a == b || fusion->alone[a->nodes.data[0]->id] || fusion->alone[b->nodes.data[0]->id])
     return false;
   Group both = {0};
-  if (!kind_of_both(groups, a, b, &both))
+  if (!kind_of_both(groups, a, b, &both) || apart(a, b))
     return false;
   const Group *halves[] = {a, b};
   for (int h = 0; h < 2; h++)

@@ -18,8 +18,18 @@ Graph *pass_hoist(Graph *graph); // products out of scans
 // the sequence so far, bit for bit. What it keeps between calls are slots (SLOT_STREAM) behind *state_bytes, which grows; they
 // are zero before the first element. NULL if an element needs what comes after it, or if how it looks back is not known here.
 Graph *pass_stream(const Graph *graph, const char *name, int64_t *state_bytes);
-// For training steps: the forward half in `segments` segments, of which the first `again` are computed again for the gradients,
-// but for what later ones read. bytes: what each node takes in memory, by id. *cost: multiply-adds more.
-Graph *pass_recompute(Graph *graph, const int64_t *bytes, int segments, int again, double *cost);
+// Of training steps. The first node that differentiation made, as a number; all if there is none. bytes: what each node takes in
+// memory, by id, 0 if it is computed inside its readers.
+int graph_turn(const Graph *graph);
+// What gradients find in memory, by id of the nodes before, in the graph's arena: with the forward half in `segments` segments of as
+// many bytes each, all but what only the first `again` of them use themselves (Chen and others, "Training deep nets with
+// sublinear memory cost", 2016); or all that lies there.
+bool *keep_later_segments(const Graph *graph, const int64_t *bytes, int segments, int again);
+bool *keep_stored(const Graph *graph, const int64_t *bytes);
+// The large values of the forward half, first those that take the fewest multiply-adds for each byte: sums and activations of
+// others, then convolutions of few taps and channels.
+int *cheapest_first(const Graph *graph, const int64_t *bytes, int *count);
+// Gradients compute again what is not kept. *cost: multiply-adds more.
+Graph *pass_recompute(Graph *graph, const bool *kept, const int64_t *bytes, double *cost);
 // Makes scans ready for kernels, those in their bodies as well. It is not left out: kernels need what it gives.
 Graph *pass_scan(Graph *graph);

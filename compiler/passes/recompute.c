@@ -1,7 +1,6 @@
-// Less memory for more time: values of the forward half of a training step are computed again for the gradients instead of being
-// kept. The forward half is cut into segments of as many bytes each; of the first `again` of them only what later segments
-// read is kept, and a segment's other values are computed again, from what is kept, just before the gradients that read them.
-// (Chen and others, "Training deep nets with sublinear memory cost", 2016.) The same operations on the same values: no bit
+// Less memory for more time: values of the forward half of a training step that are not kept (keep.c) are computed again for the
+// gradients, from what is kept, just before the gradients that read them. What never lies in memory stays as it is where it is made
+// of what is kept; what a forgotten value is made of is computed again with it. The same operations on the same values: no bit
 // changes.
 #include "graph/ops.h"
 #include "passes/passes.h"
@@ -9,64 +8,58 @@
 
 typedef struct Recompute {
   Rewrite rewrite;
-  int turn;     // the first node of the gradients
-  int again;    // segments that are computed again
-  int *segment; // by id, of nodes before the turn
-  bool *kept;   // by id
-  Node **twin;  // by id: the node that computes it again
+  int turn;             // the first node of the gradients
+  const bool *kept;     // by id, of nodes before the turn
+  const int64_t *bytes; // by id: what it takes in memory
+  bool *lost;           // by id: computed inside its readers, from what is not kept
+  Node **twin;          // by id: the node that computes it again
   double cost;
 } Recompute;
 
-static int find_turn(const Graph *graph) {
-  int turn = 0;
-  while (turn < graph->nodes.count && !graph->nodes.data[turn]->gradient)
-    turn++;
-  return turn;
+// What is not in memory is computed inside its readers, or, of products and reductions, in the registers of the kernel that reads
+// them. Results of scans are in memory wherever they are read.
+static bool is_lost(const Recompute *state, const Node *node) {
+  OpClass class = op_info[node->op].class;
+  bool lost = class == SCAN && !state->kept[node->id];
+  for (int i = 0; i < node->input_count && (class == POINT || class == INDEX); i++) {
+    int input = node->inputs[i]->id;
+    lost = lost || (state->bytes[input] ? !state->kept[input] : state->lost[input]);
+  }
+  return lost;
 }
 
-// Of what lies in memory, small values are worth keeping: statistics of a normalisation, above all.
-static void cut(Recompute *state, const Graph *graph, const int64_t *bytes, int segments) {
-  enum { SMALL = 1000 };
-  int64_t all = 0, before = 0;
-  for (int id = 0; id < state->turn; id++)
-    all += bytes[id];
-  for (int id = 0; id < state->turn; id++) {
-    before += bytes[id];
-    state->segment[id] = all ? (int)((double)before / ((double)all + 1) * segments) : 0;
-    state->kept[id] = op_info[graph->nodes.data[id]->op].class == LEAF || (bytes[id] && bytes[id] < all / SMALL);
-  }
-  for (int id = 0; id < state->turn; id++) {
-    const Node *node = graph->nodes.data[id];
-    for (int i = 0; i < node->input_count; i++) {
-      int input = node->inputs[i]->id;
-      state->kept[input] = state->kept[input] || (bytes[input] && state->segment[input] != state->segment[id]);
-    }
-  }
-}
-
-static Node *for_gradients(Recompute *state, const Node *node) {
+static Node *again(Recompute *state, const Node *node) {
   int id = node->id;
-  if (id >= state->turn || state->kept[id] || state->segment[id] >= state->again)
+  if (state->kept[id])
     return state->rewrite.map[id];
   if (state->twin[id])
     return state->twin[id];
   Node **inputs = arena_array(state->rewrite.to->arena, Node *, node->input_count + 1);
   for (int i = 0; i < node->input_count; i++)
-    inputs[i] = for_gradients(state, node->inputs[i]);
+    inputs[i] = again(state, node->inputs[i]);
   state->cost += (double)node_multiply_adds(node, state->rewrite.from->batch);
-  return state->twin[id] = rewrite_copy(&state->rewrite, node, inputs);
+  state->twin[id] = rewrite_copy(&state->rewrite, node, inputs);
+  state->twin[id]->again = true;
+  return state->twin[id];
 }
 
-Graph *pass_recompute(Graph *graph, const int64_t *bytes, int segments, int again, double *cost) {
+static Node *for_gradients(Recompute *state, const Node *node) {
+  int id = node->id;
+  bool there = id >= state->turn || (!state->bytes[id] && !state->lost[id]);
+  return there ? state->rewrite.map[id] : again(state, node);
+}
+
+Graph *pass_recompute(Graph *graph, const bool *kept, const int64_t *bytes, double *cost) {
   Arena *arena = graph->arena;
   int count = graph->nodes.count + 1;
   Recompute state = {.rewrite = rewrite_begin(graph),
-                     .turn = find_turn(graph),
-                     .again = again,
-                     .segment = arena_array(arena, int, count),
-                     .kept = arena_array(arena, bool, count),
+                     .turn = graph_turn(graph),
+                     .kept = kept,
+                     .bytes = bytes,
+                     .lost = arena_array(arena, bool, count),
                      .twin = arena_array(arena, Node *, count)};
-  cut(&state, graph, bytes, segments);
+  for (int id = 0; id < state.turn; id++)
+    state.lost[id] = is_lost(&state, graph->nodes.data[id]);
   for (int id = 0; id < graph->nodes.count; id++) {
     const Node *node = graph->nodes.data[id];
     Node **inputs = rewrite_inputs(&state.rewrite, node);

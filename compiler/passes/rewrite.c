@@ -13,6 +13,7 @@ void rewrite_place(Rewrite *rewrite, const Node *node) {
   rewrite->to->span = node->span;
   rewrite->to->scope = node->scope;
   rewrite->to->gradient = node->gradient;
+  rewrite->to->again = node->again;
 }
 
 Node *rewrite_copy(Rewrite *rewrite, const Node *node, Node *const *inputs) {
@@ -43,6 +44,7 @@ Graph *rewrite_end(Rewrite *rewrite) {
   to->span = from->span;
   to->scope = from->scope;
   to->gradient = from->gradient;
+  to->again = from->again;
   return to;
 }
 
