@@ -6,20 +6,42 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <time.h>
+#include <unistd.h>
 
 #include "emit/emit.h"
 #include "session/cc.h"
 #include "session/jit.h"
 #include "state.h"
 
-void *bench_memory(int64_t bytes) {
+void *bench_untouched(int64_t bytes) {
   void *memory = nnrt_allocate(bytes);
   if (!memory) {
     fprintf(stderr, "out of memory: %lld MB wanted\n", (long long)(bytes >> 20));
     exit(1);
   }
-  return memset(memory, 0, (size_t)bytes);
+  return memory;
+}
+
+void *bench_memory(int64_t bytes) {
+  return memset(bench_untouched(bytes), 0, (size_t)bytes);
+}
+
+double bench_touched(void *memory, int64_t bytes) {
+  enum { PAGES = 1024 };
+  size_t page = (size_t)sysconf(_SC_PAGESIZE), touched = 0;
+  char *end = (char *)memory + bytes;
+  unsigned char there[PAGES];
+  for (char *at = (char *)memory - (size_t)memory % page; at < end; at += PAGES * page) {
+    size_t count = ((size_t)(end - at) + page - 1) / page;
+    count = count < PAGES ? count : PAGES;
+    if (mincore(at, count * page, there))
+      return 0;
+    for (size_t i = 0; i < count; i++)
+      touched += there[i] & 1;
+  }
+  return 1e-6 * (double)(touched * page);
 }
 
 double bench_seconds(void) {

@@ -4,8 +4,10 @@
 #include "nnrt.h"
 
 double bench_seconds(void);
-// Zeroed memory, had as a run of nnc has its own (large pages and all); the caller's.
+// Memory had as a run of nnc has its own (large pages and all), zeroed or not; the caller's.
 void *bench_memory(int64_t bytes);
+void *bench_untouched(int64_t bytes);
+double bench_touched(void *memory, int64_t bytes); // the megabytes of it that are in memory
 // Takes `--target-cpu CPU` out of the front of the arguments: code and peak are for that processor from then on, by C compilers
 // alone. False, with a message, if it is unknown.
 bool bench_arguments(int *argc, char ***argv);

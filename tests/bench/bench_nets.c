@@ -1,9 +1,11 @@
 // Whole networks beside PyTorch: training steps and predictions on the JIT and through C, on one thread and two, in turn with
 // torch_peer.py, so that what else the machine does meets both alike. A table, and the same as a CSV.
 //   bench_nets [--csv FILE] [--rounds N] [NAME…]
-// GFLOP/s are two for each multiply-add of matrix products and convolutions, nothing else; the peak is of the same run. MB: of nnc
-// the state block and the arena, which is all a step touches but its samples; of PyTorch what its process has at most, less
-// what it had before the network was made. first: seconds from the source text to the first result.
+// GFLOP/s are two for each multiply-add of matrix products and convolutions, nothing else, all taps of a convolution counted; "made"
+// is the part of the peak for those that are really made, fewer by minimal filtering, more where values are computed again.
+// The peak is of the same run. MB: of nnc the pages of the state block and the arena that steps have touched, which is all but their
+// samples; of PyTorch what its process has at most, less what it had before the network was made. first: seconds from the
+// source text to the first result.
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -122,8 +124,8 @@ typedef struct Subject {
   const Workload *workload;
   Compilation *compilation;
   const char *entry;
-  double compiled;      // seconds from the source text to loops
-  double multiply_adds; // of a step
+  double compiled;            // seconds from the source text to loops
+  double multiply_adds, made; // of a step
   NnrtRun *init;
   NnrtFrame frame;
 } Subject;
@@ -144,7 +146,9 @@ static bool prepare_subject(Arena *arena, const Workload *workload, Subject *sub
   *subject = (Subject){.workload = workload, .compilation = c, .compiled = bench_seconds() - begin};
   subject->entry =
       model ? manifest_entry_name(arena, model, "predict") : manifest_entry_name(arena, module->trains[0].name, "step");
-  subject->multiply_adds = (double)graph_multiply_adds(compile_function(c, subject->entry)->graph, batch);
+  const Graph *graph = compile_function(c, subject->entry)->graph;
+  subject->multiply_adds = (double)graph_useful_multiply_adds(graph, batch);
+  subject->made = (double)graph_multiply_adds(graph, batch);
   const void **inputs = arena_array(arena, const void *, function->input_count + 1);
   void **outputs = arena_array(arena, void *, function->output_count + 1);
   for (int i = 0; i < function->input_count; i++)
@@ -152,7 +156,7 @@ static bool prepare_subject(Arena *arena, const Workload *workload, Subject *sub
   for (int i = 0; i < function->output_count; i++)
     outputs[i] = bench_memory(elements(&function->outputs[i], batch) * 8);
   subject->frame = (NnrtFrame){.state = bench_memory(module->state_bytes),
-                               .arena = bench_memory(module->arena_bytes),
+                               .arena = bench_untouched(module->arena_bytes),
                                .inputs = inputs,
                                .outputs = outputs,
                                .clock = {0, 0, 1, 0, batch}};
@@ -181,8 +185,9 @@ static int add_backends(Arena *arena, Subject *subject, Timed *ways) {
     if (!bench_backends(arena, subject->compilation->loops, subject->entry, names[i], &backend, 1))
       continue;
     Timed way = {.name = names[i], .threads = 2, .backend = backend};
-    way.megabytes = (double)(module->state_bytes + module->arena_bytes) / 1e6;
     way.first = first_call(subject, &backend, begin);
+    way.megabytes = bench_touched(subject->frame.state, module->state_bytes) +
+                    bench_touched(subject->frame.arena, module->arena_bytes);
     ways[count++] = way;
     way.threads = 1;
     ways[count++] = way;
@@ -233,13 +238,16 @@ static void print_way(const Subject *subject, const Timed *way, const Timed *pee
   double seconds = median(way, rounds), rate = w->units / seconds;
   double spread = 100 * (way->seconds[rounds - 1] - way->seconds[0]) / seconds;
   double gflops = 2e-9 * subject->multiply_adds / seconds, part = 100 * gflops / peaks[way->threads];
+  double made = peer == way ? part : part * subject->made / subject->multiply_adds;
   double ratio = peer && peer != way ? median(peer, rounds) / seconds : 1;
-  printf("  %-5s %d  %12.1f %s/s  %10.3f ms  +-%3.0f %%  %5.2f x  %7.1f GFLOP/s  %3.0f %%  %7.1f MB  first %6.2f s\n",
-         way->name, way->threads, rate, w->unit, 1e3 * seconds, spread / 2, ratio, gflops, part, way->megabytes,
+  printf("  %-5s %d  %12.1f %s/s  %10.3f ms  +-%3.0f %%  %5.2f x  %7.1f GFLOP/s  %3.0f %%  made %3.0f %%  %7.1f MB  "
+         "first %6.2f s\n",
+         way->name, way->threads, rate, w->unit, 1e3 * seconds, spread / 2, ratio, gflops, part, made, way->megabytes,
          way->first);
   if (csv)
-    fprintf(csv, "%s,%s,%d,%g,%s,%g,%g,%g,%g,%g,%g,%g\n", w->name, way->name, way->threads, rate, w->unit, seconds,
-            way->seconds[0], way->seconds[rounds - 1], peer ? ratio : 0, gflops, part / 100, way->megabytes);
+    fprintf(csv, "%s,%s,%d,%g,%s,%g,%g,%g,%g,%g,%g,%g,%g\n", w->name, way->name, way->threads, rate, w->unit, seconds,
+            way->seconds[0], way->seconds[rounds - 1], peer ? ratio : 0, gflops, part / 100, made / 100,
+            way->megabytes);
 }
 
 static bool run_workload(const Workload *workload, int rounds, FILE *csv) {
@@ -289,7 +297,9 @@ int main(int argc, char **argv) {
   if (path && !csv)
     return perror(path), 1;
   if (csv)
-    fprintf(csv, "workload,way,threads,rate,unit,median_s,least_s,most_s,times_torch,gflops,of_peak,megabytes\n");
+    fprintf(
+        csv,
+        "workload,way,threads,rate,unit,median_s,least_s,most_s,times_torch,gflops,of_peak,made_of_peak,megabytes\n");
   printf("memory: %.1f GB/s by one thread, %.1f by two\n", bench_bandwidth(1), bench_bandwidth(2));
   bool good = true;
   for (int i = 0; i < WORKLOADS; i++)
