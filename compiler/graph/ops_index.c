@@ -19,6 +19,39 @@ const char *shape_broadcast(Arena *arena, int input_count, Node *const *inputs, 
   return NULL;
 }
 
+// What x is broadcast from, in the shape that is left when the axes are summed; NULL if it is no broadcast, or not the same along
+// the axes.
+static Node *same_along(Graph *graph, const Node *x, int count, const int *axes) {
+  if (x->op != OP_broadcast)
+    return NULL;
+  const Type *from = &x->inputs[0]->type;
+  Type left = {.elem = from->elem};
+  int missing = x->type.rank - from->rank, next = 0;
+  for (int i = 0; i < x->type.rank; i++) {
+    Dim dim = i < missing ? 1 : from->dim[i - missing];
+    bool summed = next < count && axes[next] == i;
+    if (summed && dim != 1)
+      return NULL;
+    next += summed;
+    if (!summed)
+      left.dim[left.rank++] = dim;
+  }
+  return graph_reshape(graph, x->inputs[0], &left);
+}
+
+// The sum along the axes, of which factors that are the same along them are taken out: the gradient of a mean that was subtracted
+// and then scaled is that of what was added behind it, times the scale, and needs no sum of its own.
+static Node *sum_along(Graph *graph, Node *x, int count, const int *axes) {
+  if (x->op == OP_neg)
+    return graph_unary(graph, OP_neg, sum_along(graph, x->inputs[0], count, axes));
+  for (int i = 1; i >= 0 && (x->op == OP_mul || (x->op == OP_div && i == 1)); i--) {
+    Node *factor = same_along(graph, x->inputs[i], count, axes);
+    if (factor)
+      return graph_binary(graph, x->op, sum_along(graph, x->inputs[1 - i], count, axes), factor);
+  }
+  return graph_reduce(graph, OP_reduce_sum, x, count, axes, false);
+}
+
 // The sum over everything that was repeated.
 void grad_broadcast(Graph *graph, Node *node, Node *upstream, Node **out) {
   if (!out[0])
@@ -28,7 +61,7 @@ void grad_broadcast(Graph *graph, Node *node, Node *upstream, Node **out) {
   for (int i = 0; i < to->rank; i++)
     if (i < missing || from->dim[i - missing] != to->dim[i])
       axes[count++] = i;
-  out[0] = graph_reshape(graph, graph_reduce(graph, OP_reduce_sum, upstream, count, axes, false), from);
+  out[0] = graph_reshape(graph, sum_along(graph, upstream, count, axes), from);
 }
 
 // ---- reshape, transpose

@@ -105,6 +105,13 @@ static void force(Fusion *fusion, const Node *node) {
     fusion->stored[node->id] = true;
 }
 
+// The same as it was before it was given another shape: the kernel that makes it then can store it.
+static void force_unshaped(Fusion *fusion, const Node *node) {
+  while (node->op == OP_reshape)
+    node = node->inputs[0];
+  force(fusion, node);
+}
+
 static bool reshape_keeps_dimensions(const Node *node) {
   Access own = access_identity(node->type.rank), access = access_through(node, 0, &own);
   for (int i = 0; i < access.rank; i++)
@@ -143,10 +150,28 @@ static void force_flat(Fusion *fusion, const Node *node) {
     force(fusion, node->inputs[0]);
 }
 
+// Can the kernel of a product or a reduction finish it, element by element?
+static bool finishes_root(const Node *node) {
+  if (is_root(node))
+    return true;
+  bool found = false;
+  for (int i = 0; i < node->input_count && !found; i++)
+    found = (op_info[node->op].class == POINT || node->op == OP_reshape) && finishes_root(node->inputs[i]);
+  return found;
+}
+
+// Such a value that is repeated often, a mean above all, is computed once, be it ever so cheap.
+static bool repeated_often(const Node *node, const Node *reader) {
+  enum { OFTEN = 64, LARGE = 1 << 16 };
+  int64_t count = type_count(&reader->type, 64);
+  return count >= LARGE && count >= OFTEN * type_count(&node->type, 64) && finishes_root(node);
+}
+
 static bool store_for_reader(const Node *node, const Node *reader, int cost, int cheap) {
   switch (reader->op) {
   case OP_broadcast:
-    return cost > cheap && type_count(&reader->type, 64) > type_count(&node->type, 64);
+    return cost > (repeated_often(node, reader) ? 1 : cheap) &&
+           type_count(&reader->type, 64) > type_count(&node->type, 64);
   case OP_gather:
   case OP_pad:
   case OP_concat:
@@ -241,7 +266,7 @@ static void decide(Fusion *fusion, const Node *node, const int *readers, const b
     return;
   for (int i = 0; i < node->input_count; i++)
     if (store_for_reader(node->inputs[i], node, cost[node->inputs[i]->id], masks[node->inputs[i]->id] ? MASK : CHEAP))
-      force(fusion, node->inputs[i]);
+      force_unshaped(fusion, node->inputs[i]);
   bool windows = node->op == OP_window || node->op == OP_slide; // larger than what they show
   if (copies_operand(node) && !fusion->stored[node->inputs[0]->id] && !light(fusion, node->inputs[0], cost))
     force_operand(fusion, node->inputs[0]);

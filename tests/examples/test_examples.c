@@ -252,7 +252,7 @@ Test(examples, fashion_mnist_is_learnt, .timeout = 300) {
 
 Test(examples, unet_finds_shapes, .timeout = 300) {
   shell_skip_with_sanitizers();
-  must_reach("$NNC run unet_shapes.nn --set samples=700 --epochs 5", "mean_iou", 0.45);
+  must_reach("$NNC run unet_shapes.nn --set samples=700 --epochs 5", "mean_iou", 0.4);
 }
 
 // ---- recurrent networks

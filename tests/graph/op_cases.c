@@ -88,6 +88,14 @@ static Node *build_pow_small(Graph *g, Node **in) {
   return sum;
 }
 
+// -((x - a) * b / c), whose factors are the same along some of what a is repeated over.
+static Node *build_scaled(Graph *g, Node **in) {
+  Node *x = graph_constant(g, SHAPE(N, 2, 3), 0.25);
+  Node *apart = graph_binary(g, OP_sub, x, in[0]);
+  Node *scaled = graph_binary(g, OP_div, graph_binary(g, OP_mul, apart, in[1]), in[2]);
+  return graph_unary(g, OP_neg, scaled);
+}
+
 static Node *build_broadcast(Graph *g, Node **in) {
   return graph_broadcast(g, in[0], &SHAPE(N, 2, 3));
 }
@@ -243,6 +251,9 @@ const OpCase op_cases[] = {
     {"select", OP_select, 3, {WHOLE(BOOL, N, 1), T(N, 3), T(3)}, build_select, .differentiable = 6, .below = 2},
     {"broadcast of a row", OP_broadcast, 1, {T(3)}, build_broadcast, .differentiable = 1},
     {"broadcast of ones", OP_broadcast, 1, {T(N, 1, 3)}, build_broadcast, .differentiable = 1},
+    {"scaled alike", OP_broadcast, 3, {T(3), T(3), T(1, 3)}, build_scaled, .differentiable = 7, .low = 0.5, .high = 2},
+    {"scaled by rows", OP_broadcast, 3, {T(2, 1), T(3), T(2, 1)}, build_scaled, .differentiable = 7, .low = 0.5, .high = 2},
+    {"scaled apart", OP_broadcast, 3, {T(3), T(N, 1, 3), T(2, 1)}, build_scaled, .differentiable = 7, .low = 1, .high = 2},
     {"broadcast of a scalar", OP_broadcast, 1, {{.elem = F64}}, build_broadcast, .differentiable = 1},
     {"reshape that merges", OP_reshape, 1, {T(N, 2, 3, 2)}, build_reshape_merge, .differentiable = 1},
     {"reshape that splits", OP_reshape, 1, {T(-2, 6)}, build_reshape_split, .differentiable = 1},

@@ -155,6 +155,21 @@ Test(graph, contributions_are_added_from_the_last_use) {
   cr_assert_eq(slope->inputs[1]->op, OP_neg);
 }
 
+// A mean is subtracted, the rest scaled and moved: the gradients of both need one sum.
+Test(graph, factors_leave_the_sums_of_gradients) {
+  Node *x = X("x", 4, 3), *w = X("w", 4, 3), *scale = X("scale", 3), *of[] = {X("mean", 3), X("moved", 3)}, *slopes[2];
+  Node *y = graph_binary(graph, OP_mul, graph_binary(graph, OP_sub, x, of[0]), scale);
+  y = graph_binary(graph, OP_mul, graph_binary(graph, OP_add, y, of[1]), w);
+  grad(graph, graph_reduce(graph, OP_reduce_sum, y, 2, (int[]){0, 1}, false), 2, of, slopes);
+  cr_assert_eq(slopes[0]->op, OP_neg);
+  const Node *product = slopes[0]->inputs[0];
+  cr_assert_eq(product->op, OP_mul);
+  cr_assert_eq(product->inputs[1], scale);
+  cr_assert_eq(product->inputs[0]->op, OP_reduce_sum);
+  cr_assert_eq(slopes[1]->op, OP_reduce_sum);
+  cr_assert_eq(product->inputs[0]->inputs[0], slopes[1]->inputs[0]);
+}
+
 Test(graph, what_does_not_depend_gets_zeros) {
   Node *x = X("x", 2), *y = X("y", 3), *places = graph_input(graph, "i", TYPE(I64, 2)), *slopes[4];
   Node *cut = graph_unary(graph, OP_stop_gradient, x);

@@ -233,6 +233,31 @@ Test(kernels, what_is_made_of_much_is_kept) {
   }
 }
 
+// A mean that is subtracted from many values is finished by the kernel that sums it, not divided again for each; of few values it
+// is not worth its place.
+Test(kernels, means_are_finished_where_they_are_summed) {
+  for (int large = 0; large < 2; large++) {
+    Arena *arena = arena_new();
+    Graph *graph = new_graph(arena, 0);
+    int64_t rows = large ? 4096 : 64;
+    Node *x = graph_input(graph, "x", shape_of(2, (Dim[]){rows, 48}));
+    int first = 0;
+    Node *sum = graph_reduce(graph, OP_reduce_sum, x, 1, &first, false);
+    Node *mean = graph_binary(graph, OP_div, sum, graph_constant(graph, sum->type, (double)rows));
+    Node *apart = graph_binary(graph, OP_sub, x, mean);
+    output(graph, graph_reduce(graph, OP_reduce_sum, graph_binary(graph, OP_mul, apart, apart), 1, &first, false));
+    RunOptions options = {.kernels = all_passes, .target = wide_target, .batch = 1};
+    GraphRun run = run_graph(arena, graph, &options, "finished"), plain;
+    cr_expect_eq(run.kernels->buffers[mean->id].bytes > 0, large);
+    cr_expect_eq(run.kernels->buffers[sum->id].bytes > 0, !large);
+    cr_expect_eq(run.kernels->kernels.count, large ? 2 : 3, "what is left of x is stored where the mean is not");
+    options.kernels = (KernelOptions){false, false, false};
+    plain = run_graph(arena, graph, &options, "plain");
+    same_bits(&plain, &run, "finished");
+    arena_free(arena);
+  }
+}
+
 Test(kernels, slots_swapped) {
   Arena *arena = arena_new();
   Graph *graph = new_graph(arena, 0);
