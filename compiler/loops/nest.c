@@ -339,7 +339,7 @@ void nest_finish(Lower *lower, LExpr *const *index, int from, int to) {
   LExpr **values = arena_array(lower->arena, LExpr *, to - from + 1);
   for (int i = from; i < to; i++) {
     const Node *node = kernel->nodes.data[i];
-    if (node == kernel->root && kernel->kind != KERNEL_MAP && kernel->kind != KERNEL_ROW) {
+    if (kernel_begins_with(kernel->kind, kernel->root, node)) {
       values[i - from] = lower_value(lower, node, index);
       continue;
     }

@@ -215,6 +215,10 @@ LExpr *nest_as_result(Lower *lower, const Node *node, LExpr *sum); // a sum in t
 // The reduction of the elements whose kept indices stand in `index`, one for each dimension of the input.
 LExpr *nest_reduction(Lower *lower, const Node *node, LExpr **index);
 
+int nest_reduced_dims(const Node *node, Dim *dims);                   // in order; how many
+LExpr *nest_part_count(Lower *lower, LExpr *elements, int64_t chunk); // of chunks
+// The indices of the input that are the first `count` of the result.
+void nest_set_kept(const Node *node, LExpr *const *result, LExpr **index, int count);
 // The reduction of everything to one value, its chunks shared out; false if it is too short for that.
 bool nest_long_reduction(Lower *lower);
 
@@ -225,7 +229,8 @@ bool nest_shares_scratch(const Lower *lower);
 void nest_map(Lower *lower);
 void nest_row(Lower *lower);
 void nest_reduce(Lower *lower);
-bool nest_window(Lower *lower); // a reduction over the taps of windows; false: it is none
+void nest_columns(Lower *lower); // where the last axis stays (flat_keeps_last)
+bool nest_window(Lower *lower);  // a reduction over the taps of windows; false: it is none
 void nest_matmul(Lower *lower);
 void nest_conv(Lower *lower);
 void nest_conv_weight(Lower *lower);

@@ -9,6 +9,10 @@ int flat_trailing(const Node *reduction) {
   return trailing;
 }
 
+bool flat_keeps_last(const Node *reduction) {
+  return op_info[reduction->op].class == REDUCE && reduction->op != OP_argmax && flat_trailing(reduction) == 0;
+}
+
 int flat_dims(const Type *type, int first) {
   int count = 0;
   for (int i = first; i < type->rank; i++)

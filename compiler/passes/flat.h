@@ -5,6 +5,7 @@
 
 // How many of the last dimensions of a reduction's input are reduced; 0 if the last one is kept.
 int flat_trailing(const Node *reduction);
+bool flat_keeps_last(const Node *reduction); // a sum, maximum or minimum, not of the last dimension
 // The dimensions from `first` on that are not of size one.
 int flat_dims(const Type *type, int first);
 // The numbers of the dimensions from `first` on are those of the memory, whatever the batch count.

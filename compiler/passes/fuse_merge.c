@@ -2,6 +2,7 @@
 // after those it needs. Every node starts as a group of its own; groups merge where the nests fit together, what one
 // takes from the other is at hand where it is needed, no slot is overwritten too early, and no cycle arises.
 #include "graph/ops.h"
+#include "passes/flat.h"
 #include "passes/fuse.h"
 
 typedef struct Groups {
@@ -86,6 +87,24 @@ static bool same_attention(const Node *a, const Node *b) {
   return true;
 }
 
+static int count_sums(const Group *group) {
+  int count = 0;
+  for (int i = 0; i < group->nodes.count; i++)
+    count += op_info[group->nodes.data[i]->op].class == REDUCE;
+  return count;
+}
+
+// Do both go down the same axes of the same shape, and keep the last?
+static bool same_columns(const Node *a, const Node *b) {
+  if (!flat_keeps_last(a) || !flat_keeps_last(b) || !type_equal(&a->inputs[0]->type, &b->inputs[0]->type) ||
+      a->attr->axis_count != b->attr->axis_count)
+    return false;
+  for (int i = 0; i < a->attr->axis_count; i++)
+    if (a->attr->axis[i] != b->attr->axis[i])
+      return false;
+  return true;
+}
+
 // The kind of kernel that computes both, in *kind and *root. False if there is none.
 static bool kind_of_both(const Groups *groups, const Group *a, const Group *b, Group *both) {
   if (a->kind == KERNEL_MAP && b->kind != KERNEL_MAP) {
@@ -101,6 +120,8 @@ static bool kind_of_both(const Groups *groups, const Group *a, const Group *b, G
            row_takes(groups, a, b);
   if (a->kind == KERNEL_ATTENTION && b->kind == KERNEL_ATTENTION)
     return same_attention(a->root, b->root);
+  if (a->kind == KERNEL_REDUCE && b->kind == KERNEL_REDUCE)
+    return same_columns(a->root, b->root) && count_sums(a) + count_sums(b) <= MOST_SUMS;
   if (b->kind != KERNEL_MAP)
     return false;
   switch (a->kind) {
@@ -117,11 +138,17 @@ static bool kind_of_both(const Groups *groups, const Group *a, const Group *b, G
   }
 }
 
+bool kernel_begins_with(KernelKind kind, const Node *root, const Node *node) {
+  if (kind == KERNEL_REDUCE)
+    return op_info[node->op].class == REDUCE;
+  return kind != KERNEL_MAP && kind != KERNEL_ROW && node == root;
+}
+
 // May `reader`, of the group `both`, take `read` from its own group? A root is computed before all else.
 static bool inner_read_allowed(const Group *both, const Node *reader, const Read *read) {
   if (both->kind == KERNEL_ROW)
     return access_leading(&read->access, both->rows);
-  if (reader == both->root && both->kind != KERNEL_MAP)
+  if (kernel_begins_with(both->kind, both->root, reader))
     return false;
   return access_is_identity(&read->access) && type_same_shape(&reader->type, &read->node->type);
 }
@@ -299,10 +326,11 @@ static bool siblings(const Groups *groups, const Group *a, const Group *b) {
   if (a->kind == KERNEL_MAP && b->kind == KERNEL_MAP && map_shape(a)->rank == 0 && map_shape(b)->rank == 0)
     return true;
   bool rows = a->kind == KERNEL_ROW && b->kind == KERNEL_ROW;
+  bool columns = a->kind == KERNEL_REDUCE && b->kind == KERNEL_REDUCE;
   bool maps = a->kind == KERNEL_MAP && b->kind == KERNEL_MAP;
   if (rows && a->rows == 0 && b->rows == 0)
     return true;
-  return (rows || maps) && share_a_read(groups, a, b);
+  return (rows || maps || columns) && share_a_read(groups, a, b);
 }
 
 static void merge_siblings(Groups *groups) {

@@ -76,6 +76,10 @@ void plan(KernelGraph *kernels, const KernelOptions *options);  // liveness, in-
 void kernels_print(Text *out, const KernelGraph *kernels);
 void plan_print(Text *out, const KernelGraph *kernels); // the map of the arena, peak, peak without planning
 
+// Is the node one that the nest computes before all else, so that it takes nothing from its own kernel? None of maps and rows is.
+bool kernel_begins_with(KernelKind kind, const Node *root, const Node *node);
+enum { MOST_SUMS = 2 }; // reductions of one kernel whose last axis stays, over the same axes (loops/nest_columns.c)
+
 // What one value of what a scan carries takes; its buffer is two of these, read and written in turn.
 int64_t scan_carried_bytes(const Type *type, int64_t batch);
 

@@ -258,6 +258,31 @@ Test(kernels, means_are_finished_where_they_are_summed) {
   }
 }
 
+// Sums over the same axes that read the same go down them together, two at most; what is a sum of a sum cannot.
+Test(kernels, two_sums_are_one_kernel) {
+  const Target targets[] = {wide_target, middle_target, narrow_target};
+  for (int i = 0; i < 6; i++) {
+    Arena *arena = arena_new();
+    Graph *graph = new_graph(arena, 0);
+    Node *x = graph_input(graph, "x", shape_of(3, (Dim[]){i < 3 ? 5 : 90, 30, 83}));
+    Node *y = graph_input(graph, "y", x->type), *sum = NULL;
+    int axes[] = {0, 1};
+    Node *values[] = {x, graph_binary(graph, OP_mul, x, y), graph_unary(graph, OP_abs, x)};
+    for (int k = 0; k < 3; k++) {
+      Node *apart = k < 2 ? values[k] : graph_binary(graph, OP_sub, values[k], sum);
+      sum = graph_reduce(graph, k == 1 ? OP_reduce_max : OP_reduce_sum, apart, 2, axes, false);
+      output(graph, graph_unary(graph, OP_neg, sum));
+    }
+    RunOptions options = {.kernels = all_passes, .target = targets[i % 3], .batch = 1};
+    GraphRun run = run_graph(arena, graph, &options, "together"), plain;
+    cr_expect_eq(run.kernels->kernels.count, 2);
+    options.kernels = (KernelOptions){false, false, false};
+    plain = run_graph(arena, graph, &options, "plain");
+    same_bits(&plain, &run, "together");
+    arena_free(arena);
+  }
+}
+
 Test(kernels, slots_swapped) {
   Arena *arena = arena_new();
   Graph *graph = new_graph(arena, 0);
