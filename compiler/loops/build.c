@@ -105,15 +105,42 @@ static LExpr *join_constants(Arena *arena, LOp op, LExpr *a, LExpr *b) {
   return lx_binary(arena, a->op, a->args[0], lx_binary(arena, joint, a->args[1], b));
 }
 
+// What a constant multiplies in the expression; 1: all of it.
+static const LExpr *without_factor(const LExpr *expr, int64_t *factor) {
+  bool product = expr->op == LX_MUL && expr->args[1]->op == LX_CONST;
+  *factor = product ? expr->args[1]->integer : 1;
+  return product ? expr->args[0] : expr;
+}
+
+// x / c * (c * k) + x % c * k with constants c and k: x * k, a row-major number that was taken apart and is put together again.
+static LExpr *join_digits(Arena *arena, const LExpr *a, const LExpr *b) {
+  int64_t of_high, of_low;
+  const LExpr *high = without_factor(a, &of_high), *low = without_factor(b, &of_low);
+  if (high->op != LX_DIV || low->op != LX_MOD || high->args[1]->op != LX_CONST || of_low <= 0)
+    return NULL;
+  bool digits = lx_equal(high->args[1], low->args[1]) && lx_equal(high->args[0], low->args[0]);
+  bool joined = of_high % of_low == 0 && of_high / of_low == high->args[1]->integer;
+  return digits && joined ? lx_binary(arena, LX_MUL, high->args[0], lx_int(arena, a->type, of_low)) : NULL;
+}
+
+static LExpr *simplify_sum(Arena *arena, LOp op, LExpr *a, LExpr *b) {
+  if (op == LX_SUB && a->op == LX_VAR && b->op == LX_VAR && a->var == b->var)
+    return lx_int(arena, a->type, 0);
+  if (is_int(b, 0))
+    return a;
+  if (op == LX_ADD && is_int(a, 0))
+    return b;
+  LExpr *joined = op == LX_ADD ? join_digits(arena, a, b) : NULL;
+  return joined ? joined : join_constants(arena, op, a, b);
+}
+
 // Identities of integers; NULL where none applies.
 static LExpr *simplify_integers(Arena *arena, LOp op, LExpr *a, LExpr *b) {
   bool boolean = a->type == L_BOOL;
   switch (op) {
   case LX_ADD:
   case LX_SUB:
-    if (op == LX_SUB && a->op == LX_VAR && b->op == LX_VAR && a->var == b->var)
-      return lx_int(arena, a->type, 0);
-    return is_int(b, 0) ? a : op == LX_ADD && is_int(a, 0) ? b : join_constants(arena, op, a, b);
+    return simplify_sum(arena, op, a, b);
   case LX_MUL:
     return is_int(b, 1) ? a : is_int(b, 0) ? b : join_constants(arena, op, a, b);
   case LX_DIV:

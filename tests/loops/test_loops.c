@@ -43,6 +43,26 @@ Test(loops, constants_join) {
   cr_assert(product->op == LX_MUL && product->args[1]->integer == 32);
 }
 
+static LExpr *times(LExpr *x, int64_t by) {
+  return binary(LX_MUL, x, number(by));
+}
+
+// Element [r / 30, r / 5 % 6, r % 5] of [.., 6, 5, 7] is a row of 7 of them.
+Test(loops, digits_of_a_number_join) {
+  LExpr *r = lx_var(arena, lvar_new(arena, "r", L_I64)), *tens = binary(LX_DIV, r, number(5));
+  LExpr *high = times(binary(LX_DIV, tens, number(6)), 210), *middle = times(binary(LX_MOD, tens, number(6)), 35);
+  LExpr *row = binary(LX_ADD, binary(LX_ADD, high, middle), times(binary(LX_MOD, r, number(5)), 7));
+  cr_assert(row->op == LX_MUL && row->args[0] == r && row->args[1]->integer == 7);
+  LExpr *whole = binary(LX_ADD, times(tens, 5), binary(LX_MOD, r, number(5)));
+  cr_assert_eq(whole, r);
+  LExpr *others[] = {binary(LX_ADD, times(tens, 6), binary(LX_MOD, r, number(5))),
+                     binary(LX_ADD, times(tens, 5), binary(LX_MOD, r, number(4))),
+                     binary(LX_ADD, times(tens, 5), binary(LX_MOD, tens, number(5))),
+                     binary(LX_ADD, times(tens, -5), times(binary(LX_MOD, r, number(5)), -1))};
+  for (int i = 0; i < 4; i++)
+    cr_expect_eq(others[i]->op, LX_ADD, "%d", i);
+}
+
 Test(loops, reals_keep_their_identities) {
   LExpr *x = lx_var(arena, lvar_new(arena, "x", L_F32));
   cr_assert_eq(binary(LX_ADD, x, lx_real(arena, L_F32, 0))->op, LX_ADD);
