@@ -150,27 +150,29 @@ static void force_flat(Fusion *fusion, const Node *node) {
     force(fusion, node->inputs[0]);
 }
 
-// Can the kernel of a product or a reduction finish it, element by element?
-static bool finishes_root(const Node *node) {
-  if (is_root(node))
-    return true;
-  bool found = false;
-  for (int i = 0; i < node->input_count && !found; i++)
-    found = (op_info[node->op].class == POINT || node->op == OP_reshape) && finishes_root(node->inputs[i]);
-  return found;
+// What the kernel of a product or a reduction can finish, element by element.
+static bool *find_finishes(const Fusion *fusion) {
+  bool *finishes = arena_array(fusion->arena, bool, fusion->room);
+  for (int i = 0; i < fusion->result->nodes.count; i++) {
+    const Node *node = fusion->result->nodes.data[i];
+    finishes[i] = is_root(node);
+    for (int k = 0; k < node->input_count && (op_info[node->op].class == POINT || node->op == OP_reshape); k++)
+      finishes[i] = finishes[i] || finishes[node->inputs[k]->id];
+  }
+  return finishes;
 }
 
-// Such a value that is repeated often, a mean above all, is computed once, be it ever so cheap.
 static bool repeated_often(const Node *node, const Node *reader) {
   enum { OFTEN = 64, LARGE = 1 << 16 };
   int64_t count = type_count(&reader->type, 64);
-  return count >= LARGE && count >= OFTEN * type_count(&node->type, 64) && finishes_root(node);
+  return count >= LARGE && count >= OFTEN * type_count(&node->type, 64);
 }
 
-static bool store_for_reader(const Node *node, const Node *reader, int cost, int cheap) {
+// What finishes a root and is repeated often, a mean above all, is computed once, be it ever so cheap.
+static bool store_for_reader(const Node *node, const Node *reader, int cost, int cheap, bool finishes) {
   switch (reader->op) {
   case OP_broadcast:
-    return cost > (repeated_often(node, reader) ? 1 : cheap) &&
+    return cost > (finishes && repeated_often(node, reader) ? 1 : cheap) &&
            type_count(&reader->type, 64) > type_count(&node->type, 64);
   case OP_gather:
   case OP_pad:
@@ -258,20 +260,33 @@ static bool spread(const Fusion *fusion, const Node *node, const int *readers) {
   return readers[node->id] * loads > readers[node->id] + writing;
 }
 
-static void decide(Fusion *fusion, const Node *node, const int *readers, const bool *masks, const bool *copied,
-                   int *cost) {
-  int id = node->id;
+// What is known of all nodes, by id.
+typedef struct Facts {
+  const int *readers;
+  const bool *masks, *copied, *finishes;
+  int *cost;
+} Facts;
+
+static void force_for_reader(Fusion *fusion, const Node *reader, const Facts *facts) {
+  for (int i = 0; i < reader->input_count; i++) {
+    int input = reader->inputs[i]->id, cheap = facts->masks[input] ? MASK : CHEAP;
+    if (store_for_reader(reader->inputs[i], reader, facts->cost[input], cheap, facts->finishes[input]))
+      force_unshaped(fusion, reader->inputs[i]);
+  }
+}
+
+static void decide(Fusion *fusion, const Node *node, const Facts *facts) {
+  int id = node->id, *cost = facts->cost;
   cost[id] = inline_cost(fusion, cost, node);
   if (op_info[node->op].class == LEAF)
     return;
-  for (int i = 0; i < node->input_count; i++)
-    if (store_for_reader(node->inputs[i], node, cost[node->inputs[i]->id], masks[node->inputs[i]->id] ? MASK : CHEAP))
-      force_unshaped(fusion, node->inputs[i]);
+  force_for_reader(fusion, node, facts);
   bool windows = node->op == OP_window || node->op == OP_slide; // larger than what they show
   if (copies_operand(node) && !fusion->stored[node->inputs[0]->id] && !light(fusion, node->inputs[0], cost))
     force_operand(fusion, node->inputs[0]);
-  int most = masks[id] ? MASK : copied[id] && light(fusion, node, cost) ? COPIED : CHEAP;
-  bool worth = !is_view(node) && !windows && readers[id] > 1 && (cost[id] > most || spread(fusion, node, readers));
+  int most = facts->masks[id] ? MASK : facts->copied[id] && light(fusion, node, cost) ? COPIED : CHEAP;
+  bool worth =
+      !is_view(node) && !windows && facts->readers[id] > 1 && (cost[id] > most || spread(fusion, node, facts->readers));
   if (worth || cost[id] > LONG)
     fusion->stored[id] = true;
   cost[id] = inline_cost(fusion, cost, node);
@@ -304,11 +319,14 @@ void fuse_store(Fusion *fusion, bool fuse) {
   }
   if (!fuse)
     return;
-  int *readers = count_readers(fusion), *cost = arena_array(fusion->arena, int, fusion->room);
-  const bool *masks = find_masks(fusion), *copied = find_copied(fusion);
+  Facts facts = {.readers = count_readers(fusion),
+                 .masks = find_masks(fusion),
+                 .copied = find_copied(fusion),
+                 .finishes = find_finishes(fusion),
+                 .cost = arena_array(fusion->arena, int, fusion->room)};
   for (int i = 0; i < count; i++)
     if (fusion->needed[i])
-      decide(fusion, fusion->result->nodes.data[i], readers, masks, copied, cost);
+      decide(fusion, fusion->result->nodes.data[i], &facts);
   for (int i = 0; i < count; i++) {
     const Node *node = fusion->result->nodes.data[i];
     if (fusion->needed[i] && op_info[node->op].class == REDUCE && node->op != OP_argmax)

@@ -283,6 +283,18 @@ Test(kernels, two_sums_are_one_kernel) {
   }
 }
 
+// Each value is used twice by the next: who looks at all ways through them never ends.
+Test(kernels, deep_expressions_are_looked_at_once, .timeout = 30) {
+  Arena *arena = arena_new();
+  Graph *graph = new_graph(arena, 0);
+  Node *y = graph_input(graph, "y", shape_of(1, (Dim[]){256}));
+  for (int i = 0; i < 60; i++)
+    y = graph_binary(graph, OP_add, graph_binary(graph, OP_mul, y, y), y);
+  output(graph, graph_binary(graph, OP_mul, graph_input(graph, "x", shape_of(2, (Dim[]){4096, 256})), y));
+  cr_expect_eq(kernels_of(graph)->kernels.count, 2);
+  arena_free(arena);
+}
+
 Test(kernels, slots_swapped) {
   Arena *arena = arena_new();
   Graph *graph = new_graph(arena, 0);
