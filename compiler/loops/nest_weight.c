@@ -2,8 +2,8 @@
 // of x under the tap times y, in one chain. A product of a turned x and y that goes over many samples is the same without
 // space. Outputs are taken in blocks that stay in the caches, one after the other by all threads; each thread owns some
 // tiles, of rows (taps and channels of x) in one panel of outputs, and adds a block to their sums, which rest in scratch
-// memory between blocks. That changes no bit of them. The block's part of a panel is first packed, since its rows lie far
-// apart and every tile reads it. The kernel's further nodes (an optimizer's update) come with the last block.
+// memory between blocks. That changes no bit of them. The block's part of a panel is first packed where many tiles read it,
+// since its rows lie far apart. The kernel's further nodes (an optimizer's update) come with the last block.
 #include "loops/nest_conv.h"
 
 #include "graph/ops.h"
@@ -24,6 +24,8 @@ typedef struct Weight {
   LExpr *group, *column, *tap[MAX_SPACE];
   int width;     // of the panel
   NextRows next; // of y, for the next panel; no buffer: they are not asked for
+  LExpr
+      *ahead; // from x of this block to that of the next one, where this thread's next tile of the rows is in it; or 0
 } Weight;
 
 typedef struct Tile {
@@ -47,8 +49,7 @@ static LExpr *output_channel(Lower *lower, const Weight *weight, LExpr *j) {
 // ---- the outputs of a block
 typedef struct Outputs {
   LExpr *sample, *place[MAX_SPACE];
-  LExpr *number;    // in the block
-  LExpr *innermost; // the variable of the inner loop
+  LExpr *number; // in the block
   int loops;
 } Outputs;
 
@@ -73,7 +74,6 @@ static Outputs open_outputs(Lower *lower, const Weight *weight) {
     outputs.number = nest_add(lower, nest_mul(lower, outputs.number, nest_i64(lower, count)),
                               lx_binary(lower->arena, LX_SUB, outputs.place[d], from));
   }
-  outputs.innermost = conv->space ? outputs.place[conv->space - 1] : outputs.sample;
   return outputs;
 }
 
@@ -127,6 +127,26 @@ static void open_tile(Lower *lower, const Tile *tile, LExpr **row, LExpr **i, LE
   *column = nest_add(lower, nest_i64(lower, tile->shift), *j);
 }
 
+// While a tile is summed, memory is asked for: y of the next panel, the sums of the next tile, x of the next block.
+static void ask_ahead(Lower *lower, const Weight *weight, const Tile *tile, const Outputs *outputs, const LExpr *x) {
+  const Conv *conv = &weight->conv;
+  if (weight->next.buffer)
+    nest_prefetch_rows(lower, &weight->next, outputs->number);
+  if (!weight->sums)
+    return;
+  LExpr *row = nest_add(lower, tile->row, nest_i64(lower, tile->rows)), *column = nest_i64(lower, tile->shift);
+  NextRows sums = {.buffer = weight->sums,
+                   .from = sum_place(lower, weight, row, column),
+                   .part = nest_i64(lower, 0),
+                   .rows = tile->rows,
+                   .parts = 1,
+                   .apart = conv->out * conv->groups,
+                   .length = tile->cols};
+  nest_prefetch_rows(lower, &sums, outputs->number);
+  if (conv->view.inside)
+    nest_prefetch_ahead(lower, x, weight->ahead);
+}
+
 static LLocal *sum_tile(Lower *lower, const Weight *weight, const Tile *tile) {
   const Conv *conv = &weight->conv;
   LExpr *place[MAX_SPACE], *row, *i, *j, *column, *zero = nest_i64(lower, 0);
@@ -140,13 +160,9 @@ static LLocal *sum_tile(Lower *lower, const Weight *weight, const Tile *tile) {
   Outputs outputs = open_outputs(lower, weight);
   for (int d = 0; d < conv->space; d++)
     place[d] = conv_place(lower, conv, d, outputs.place[d], d < taps_outside(conv) ? weight->tap[d] : zero);
-  if (weight->next.buffer)
-    nest_prefetch_rows(lower, &weight->next, outputs.number);
-  LExpr *group = nest_mul(lower, weight->group, nest_i64(lower, conv->in)), *var = outputs.innermost;
-  for (int end = 0; end <= 1; end++) {
-    LExpr *channel = nest_add(lower, tile->row, nest_i64(lower, end ? tile->rows - 1 : 0));
-    nest_prefetch(lower, conv_x(lower, conv, outputs.sample, place, nest_add(lower, group, channel)), var);
-  }
+  LExpr *group = nest_mul(lower, weight->group, nest_i64(lower, conv->in));
+  ask_ahead(lower, weight, tile, &outputs,
+            conv_x(lower, conv, outputs.sample, place, nest_add(lower, group, tile->row)));
   open_tile(lower, tile, &row, &i, &j, &column);
   LExpr *x = conv_x(lower, conv, outputs.sample, place, nest_add(lower, group, row)), *y;
   if (weight->packed)
@@ -218,16 +234,27 @@ static int64_t taps_and_tiles(const Weight *weight) {
   return conv_taps(conv, 0) / (conv->folded ? conv->attr->window[conv->space - 1].size : 1) * weight->tiles;
 }
 
-// What is packed for the panel that this thread takes next: its next one in the block, or its first one in the next block.
+// Elements of x between a block and the next one.
+static int64_t block_apart(const Weight *weight) {
+  const Conv *conv = &weight->conv;
+  int64_t apart = weight->samples * conv->in * conv->groups;
+  for (int d = 0; d < conv->space; d++)
+    apart *= conv->view.extent[d];
+  return weight->lines < first_outputs(conv)
+             ? apart / conv->view.extent[0] * weight->lines * conv->attr->window[0].stride
+             : apart;
+}
+
+// What this thread reads of y for its next panel: one of this block, or its first one in the next block.
 static void find_next(Lower *lower, Weight *weight, const Shares *shares, LExpr *item) {
   const Conv *conv = &weight->conv;
   LExpr *zero = nest_i64(lower, 0), *width = nest_i64(lower, conv->nr);
   Outputs first = {.sample = weight->sample, .place = {weight->line, zero, zero}};
-  const LExpr *y = weight->packed ? y_value(lower, weight, &first, zero) : NULL;
+  const LExpr *y = y_value(lower, weight, &first, zero);
   weight->next.buffer = NULL;
-  if (!y || y->op != LX_LOAD || lbuffer_bytes(y->buffer) <= lower->target->l2_bytes / 2)
-    return;
   int64_t apart = conv->out * conv->groups;
+  if (y->op != LX_LOAD || apart == weight->width) // or rows follow each other, which the processor foresees
+    return;
   LExpr *more = lx_binary(lower->arena, LX_LT, nest_add(lower, item, nest_i64(lower, 1)), shares->to);
   LExpr *back = nest_mul(lower, lx_binary(lower->arena, LX_SUB, item, shares->from), width);
   LExpr *below = lx_binary(lower->arena, LX_SUB, nest_i64(lower, weight->depth * apart), back);
@@ -254,6 +281,9 @@ static void panel_tiles(Lower *lower, Weight *weight, const Shares *shares) {
   nest_unravel(lower, weight->next.part, dims, NULL, count, index);
   for (int d = 0; d < taps_outside(conv); d++)
     weight->tap[d] = nest_let(lower, "r", index[d]);
+  LExpr *again = nest_add(lower, nest_add(lower, shares->begin, weight->next.part), shares->inner);
+  weight->ahead = lx_select(lower->arena, lx_binary(lower->arena, LX_GE, again, shares->last),
+                            nest_i64(lower, block_apart(weight)), nest_i64(lower, 0));
   one_tile(lower, weight, nest_let(lower, "tile", index[count - 1]));
   nest_close(lower);
 }
@@ -311,8 +341,13 @@ static void each_block(Lower *lower, Weight *weight) {
 }
 
 // ---- sizes
-// So many outputs that a packed panel of them stays in the first cache, and x under them in half of the second; enough that
-// loading and storing the sums does not count.
+static int64_t sum_count(const Conv *conv) {
+  return conv_taps(conv, 0) * conv->in * conv->out * conv->groups;
+}
+
+// So many outputs that a panel of them stays in the first cache, and x under them in half of the second; enough that
+// loading and storing the sums does not count. Where sums are more than the second cache keeps, or there are no more blocks, as
+// many as a sixteenth of that holds.
 static void choose_blocks(const Lower *lower, Weight *weight) {
   enum { LEAST = 128 };
   const Conv *conv = &weight->conv;
@@ -321,12 +356,15 @@ static void choose_blocks(const Lower *lower, Weight *weight) {
     outputs *= conv->view.outputs[d];
     places *= conv->view.extent[d];
   }
+  int64_t first = first_outputs(conv), line = outputs / first,
+          samples = nest_capacity(lower, conv->x->type.dim, conv->lead);
+  int64_t deep = lower->target->l2_bytes / 16 / (conv->nr * bytes), sums = sum_count(conv) * bytes;
   int64_t depth = lower->target->l1_bytes * 2 / 3 / (conv->nr * bytes);
   int64_t under = nest_ceil_div(places * conv->in * conv->groups * bytes, outputs);
   int64_t most = lower->target->l2_bytes / 2 / under;
   depth = nest_at_least(depth < most ? depth : most, LEAST);
-  int64_t first = first_outputs(conv), line = outputs / first,
-          samples = nest_capacity(lower, conv->x->type.dim, conv->lead);
+  if (depth < deep && (sums > lower->target->l2_bytes / 2 || samples * outputs <= deep))
+    depth = deep;
   weight->samples = depth >= 2 * outputs ? nest_even(samples, depth / outputs) : 1;
   weight->lines = weight->samples > 1 ? first : nest_even(first, nest_at_least(depth / line, 1));
   weight->depth = weight->samples * weight->lines * line;
@@ -340,11 +378,12 @@ static void choose_rows(const Lower *lower, Weight *weight) {
   conv->mr = (int)nest_ceil_div(weight->rows, weight->tiles);
 }
 
-// y may be read where it lies if panels are its rows, or if a panel has one tile.
+// y may be read where it lies if a panel has few tiles, or if panels are its rows.
 static bool packing_pays(const Lower *lower, const Weight *weight) {
+  enum { FEW = 10 };
   const Conv *conv = &weight->conv;
-  bool lies_so = nest_in_memory(lower, weight->y) && conv->groups == 1 && conv->out == conv->nr;
-  return taps_and_tiles(weight) > 1 && !lies_so;
+  bool rows = conv->groups == 1 && conv->out == conv->nr;
+  return taps_and_tiles(weight) > (nest_in_memory(lower, weight->y) ? rows ? INT64_MAX : FEW : 1);
 }
 
 static void nest_weight(Lower *lower, Weight *weight) {
@@ -368,7 +407,7 @@ static void nest_weight(Lower *lower, Weight *weight) {
     conv_image(lower, conv, weight->samples, lines, weight->shares);
   bool all_samples = nest_capacity(lower, conv->x->type.dim, conv->lead) <= weight->samples;
   if (!all_samples || weight->lines < first_outputs(conv))
-    weight->sums = nest_scratch(lower, "sums", conv->type, conv_taps(conv, 0) * conv->in * conv->out * conv->groups);
+    weight->sums = nest_scratch(lower, "sums", conv->type, sum_count(conv));
   if (packs)
     weight->packed = nest_scratch(lower, "packed_y", conv->type, panel * nest_at_least(weight->shares, 1));
   each_block(lower, weight);

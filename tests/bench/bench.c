@@ -201,14 +201,16 @@ int bench_backends(Arena *arena, const LoopModule *loops, const char *entry, con
     fprintf(stderr, "llvm: left out: %s\n", error);
   Text text = text_new(arena);
   emit_c(&text, loops, NULL);
+  bool clang = false; // one is enough
   for (int i = 0; i < 3 && count < room; i++) {
-    if (only && strcmp(only, compilers[i]) != 0)
+    if (only ? strcmp(only, compilers[i]) != 0 : clang)
       continue;
     if (system(arena_printf(arena, "command -v %s >/dev/null", compilers[i])) != 0)
       continue;
     Backend backend = through_c(arena, compilers[i], text_string(&text), entry);
     if (backend.run)
       backends[count++] = backend;
+    clang = backend.run && strncmp(compilers[i], "clang", 5) == 0;
   }
   return count;
 }

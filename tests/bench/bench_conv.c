@@ -82,7 +82,7 @@ static void measure(const Case *c, const char *only) {
         double peak = bench_peak(threads), work = 2e-9 * (double)(y_count * w_count / c->out);
         BenchTime time = bench_time(backends[i].run, &frame, 15, 0.02);
         peak = fmax(peak, bench_peak(threads));
-        printf("%-26s %-2s  %-5s  %d thread%s  %-9s %7.1f GFLOP/s  %3.0f %%, best %3.0f %% of the peak of %.0f\n",
+        printf("%-31s %-2s  %-5s  %d thread%s  %-9s %7.1f GFLOP/s  %3.0f %%, best %3.0f %% of the peak of %.0f\n",
                c->name, names[product], tiles[way % 3], threads, threads > 1 ? "s" : " ", backends[i].name,
                work / time.median, 100 * work / time.median / peak, 100 * work / time.best / peak, peak);
         fflush(stdout);
@@ -108,8 +108,21 @@ int main(int argc, char **argv) {
       {"512 ch, 4 px, batch 64", 64, 4, 512, 512, 3, 1, 1},
       {"128 ch, 28 px, stride 2", 8, 28, 128, 128, 3, 2, 1},
       {"stem 7x7, 3 to 64 ch", 8, 224, 3, 64, 7, 2, 1},
+      {"1x1, 64 to 64 ch, 56 px", 8, 56, 64, 64, 1, 1, 1},
+      {"1x1, 64 to 256 ch, 56 px", 8, 56, 64, 256, 1, 1, 1},
       {"1x1, 256 to 64 ch, 56 px", 8, 56, 256, 64, 1, 1, 1},
+      {"1x1, 256 to 128 ch, 56 px", 8, 56, 256, 128, 1, 1, 1},
+      {"1x1, 128 to 512 ch, 28 px", 8, 28, 128, 512, 1, 1, 1},
+      {"1x1, 512 to 128 ch, 28 px", 8, 28, 512, 128, 1, 1, 1},
+      {"1x1, 512 to 256 ch, 28 px", 8, 28, 512, 256, 1, 1, 1},
+      {"1x1, 256 to 1024 ch, 14 px", 8, 14, 256, 1024, 1, 1, 1},
+      {"1x1, 1024 to 256 ch, 14 px", 8, 14, 1024, 256, 1, 1, 1},
+      {"1x1, 1024 to 512 ch, 14 px", 8, 14, 1024, 512, 1, 1, 1},
       {"1x1, 512 to 2048 ch, 7 px", 8, 7, 512, 2048, 1, 1, 1},
+      {"1x1, 2048 to 512 ch, 7 px", 8, 7, 2048, 512, 1, 1, 1},
+      {"1x1, 256 to 512 ch, 56 px / 2", 8, 56, 256, 512, 1, 2, 1},
+      {"1x1, 512 to 1024 ch, 28 px / 2", 8, 28, 512, 1024, 1, 2, 1},
+      {"1x1, 1024 to 2048 ch, 14 px / 2", 8, 14, 1024, 2048, 1, 2, 1},
       {"first 3x3, 1 to 32 ch", 64, 28, 1, 32, 3, 1, 1},
       {"128 ch, 28 px, 32 groups", 8, 28, 128, 128, 3, 1, 32},
   };

@@ -287,6 +287,34 @@ Test(schedule, rows_that_are_packed_next_are_asked_for) {
   check_product((Size){.m = 24, .n = 768, .k = 512, .a_turned = true}, 0, 1);
 }
 
+static const char *weight_loops(Arena *arena, int64_t rows, int64_t in, int64_t out) {
+  Graph *graph = new_graph(arena, 0);
+  int swap[] = {1, 0};
+  Node *x = graph_input(graph, "x", matrix(rows, in)), *y = graph_input(graph, "y", matrix(rows, out));
+  output(graph, graph_matmul(graph, graph_transpose(graph, x, swap), y));
+  return loops_of(arena, graph, "weight");
+}
+
+// A panel of y is packed where many tiles read it.
+Test(schedule, few_tiles_read_y_where_it_lies) {
+  Arena *arena = arena_new();
+  const char *few = weight_loops(arena, 512, 24, 96), *many = weight_loops(arena, 512, 200, 96);
+  cr_expect_null(strstr(few, "packed_y"), "%s", few);
+  cr_expect_not_null(strstr(many, "packed_y"), "%s", many);
+  arena_free(arena);
+  check_product((Size){.m = 200, .n = 96, .k = 512, .a_turned = true}, 0, 1);
+}
+
+// The sums of the next tile, and x of the next block, where they are more than the caches keep; and blocks are deep then.
+Test(schedule, next_sums_and_blocks_are_asked_for) {
+  Arena *arena = arena_new();
+  const char *small_sums = weight_loops(arena, 16384, 64, 64), *large_sums = weight_loops(arena, 1024, 512, 1024);
+  cr_expect_null(strstr(small_sums, "prefetch sums["), "%s", small_sums);
+  cr_expect_not_null(strstr(small_sums, "prefetch x["), "%s", small_sums);
+  cr_expect_not_null(strstr(large_sums, "prefetch sums["), "%s", large_sums);
+  arena_free(arena);
+}
+
 // ---- threads
 static bool shares(const LKernel *kernel) {
   for (int i = 0; i < kernel->body.count; i++)
