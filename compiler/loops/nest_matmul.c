@@ -316,7 +316,11 @@ static void choose_rows(const Lower *lower, Product *product, int64_t rows, bool
   product->by_panel = blocks == 1;
   if (shared && blocks * others < TASKS)
     blocks = nest_ceil_div(TASKS, others > 0 ? others : 1);
-  int64_t tiles = nest_ceil_div(rows, most), even = nest_ceil_div(rows, blocks < tiles ? blocks : tiles);
+  int64_t tiles = nest_ceil_div(rows, most);
+  // A tile each, where even blocks would have lower ones: of 64 rows, four blocks have tiles of 8, five have one of 13.
+  if (blocks > tiles || (tiles <= 2 * blocks && nest_even(nest_ceil_div(rows, blocks), most) < nest_even(rows, most)))
+    blocks = tiles;
+  int64_t even = nest_ceil_div(rows, blocks);
   product->mr = tile_rows(product, product->m < 0 ? rows : even, most);
   product->block = nest_ceil_div(even, product->mr) * product->mr;
 }

@@ -315,6 +315,19 @@ Test(schedule, next_sums_and_blocks_are_asked_for) {
   arena_free(arena);
 }
 
+// 64 rows are five tasks of one tile, not four of two lower ones.
+Test(schedule, tiles_are_as_high_as_all_rows_make_them) {
+  Arena *arena = arena_new();
+  Graph *graph = new_graph(arena, 0);
+  output(graph,
+         graph_matmul(graph, graph_input(graph, "a", matrix(64, 512)), graph_input(graph, "b", matrix(512, 128))));
+  const char *loops = loops_of(arena, graph, "high");
+  cr_expect_not_null(strstr(loops, "f32[13, 32]"), "%s", loops);
+  cr_expect_null(strstr(loops, "f32[8, 32]"), "%s", loops);
+  arena_free(arena);
+  check_product((Size){.m = 64, .n = 128, .k = 40}, 0, 1);
+}
+
 // ---- threads
 static bool shares(const LKernel *kernel) {
   for (int i = 0; i < kernel->body.count; i++)
