@@ -370,12 +370,11 @@ static void choose_blocks(const Lower *lower, Weight *weight) {
   weight->depth = weight->samples * weight->lines * line;
 }
 
-// Tiles as even as they can be.
-static void choose_rows(const Lower *lower, Weight *weight) {
+static void choose_tile(const Lower *lower, Weight *weight) {
   Conv *conv = &weight->conv;
   weight->rows = conv->in * (conv->folded ? conv->attr->window[conv->space - 1].size : 1);
-  weight->tiles = nest_ceil_div(weight->rows, nest_tile_most(lower));
-  conv->mr = (int)nest_ceil_div(weight->rows, weight->tiles);
+  nest_tile_size(lower, conv->type, weight->rows, conv->out, &conv->mr, &conv->nr);
+  weight->tiles = nest_ceil_div(weight->rows, conv->mr);
 }
 
 // y may be read where it lies if a panel has few tiles, or if panels are its rows.
@@ -389,9 +388,7 @@ static bool packing_pays(const Lower *lower, const Weight *weight) {
 static void nest_weight(Lower *lower, Weight *weight) {
   Conv *conv = &weight->conv;
   lower->out->work = nest_work(lower);
-  int mr;
-  nest_tile_size(lower, conv->type, conv->in, conv->out, &mr, &conv->nr);
-  choose_rows(lower, weight);
+  choose_tile(lower, weight);
   choose_blocks(lower, weight);
   bool packs = packing_pays(lower, weight);
   int64_t panel = packs ? weight->depth * conv->nr : 0, lines = 0;
