@@ -397,15 +397,17 @@ static void print_functions(CEmit *emit, const Manifest *manifest) {
 
 static const char head[] = "#include <math.h>\n"
                            "#include <string.h>\n\n";
-static const char pragmas[] =
-    "#ifndef _OPENMP\n"
-    "#pragma GCC diagnostic ignored \"-Wunknown-pragmas\"\n"
-    "#endif\n"
-    "#ifdef __clang__ // a loop that stays scalar is no fault\n"
-    "#pragma clang diagnostic ignored \"-Wpass-failed\"\n"
-    "#else // gcc 12 with AVX-512 stores {1, 1, 1, 0} as all ones by a memcpy made of a loop\n"
-    "#pragma GCC optimize(\"no-tree-loop-distribute-patterns\")\n"
-    "#endif\n\n";
+static const char pragmas[] = "#ifndef _OPENMP\n"
+                              "#pragma GCC diagnostic ignored \"-Wunknown-pragmas\"\n"
+                              "#endif\n"
+                              "#ifdef __clang__ // a loop that stays scalar is no fault\n"
+                              "#pragma clang diagnostic ignored \"-Wpass-failed\"\n"
+                              "#else\n"
+                              "// gcc 12 with AVX-512 stores {1, 1, 1, 0} as all ones by a memcpy made of a loop,\n"
+                              "#pragma GCC optimize(\"no-tree-loop-distribute-patterns\")\n"
+                              "// and keeps constants of one loop in registers that the sums of another need.\n"
+                              "#pragma GCC optimize(\"no-gcse\", \"no-move-loop-invariants\")\n"
+                              "#endif\n\n";
 
 static const char *module_name(const LoopModule *loops) {
   return loops->name ? loops->name : "module";

@@ -23,17 +23,16 @@ static bool fits(const Node *node) {
   return good;
 }
 
-// Outputs along a dimension of a tile; 0: the sums are taken as they are. In 4 by 4, 36 weights for each pair of channels go
-// through the caches: not for many pairs. Of a gradient of weights they are sums, and what 4 by 4 saves is lost.
+// Outputs along a dimension of a tile; 0: the sums are taken as they are. In 4 by 4, 36 weights for each pair of channels, or
+// sums of a gradient of weights, go through the caches: not for many pairs.
 static int tile_of(const Node *node, int64_t batch) {
-  enum { MANY = 48, MANY_SUMS = 128, PAIRS = 1 << 17 };
-  if (node->op == OP_conv_weight)
-    return conv_tile_count(&node->inputs[1]->type, 2, batch) >= MANY_SUMS ? 2 : 0;
-  const Type *w = &node->inputs[1]->type;
-  bool few = w->dim[2] * w->dim[3] <= PAIRS;
-  return few && conv_tile_count(&node->type, 4, batch) >= MANY ? 4
-         : conv_tile_count(&node->type, 2, batch) >= MANY      ? 2
-                                                               : 0;
+  enum { MANY = 48, MANY_OF_SUMS = 128, PAIRS = 1 << 17 };
+  bool sums = node->op == OP_conv_weight;
+  const Type *w = sums ? &node->type : &node->inputs[1]->type, *y = conv_y(node);
+  int64_t least = sums ? MANY_OF_SUMS : MANY;
+  if (w->dim[2] * w->dim[3] <= PAIRS && conv_tile_count(y, 4, batch) >= least)
+    return 4;
+  return conv_tile_count(y, 2, batch) >= least ? 2 : 0;
 }
 
 Graph *pass_winograd(Graph *graph) {

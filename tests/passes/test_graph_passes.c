@@ -255,3 +255,24 @@ Test(graph_passes, dead_code_goes_and_inputs_stay) {
                      "  update w := %2\n");
   cr_assert_eq(after->nodes.data[0]->attr->index, 1);
 }
+
+// What a 3x3 convolution of `channels` to as many over `batch` images, or its weights' gradient, is made in.
+static int tile_of(bool gradient, int64_t batch, int64_t side, int64_t channels) {
+  Attr attr = {.space = 2, .groups = 1, .window = {{3, 1, 1, 1, 1}, {3, 1, 1, 1, 1}}};
+  Graph *own = graph_new(arena, "filter", 0);
+  Type image = TYPE(F32, batch, side, side, channels), weights = TYPE(F32, 3, 3, channels, channels);
+  Node *x = graph_input(own, "x", image), *second = graph_input(own, "second", gradient ? image : weights);
+  Node *made = gradient ? graph_node(own, OP_conv_weight, 2, (Node *[]){x, second}, &attr, NULL)
+                        : graph_conv(own, x, second, &attr, &image);
+  vec_push(arena, &own->outputs, (GraphOutput){.name = "out", .value = made});
+  return pass_winograd(own)->outputs.data[0].value->attr->tile;
+}
+
+Test(graph_passes, filtering_takes_large_tiles_of_few_channels) {
+  for (int gradient = 0; gradient <= 1; gradient++) {
+    cr_expect(eq(int, tile_of(gradient, 8, 28, 128), 4));
+    cr_expect(eq(int, tile_of(gradient, 64, 8, 512), 2)); // too many pairs
+    cr_expect(eq(int, tile_of(gradient, 1, 8, 64), 0));   // too few tiles
+    cr_expect(eq(int, tile_of(gradient, 8, 28, 16), 0));  // too few channels
+  }
+}
