@@ -320,6 +320,45 @@ static Phase phase_of(const Conv *conv, int d, int64_t at) {
                  .shift = (at + tap - w->before) / step + conv->view.window[d].before};
 }
 
+// ---- outputs that see no tap
+static void finish_zeros(Lower *lower, const Conv *conv, LExpr **index, LExpr *from, int cols) {
+  LExpr *i, *j;
+  nest_tile(lower, 1, cols, &i, &j);
+  index[conv->lead + conv->space] = nest_add(lower, from, j);
+  nest_know(lower, conv->node, index, lx_real(lower->arena, conv->type, 0));
+  nest_finish(lower, index, 0, lower->kernel->nodes.count);
+  nest_close(lower);
+}
+
+// Sums of nothing: all channels of an output together, since they lie together and there are no weights to keep.
+static void make_unseen(Lower *lower, Direct *direct) {
+  enum { OPERATIONS = 4096 };
+  const Conv *conv = &direct->conv;
+  int64_t channels = conv->out * conv->groups, whole = channels / SMALL_TILE * SMALL_TILE;
+  int count = conv->lead + conv->space, scopes;
+  LExpr *index[MAX_RANK];
+  Dim dims[MAX_RANK];
+  for (int i = 0; i < count; i++)
+    dims[i] = i < conv->lead ? conv->x->type.dim[i] : (Dim)direct->phase[i - conv->lead].count;
+  LExpr *number = nest_rounds_over(lower, "output", dims, count, OPERATIONS, direct->shares > 0, &scopes);
+  nest_unravel(lower, number, dims, NULL, count, index);
+  for (int d = 0; d < conv->space; d++) {
+    const Phase *phase = &direct->phase[d];
+    LExpr *at = nest_mul(lower, index[conv->lead + d], nest_i64(lower, phase->step));
+    index[conv->lead + d] = nest_let(lower, "p", nest_add(lower, at, nest_i64(lower, phase->first)));
+  }
+  if (whole) {
+    LExpr *from = nest_loop(lower, LS_FOR, "o", nest_i64(lower, 0), nest_i64(lower, whole), SMALL_TILE);
+    finish_zeros(lower, conv, index, from, SMALL_TILE);
+    nest_close(lower);
+  }
+  for (int cols; whole < channels; whole += cols) {
+    cols = nest_piece(channels - whole);
+    finish_zeros(lower, conv, index, nest_i64(lower, whole), cols);
+  }
+  nest_close_all(lower, scopes);
+}
+
 // ---- sizes
 // The tile of a phase: part of a row of outputs; where rows are short, whole rows; where all of space is, samples.
 static void choose_tile(const Lower *lower, Direct *direct) {
@@ -369,7 +408,8 @@ static void choose_block(const Lower *lower, Direct *direct) {
 
 typedef void PhaseBody(Lower *lower, Direct *direct);
 
-static void each_phase(Lower *lower, Direct *direct, int d, PhaseBody *body) {
+// `unseen`, or NULL: for outputs that see no tap.
+static void each_phase(Lower *lower, Direct *direct, int d, PhaseBody *body, PhaseBody *unseen) {
   const Conv *conv = &direct->conv;
   if (d == conv->space) {
     choose_tile(lower, direct);
@@ -380,7 +420,13 @@ static void each_phase(Lower *lower, Direct *direct, int d, PhaseBody *body) {
   int64_t phases = conv->view.phased ? conv->attr->window[d].spread : 1;
   for (int64_t at = 0; at < phases && at < conv->view.outputs[d]; at++) {
     direct->phase[d] = phase_of(conv, d, at);
-    each_phase(lower, direct, d + 1, body);
+    if (direct->phase[d].taps > 0) {
+      each_phase(lower, direct, d + 1, body, unseen);
+    } else if (unseen) {
+      for (int inner = d + 1; inner < conv->space; inner++)
+        direct->phase[inner] = (Phase){.step = 1, .count = conv->view.outputs[inner]};
+      unseen(lower, direct);
+    }
   }
 }
 
@@ -406,10 +452,10 @@ void nest_conv(Lower *lower) {
   for (int d = 0; d < conv->space; d++)
     tile.size[d] = direct.tile_size[d];
   nest_tile_size(lower, conv->type, tile_rows(&direct, &tile), conv->out, &conv->mr, &conv->nr);
-  each_phase(lower, &direct, 0, widen_piece);
+  each_phase(lower, &direct, 0, widen_piece, NULL);
   if (shared)
     direct.shares = nest_most_shares(conv_piece_bytes(conv, conv->samples, conv->lines));
   pack(lower, &direct, shared);
   conv_image(lower, conv, conv->samples, conv->lines, direct.shares);
-  each_phase(lower, &direct, 0, convolve);
+  each_phase(lower, &direct, 0, convolve, make_unseen);
 }

@@ -121,6 +121,9 @@ Test(conv, windows_of_every_kind, .timeout = 300) {
   check_both((Case){2, 3, 4, 20, 1, {9, 17}, {5, 13}, {{3, 1, 2, 0, 1}, {3, 1, 2, 0, 1}}}, "gaps");
   check_both((Case){2, 3, 4, 20, 1, {5, 4}, {10, 8}, {{3, 1, 1, 1, 2}, {3, 1, 1, 1, 2}}}, "spread");
   check_both((Case){2, 3, 4, 20, 1, {5, 4}, {10, 8}, {{1, 1, 1, 0, 2}, {1, 1, 1, 0, 2}}}, "spread, one tap");
+  check_both((Case){2, DIM_BATCH, 4, 84, 1, {5, 4}, {10, 8}, {{1, 1, 1, 0, 2}, {1, 1, 1, 0, 2}}},
+             "spread, one tap, more channels than a piece has");
+  check_both((Case){2, 3, 4, 10, 2, {4, 4}, {12, 8}, {{1, 1, 1, 0, 3}, {1, 1, 1, 0, 2}}}, "spread, one tap, groups");
   check_both((Case){2, 3, 3, 5, 4, {8, 15}, {8, 15}, {SAME, SAME}}, "groups");
   check_both((Case){2, 3, 4, 20, 1, {1, 1}, {1, 1}, {{1, 3, 1, 1, 1}, {1, 3, 1, 1, 1}}}, "beside x");
   check_both((Case){2, 3, 24, 40, 1, {5, 6}, {5, 6}, {{1, 1, 1, 0, 1}, {1, 1, 1, 0, 1}}}, "1 x 1");
