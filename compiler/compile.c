@@ -149,7 +149,8 @@ Compilation *compile_source(Arena *arena, Diag *diag, const Source *source, cons
                                                 !options->models_only,
                                         .check = options->check_only,
                                         .every_model = options->models_only,
-                                        .model = alone};
+                                        .model = alone,
+                                        .batch = options->batch};
   result->program = elaborate(arena, diag, prelude, result->file, &elaborate_options);
   if (!result->program || diag_errors(diag))
     return NULL;

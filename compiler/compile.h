@@ -20,6 +20,7 @@ typedef struct CompileOptions {
   bool profile;      // of train blocks the step alone, and where no block is named the first's
   const char *block; // only this train block, or this model; NULL: all
   const char *model; // only this model, as if nothing trained it; but all if the file has none of the name
+  int64_t batch;     // samples of a prediction at most, where training has not more; 0: 1
   bool check_only;   // stop after elaboration
   bool models_only;  // the same, with a predict block for each model, whatever the data
   bool syntax_only;  // stop after parsing

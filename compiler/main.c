@@ -101,14 +101,14 @@ static const struct argp_option options[] = {
     {"seed", KEY_SEED, "N", 0, "another seed", 0},
     {"epochs", KEY_EPOCHS, "N", 0, "another number of epochs", 0},
     {"steps", KEY_STEPS, "N", 0, "stop after so many steps; of `profile`: time so many", 0},
-    {"batch", KEY_BATCH, "N", 0, "a smaller batch than the one compiled for", 0},
+    {"batch", KEY_BATCH, "N", 0, "so many samples at once; of training, fewer than it says", 0},
     {"threads", KEY_THREADS, "N", 0, "threads (default: one a core)", 0},
     {"check-nan", KEY_CHECK_NAN, 0, 0, "name the first tensor that is not finite", 0},
     {"quiet", 'q', 0, 0, "say nothing but errors", 0},
     {"svg", KEY_SVG, "FILE", 0, "where `profile` draws the roofline", 0},
     {0}};
 
-enum { MOST_THREADS = 4096 };
+enum { MOST_THREADS = 4096, MOST_BATCH = 1 << 24 };
 static const int64_t most_count = INT64_MAX / 2;
 
 static int64_t parse_number(struct argp_state *state, const char *flag, const char *text, int64_t least, int64_t most) {
@@ -229,7 +229,7 @@ static error_t parse_option(int key, char *text, struct argp_state *state) {
     line->run.steps = parse_number(state, "steps", text, 1, most_count);
     break;
   case KEY_BATCH:
-    line->run.batch = parse_number(state, "batch", text, 1, most_count);
+    line->run.batch = parse_number(state, "batch", text, 1, MOST_BATCH);
     break;
   case KEY_THREADS:
     line->run.threads = (int)parse_number(state, "threads", text, 1, MOST_THREADS);
@@ -370,6 +370,9 @@ static void choose_entries(CommandLine *line) {
     compile->block = line->run.block = line->arguments[1];
     compile->prediction = line->arguments[1] != NULL;
   }
+  if (command == COMMAND_PREDICT || shows || command == COMMAND_BUILD ||
+      (command == COMMAND_PROFILE && compile->prediction))
+    compile->batch = line->run.batch;
   if (command == COMMAND_PREDICT)
     line->run.input = line->arguments[1];
   if (command == COMMAND_GENERATE)

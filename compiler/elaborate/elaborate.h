@@ -16,6 +16,7 @@ typedef struct ElaborateOptions {
   bool check;        // only errors are wanted: models that nothing trains need no predict block
   bool every_model;  // a predict block for each of the file's models, also for those that no train block uses
   const char *model; // if the file has this model: a predict block for it, and nothing else
+  int64_t batch;     // of predict blocks at least; 0: 1
 } ElaborateOptions;
 
 // NULL if there were errors, which are in `diag`. `prelude` is the parsed built-in file; imports are read and parsed here.

@@ -37,7 +37,7 @@ ModelUse *model_use(Elab *e, Global *model) {
   for (int i = 0; i < e->uses.count; i++)
     if (e->uses.data[i].model == model)
       return &e->uses.data[i];
-  ModelUse use = {.model = model, .task = NNRT_VALUES, .batch = 1};
+  ModelUse use = {.model = model, .task = NNRT_VALUES, .batch = e->options->batch > 0 ? e->options->batch : 1};
   vec_push(e->arena, &e->uses, use);
   return &e->uses.data[e->uses.count - 1];
 }

@@ -133,7 +133,7 @@ typedef struct Subject {
 static bool prepare_subject(Arena *arena, const Workload *workload, Subject *subject) {
   const char *model = workload->model;
   Diag *diag = diag_new(arena);
-  CompileOptions options = {.training = !model, .prediction = model, .block = model};
+  CompileOptions options = {.training = !model, .prediction = model, .block = model, .batch = workload->batch};
   double begin = bench_seconds();
   Compilation *c =
       compile(arena, diag, arena_printf(arena, NNC_SOURCE_DIR "/tests/bench/%s", workload->file), &options);
