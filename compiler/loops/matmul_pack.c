@@ -192,6 +192,27 @@ static bool packing_b_pays(const Lower *lower, const Product *product, Strides s
   return rows >= 8 * product->mr && bytes > lower->target->l1_bytes;
 }
 
+// Where one task uses a panel, it makes it, and finds it in its caches: the way through memory is longer than the copy takes.
+static bool own_panels(const Lower *lower, const Product *product) {
+  return !product->leading && product->n > 0 && product->k > 0 && product->depth == product->k &&
+         product->block >= nest_capacity(lower, &product->m, 1) && !nest_steady(lower, product->node->inputs[1]);
+}
+
+static void make_own(Lower *lower, Product *product, int64_t apart, bool shared) {
+  int64_t panel = product->k * product->nr;
+  product->apart = apart;
+  int64_t panels = nest_ceil_div(product->n, product->nr), most = nest_most_shares(panel * ltype_bytes(product->type));
+  product->most = !shared ? 1 : most < panels ? most : panels;
+  product->packed = nest_scratch(lower, "packed_b", product->type, panel * product->most);
+}
+
+LExpr *matmul_pack_own(Lower *lower, const Product *product, LExpr *column, int width) {
+  LExpr *start = nest_mul(lower, product->thread, nest_i64(lower, product->k * product->nr));
+  start = nest_let(lower, "start", start);
+  pack_panel(lower, product, 1, start, column, width, product->apart);
+  return start;
+}
+
 // B: once for a series of calls if it stays the same, else at each call, in scratch memory.
 static void pack_b(Lower *lower, Product *product, int64_t apart, bool shared) {
   int64_t batches = product->one_b ? 1 : nest_capacity(lower, product->node->type.dim, product->leading);
@@ -223,7 +244,12 @@ void matmul_pack(Lower *lower, Product *product, bool shared) {
   bool b_pays = packing_b_pays(lower, product, b);
   if (packing_a_pays(lower, product, a))
     pack_a(lower, product, a, shared);
-  if (b_pays)
-    pack_b(lower, product, b.along == 1 && b.across != 1 ? b.across : 0, shared);
-  lower->out->barrier_inside = shared && lower->scratch_bytes > 0;
+  int64_t apart = b.along == 1 && b.across != 1 ? b.across : 0;
+  lower->out->barrier_inside = shared && product->packed_a;
+  if (b_pays && own_panels(lower, product)) {
+    make_own(lower, product, apart, shared);
+  } else if (b_pays) {
+    pack_b(lower, product, apart, shared);
+    lower->out->barrier_inside = shared && lower->scratch_bytes > 0;
+  }
 }

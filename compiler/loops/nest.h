@@ -186,6 +186,9 @@ LExpr *nest_shares(Lower *lower, Shares *shares, LExpr *outer, int64_t inner, in
 // The same where a stretch makes nothing but what it makes for each of its things: at the top of a kernel, where there are many
 // things, each is a stretch, so that they can be dealt; gives the number of the thread, whose scratch memory it is.
 LExpr *nest_dealt_shares(Lower *lower, Shares *shares, LExpr *outer, int64_t inner, int64_t most);
+// A loop over 0..count at the top of a kernel whose rounds are dealt, among `most` threads that have scratch memory of their own:
+// gives the round, and the number of its thread.
+LExpr *nest_dealt(Lower *lower, const char *name, LExpr *count, int64_t most, LExpr **thread);
 LExpr *nest_share_things(Lower *lower, Shares *shares);
 LExpr *nest_share_parts(Lower *lower, const Shares *shares);
 // How many stretches there may be if each takes so many bytes of scratch memory: 8 to 64, all of them some megabytes.

@@ -69,7 +69,7 @@ static void put_down(Lower *lower, Product *product, const Tile *tile, LLocal *a
 
 // The next panel's part for this block of k, while the tiles of this one are summed.
 static void prefetch_panel(Lower *lower, const Product *product, const Tile *tile, LExpr *from, LExpr *k) {
-  if (!product->packed || product->k < 0)
+  if (!product->packed || product->most || product->k < 0)
     return;
   int64_t rows = nest_capacity(lower, &product->m, 1);
   NextPanel panel = {.packed = product->packed,
@@ -164,7 +164,11 @@ static void dynamic_rows(Lower *lower, Product *product, Tile tile, LExpr *block
 
 // All rows of a task, for a panel of `width` columns from `column`; a panel that is no whole vector takes several tiles.
 static void panel_rows(Lower *lower, Product *product, LExpr *column, LExpr *panel, int width, LExpr *block) {
-  LExpr *start = product->packed ? nest_let(lower, "panel", matmul_panel_start(lower, product, panel)) : NULL;
+  LExpr *start = NULL;
+  if (product->most)
+    start = matmul_pack_own(lower, product, column, width);
+  else if (product->packed)
+    start = nest_let(lower, "panel", matmul_panel_start(lower, product, panel));
   for (int shift = 0, cols; shift < width; shift += cols) {
     cols = nest_piece(width - shift);
     Tile tile = {.column = nest_add(lower, column, nest_i64(lower, shift)), .width = width, .cols = cols};
@@ -256,8 +260,11 @@ static void multiply(Lower *lower, Product *product, bool shared) {
     LExpr *zero = nest_i64(lower, 0), *count = nest_i64(lower, nest_ceil_div(product->k, product->depth));
     product->k_block = nest_loop(lower, shared ? LS_TOGETHER : LS_FOR, "k_block", zero, count, 1);
   }
-  LExpr *task =
-      nest_loop(lower, shared ? LS_PARALLEL : LS_FOR, "task", nest_i64(lower, 0), nest_mul(lower, batches, each), 1);
+  LExpr *tasks = nest_mul(lower, batches, each), *task;
+  if (product->most && shared)
+    task = nest_dealt(lower, "task", tasks, product->most, &product->thread);
+  else
+    task = nest_loop(lower, shared ? LS_PARALLEL : LS_FOR, "task", nest_i64(lower, 0), tasks, 1);
   Pair pair = split_task(lower, task, by_panel ? blocks : panels, by_panel ? panels : blocks, batched);
   LExpr *panel = nest_let(lower, "panel", by_panel ? pair.slow : pair.fast);
   LExpr *block = nest_let(lower, "block", by_panel ? pair.fast : pair.slow);
@@ -353,7 +360,7 @@ void nest_matmul(Lower *lower) {
   choose_columns(lower, &product, rows);
   choose_depth(lower, &product, rows);
   choose_rows(lower, &product, rows, shared);
-  product.batch = nest_i64(lower, 0);
+  product.batch = product.thread = nest_i64(lower, 0);
   product.one_b = is_repeated(node->inputs[1]);
   matmul_pack(lower, &product, shared);
   if (product.depth < product.k)

@@ -98,6 +98,21 @@ LExpr *nest_shares(Lower *lower, Shares *shares, LExpr *outer, int64_t inner, in
               : nest_loop(lower, LS_FOR, "share", zero, one, 1);
 }
 
+// The loop just opened goes among `most` threads; gives the number of the present one.
+static LExpr *among(Lower *lower, int64_t most) {
+  LStmt *loop = lower->scopes.data[lower->scopes.count - 1].stmt;
+  if (!loop) // the one round there can be
+    return nest_i64(lower, 0);
+  loop->most = most;
+  return asked(lower, &lower->out->thread, "thread", 0);
+}
+
+LExpr *nest_dealt(Lower *lower, const char *name, LExpr *count, int64_t most, LExpr **thread) {
+  LExpr *number = nest_loop(lower, LS_PARALLEL, name, nest_i64(lower, 0), count, 1);
+  *thread = among(lower, most);
+  return number;
+}
+
 LExpr *nest_dealt_shares(Lower *lower, Shares *shares, LExpr *outer, int64_t inner, int64_t most) {
   enum { FINE = 16 }; // things for each thread, at least: one more or less of them is little
   if (!most)
@@ -106,12 +121,8 @@ LExpr *nest_dealt_shares(Lower *lower, Shares *shares, LExpr *outer, int64_t inn
   LExpr *many = lx_binary(lower->arena, LX_LE, nest_mul(lower, count, nest_i64(lower, FINE)), outer);
   LExpr *stretches = nest_let(lower, "stretches", lx_select(lower->arena, many, outer, count));
   *shares = (Shares){.inner = parts};
-  LExpr *number = open_stretch(lower, shares, "stretch", nest_mul(lower, outer, parts), stretches);
-  LStmt *loop = lower->scopes.data[lower->scopes.count - 1].stmt;
-  if (!loop) // the one stretch there can be
-    return number;
-  loop->most = most;
-  return asked(lower, &lower->out->thread, "thread", 0);
+  open_stretch(lower, shares, "stretch", nest_mul(lower, outer, parts), stretches);
+  return among(lower, most);
 }
 
 LExpr *nest_share_things(Lower *lower, Shares *shares) {

@@ -328,6 +328,24 @@ Test(schedule, tiles_are_as_high_as_all_rows_make_them) {
   check_product((Size){.m = 64, .n = 128, .k = 40}, 0, 1);
 }
 
+// Of 64 rows by 512 columns each task packs its own panel of a turned B; of 2048 rows all is packed first.
+Test(schedule, panels_of_one_task_are_packed_by_it) {
+  const int64_t rows[] = {64, 2048};
+  for (int i = 0; i < 2; i++) {
+    Arena *arena = arena_new();
+    Graph *graph = new_graph(arena, 0);
+    int swap[] = {1, 0};
+    Node *a = graph_input(graph, "a", matrix(rows[i], 256)), *w = graph_input(graph, "w", matrix(512, 256));
+    output(graph, graph_matmul(graph, a, graph_transpose(graph, w, swap)));
+    RunOptions options = {.kernels = all_passes, .target = wide_target, .batch = 1};
+    GraphRun run = run_graph(arena, graph, &options, "panels");
+    const LKernel *kernel = run.module->entries.data[0]->calls.data[0].kernel;
+    cr_expect_eq(kernel->barrier_inside, i == 1);
+    arena_free(arena);
+  }
+  check_product((Size){.m = 64, .n = 520, .k = 40, .b_turned = true}, 0, 1);
+}
+
 // ---- threads
 static bool shares(const LKernel *kernel) {
   for (int i = 0; i < kernel->body.count; i++)
