@@ -112,6 +112,8 @@ typedef struct Attr {
   const Slot *slot;
 } Attr;
 
+bool attr_same_axes(const Attr *a, const Attr *b); // in the same order
+
 typedef struct Node Node;
 struct Node {
   int id; // position in Graph.nodes

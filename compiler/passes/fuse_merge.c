@@ -94,15 +94,22 @@ static int count_sums(const Group *group) {
   return count;
 }
 
+// Is the value made of what windows see, element by element? A sum of that has a nest of its own, for one sum.
+static bool seen_by_windows(const Fusion *fusion, const Node *node) {
+  if (node->op == OP_window || node->op == OP_slide)
+    return true;
+  bool seen = false;
+  for (int i = 0; i < node->input_count && op_info[node->op].class == POINT; i++)
+    seen = seen || (!fusion->stored[node->inputs[i]->id] && seen_by_windows(fusion, node->inputs[i]));
+  return seen;
+}
+
 // Do both go down the same axes of the same shape, and keep the last?
-static bool same_columns(const Node *a, const Node *b) {
-  if (!flat_keeps_last(a) || !flat_keeps_last(b) || !type_equal(&a->inputs[0]->type, &b->inputs[0]->type) ||
-      a->attr->axis_count != b->attr->axis_count)
+static bool same_columns(const Fusion *fusion, const Node *a, const Node *b) {
+  if (seen_by_windows(fusion, a->inputs[0]) || seen_by_windows(fusion, b->inputs[0]))
     return false;
-  for (int i = 0; i < a->attr->axis_count; i++)
-    if (a->attr->axis[i] != b->attr->axis[i])
-      return false;
-  return true;
+  return flat_keeps_last(a) && flat_keeps_last(b) && type_equal(&a->inputs[0]->type, &b->inputs[0]->type) &&
+         attr_same_axes(a->attr, b->attr);
 }
 
 // The kind of kernel that computes both, in *kind and *root. False if there is none.
@@ -121,7 +128,7 @@ static bool kind_of_both(const Groups *groups, const Group *a, const Group *b, G
   if (a->kind == KERNEL_ATTENTION && b->kind == KERNEL_ATTENTION)
     return same_attention(a->root, b->root);
   if (a->kind == KERNEL_REDUCE && b->kind == KERNEL_REDUCE)
-    return same_columns(a->root, b->root) && count_sums(a) + count_sums(b) <= MOST_SUMS;
+    return same_columns(groups->fusion, a->root, b->root) && count_sums(a) + count_sums(b) <= MOST_SUMS;
   if (b->kind != KERNEL_MAP)
     return false;
   switch (a->kind) {

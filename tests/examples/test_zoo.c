@@ -15,6 +15,20 @@ Test(zoo, every_file_passes_its_tests) {
   shell_close(shell);
 }
 
+// All of them become kernels and loops, for training where they are trained and else for prediction; one waits for its data.
+Test(zoo, every_file_is_compiled) {
+  Shell *shell = shell_open();
+  glob_t files;
+  cr_assert_eq(glob(NNC_SOURCE_DIR "/examples/zoo/*.nn", 0, NULL, &files), 0);
+  for (size_t i = 0; i < files.gl_pathc; i++) {
+    const char *file = files.gl_pathv[i];
+    bool waits = strstr(file, "malaria.nn") != NULL;
+    cr_expect_eq(shell_run(shell, "$NNC emit loops %s > /dev/null", file), waits, "%s\n%s", file, shell->output);
+  }
+  globfree(&files);
+  shell_close(shell);
+}
+
 Test(zoo, the_table_agrees_with_the_tests) {
   Shell *shell = shell_open();
   shell_run(shell, "NNC=$NNC %s/examples/zoo/table.sh", NNC_SOURCE_DIR);

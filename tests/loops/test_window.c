@@ -109,6 +109,32 @@ static void check(const Case *c, Kind kind, const char *name) {
   }
 }
 
+// Two sums over windows of one x: as one kernel they would have no nest.
+Test(window, sums_of_the_same_windows_stay_apart) {
+  const Case c = {2, 2, 32, {6, 7}, {6, 7}, {SAME, SAME}};
+  Arena *arena = arena_new();
+  Graph *graph = graph_new(arena, "test", 2);
+  graph->scope = "";
+  Attr attr = {.space = 2, .window = {SAME, SAME}};
+  Type wide = type_of(&c, c.outputs, true);
+  Node *x = graph_input(graph, "x", type_of(&c, c.size, false));
+  Node *seen = graph_node(graph, OP_window, 1, &x, &attr, &wide);
+  int taps[] = {3, 4};
+  Node *sums[] = {graph_reduce(graph, OP_reduce_sum, seen, 2, taps, false),
+                  graph_reduce(graph, OP_reduce_sum, graph_binary(graph, OP_mul, seen, seen), 2, taps, false)};
+  for (int i = 0; i < 2; i++)
+    vec_push(arena, &graph->outputs, (GraphOutput){"out", graph_unary(graph, OP_neg, sums[i])});
+  for (int t = 0; t < 3; t++) {
+    RunOptions options = {.kernels = all_passes, .target = *targets[t], .batch = 2};
+    GraphRun run = run_graph(arena, graph, &options, "apart"), plain;
+    cr_expect_eq(run.kernels->kernels.count, 2);
+    options.kernels = (KernelOptions){false, false, false};
+    plain = run_graph(arena, graph, &options, "plain");
+    same_bits(&plain, &run, "apart");
+  }
+  arena_free(arena);
+}
+
 static void check_all(Case c, const char *name) {
   for (Kind kind = POOL; kind <= BACK; kind++)
     check(&c, kind, name);
