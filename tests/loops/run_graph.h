@@ -44,8 +44,8 @@ static int64_t run_bytes(const Type *type, int64_t batch) {
   return type_count(type, batch) * elem_bytes(type->elem);
 }
 
-// Every input and the state hold run_value(i) as f32; the arena holds no number at first.
-static inline GraphRun run_graph(Arena *arena, Graph *graph, const RunOptions *options, const char *name) {
+// Without running it.
+static inline GraphRun lower_graph(Arena *arena, Graph *graph, const RunOptions *options, const char *name) {
   graph = pass_scan(options->prepare ? pass_hoist(graph) : graph);
   GraphRun run = {.module = arena_new_of(arena, LoopModule), .kernels = fuse(arena, graph, &options->kernels)};
   if (options->prepare)
@@ -58,6 +58,12 @@ static inline GraphRun run_graph(Arena *arena, Graph *graph, const RunOptions *o
   schedule(run.module, run.kernels, "test", &options->target);
   const char *fault = loops_check(run.module);
   cr_assert(!fault, "%s: %s", name, fault);
+  return run;
+}
+
+// Every input and the state hold run_value(i) as f32; the arena holds no number at first.
+static inline GraphRun run_graph(Arena *arena, Graph *graph, const RunOptions *options, const char *name) {
+  GraphRun run = lower_graph(arena, graph, options, name);
   run.state = run_memory(arena, options->state_bytes, true);
   unsigned char *memory = run_memory(arena, run.module->arena_bytes, false);
   memset(memory, 0xff, (size_t)run.module->arena_bytes);
@@ -71,7 +77,7 @@ static inline GraphRun run_graph(Arena *arena, Graph *graph, const RunOptions *o
   }
   NnrtFrame frame = {run.state, memory, inputs, outputs, {3, 1, 7, 100, options->batch}, 3};
   for (int i = 0; i < run.module->entries.count; i++) { // what is prepared first
-    fault = interpret(run.module, run.module->entries.data[i], &frame, options->backwards);
+    const char *fault = interpret(run.module, run.module->entries.data[i], &frame, options->backwards);
     cr_assert(!fault, "%s: %s", name, fault);
   }
   return run;
