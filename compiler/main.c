@@ -370,8 +370,7 @@ static void choose_entries(CommandLine *line) {
     compile->block = line->run.block = line->arguments[1];
     compile->prediction = line->arguments[1] != NULL;
   }
-  if (command == COMMAND_PREDICT || shows || command == COMMAND_BUILD ||
-      (command == COMMAND_PROFILE && compile->prediction))
+  if (compile->prediction)
     compile->batch = line->run.batch;
   if (command == COMMAND_PREDICT)
     line->run.input = line->arguments[1];

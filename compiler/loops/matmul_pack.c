@@ -53,18 +53,12 @@ static LExpr *element(Lower *lower, const Product *product, int which, LExpr *k,
   return which == 0 ? matmul_operand(lower, product, 0, across, k) : matmul_operand(lower, product, 1, k, across);
 }
 
-static LBuffer *packed(const Product *product, int which) {
-  return which == 0 ? product->packed_a : product->packed;
-}
-
 static void store_packed(Lower *lower, const Product *product, int which, LExpr *at, LExpr *value) {
-  nest_put(lower, packed(product, which), at, value);
+  nest_put(lower, which == 0 ? product->packed_a : product->packed, at, value);
 }
 
-// A panel of what runs along k in memory, in squares from the first k on; gives how many k they cover. `apart`: the distance
-// of neighbours across.
-static int64_t turn_squares(Lower *lower, const Product *product, int which, LExpr *start, LExpr *first, int width,
-                            int64_t apart) {
+// A panel of B that runs along k in memory, in squares from the first k on; gives how many k they cover.
+static int64_t turn_squares(Lower *lower, const Product *product, LExpr *start, LExpr *first, int width) {
   int64_t covered = product->k / TURN_SIZE * TURN_SIZE;
   if (covered <= 0 || width % TURN_SIZE)
     return 0;
@@ -72,22 +66,22 @@ static int64_t turn_squares(Lower *lower, const Product *product, int which, LEx
   LExpr *k = nest_loop(lower, LS_FOR, "k", zero, nest_i64(lower, covered), TURN_SIZE);
   LExpr *across = nest_loop(lower, LS_FOR, "j", zero, wide, TURN_SIZE);
   LExpr *at = nest_add(lower, start, nest_add(lower, nest_mul(lower, k, wide), across));
-  nest_turn(lower, packed(product, which), at, width, element(lower, product, which, k, nest_add(lower, first, across)),
-            apart);
+  LExpr *value = matmul_operand(lower, product, 1, k, nest_add(lower, first, across));
+  nest_turn(lower, product->packed, at, width, value, product->apart);
   nest_close_all(lower, 2);
   return covered;
 }
 
-// One panel from `start`, `width` elements for each k, which are `first` and the next ones across. Where the operand runs
-// along k in memory (apart > 0), what squares leave is copied along k too, in pieces short enough for the panel's lines to stay in
+// One panel from `start`, `width` elements for each k, which are `first` and the next ones across. Where B runs along k in
+// memory (product->apart), what squares leave is copied along k too, in pieces short enough for the panel's lines to stay in
 // the first cache.
-static void pack_panel(Lower *lower, const Product *product, int which, LExpr *start, LExpr *first, int width,
-                       int64_t apart) {
+static void pack_panel(Lower *lower, const Product *product, int which, LExpr *start, LExpr *first, int width) {
   enum { PIECE = 64 };
+  int64_t apart = which ? product->apart : 0;
   LExpr *across, *k, *zero = nest_i64(lower, 0), *depth = lower_dim(lower, product->k);
   LExpr *wide = nest_i64(lower, width);
   if (apart) {
-    int64_t covered = turn_squares(lower, product, which, start, first, width, apart);
+    int64_t covered = turn_squares(lower, product, start, first, width);
     if (covered == product->k)
       return;
     LExpr *piece = nest_loop(lower, LS_FOR, "piece", nest_i64(lower, covered), depth, PIECE);
@@ -104,7 +98,7 @@ static void pack_panel(Lower *lower, const Product *product, int which, LExpr *s
 }
 
 // All panels of an operand: `size` across in panels of `width` and one of what is left.
-static void pack(Lower *lower, Product *product, int which, int64_t apart, bool shared) {
+static void pack(Lower *lower, Product *product, int which, bool shared) {
   int64_t size = which == 0 ? product->m : product->n;
   int width = which == 0 ? product->mr : product->nr, rest = (int)(size % width);
   int64_t whole = size / width, panels = whole + (rest > 0);
@@ -121,7 +115,7 @@ static void pack(Lower *lower, Product *product, int which, int64_t apart, bool 
     LExpr *number = last ? nest_i64(lower, whole) : panel;
     LExpr *first = nest_let(lower, which ? "j0" : "i0", nest_mul(lower, number, nest_i64(lower, width)));
     LExpr *start = which ? matmul_panel_start(lower, product, number) : matmul_rows_start(lower, product, first);
-    pack_panel(lower, product, which, nest_let(lower, "start", start), first, last ? rest : width, apart);
+    pack_panel(lower, product, which, nest_let(lower, "start", start), first, last ? rest : width);
     nest_part_end(lower, whole, rest);
   }
   nest_close(lower);
@@ -198,9 +192,8 @@ static bool own_panels(const Lower *lower, const Product *product) {
          product->block >= nest_capacity(lower, &product->m, 1) && !nest_steady(lower, product->node->inputs[1]);
 }
 
-static void make_own(Lower *lower, Product *product, int64_t apart, bool shared) {
+static void make_own(Lower *lower, Product *product, bool shared) {
   int64_t panel = product->k * product->nr;
-  product->apart = apart;
   int64_t panels = nest_ceil_div(product->n, product->nr), most = nest_most_shares(panel * ltype_bytes(product->type));
   product->most = !shared ? 1 : most < panels ? most : panels;
   product->packed = nest_scratch(lower, "packed_b", product->type, panel * product->most);
@@ -209,22 +202,22 @@ static void make_own(Lower *lower, Product *product, int64_t apart, bool shared)
 LExpr *matmul_pack_own(Lower *lower, const Product *product, LExpr *column, int width) {
   LExpr *start = nest_mul(lower, product->thread, nest_i64(lower, product->k * product->nr));
   start = nest_let(lower, "start", start);
-  pack_panel(lower, product, 1, start, column, width, product->apart);
+  pack_panel(lower, product, 1, start, column, width);
   return start;
 }
 
 // B: once for a series of calls if it stays the same, else at each call, in scratch memory.
-static void pack_b(Lower *lower, Product *product, int64_t apart, bool shared) {
+static void pack_b(Lower *lower, Product *product, bool shared) {
   int64_t batches = product->one_b ? 1 : nest_capacity(lower, product->node->type.dim, product->leading);
   int64_t length = batches * packed_size(lower, product);
   if (nest_steady(lower, product->node->inputs[1])) {
     Lower ahead = nest_ahead_begin(lower, "packed_b", product->type, length, &product->packed);
-    pack(&ahead, product, 1, apart, ahead.out->work >= SHARED_WORK);
+    pack(&ahead, product, 1, ahead.out->work >= SHARED_WORK);
     product->packed = nest_ahead_end(lower, &ahead);
     return;
   }
   product->packed = nest_scratch(lower, "packed_b", product->type, length);
-  pack(lower, product, 1, apart, shared);
+  pack(lower, product, 1, shared);
 }
 
 static void pack_a(Lower *lower, Product *product, Strides strides, bool shared) {
@@ -236,20 +229,18 @@ static void pack_a(Lower *lower, Product *product, Strides strides, bool shared)
   if (product->row_stride)
     copy_rows(lower, product, shared);
   else
-    pack(lower, product, 0, 0, shared);
+    pack(lower, product, 0, shared);
 }
 
 void matmul_pack(Lower *lower, Product *product, bool shared) {
   Strides a = strides_of(lower, product, 0), b = strides_of(lower, product, 1);
-  bool b_pays = packing_b_pays(lower, product, b);
+  bool b_pays = packing_b_pays(lower, product, b), own = own_panels(lower, product);
+  product->apart = b.along == 1 && b.across != 1 ? b.across : 0;
   if (packing_a_pays(lower, product, a))
     pack_a(lower, product, a, shared);
-  int64_t apart = b.along == 1 && b.across != 1 ? b.across : 0;
-  lower->out->barrier_inside = shared && product->packed_a;
-  if (b_pays && own_panels(lower, product)) {
-    make_own(lower, product, apart, shared);
-  } else if (b_pays) {
-    pack_b(lower, product, apart, shared);
-    lower->out->barrier_inside = shared && lower->scratch_bytes > 0;
-  }
+  if (b_pays && !own)
+    pack_b(lower, product, shared);
+  lower->out->barrier_inside = shared && lower->scratch_bytes > 0;
+  if (b_pays && own)
+    make_own(lower, product, shared);
 }

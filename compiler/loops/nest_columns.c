@@ -133,8 +133,7 @@ static void all_columns(Lower *lower, Columns *columns, ColumnBlock *make, bool 
   LExpr *size = lower_dim(lower, last), *blocks = nest_div(lower, size, nest_i64(lower, width));
   LExpr *block = nest_rounds(lower, "block", blocks, nest_capacity(lower, &last, 1) / width, 1, shared, &scopes);
   make(lower, columns, nest_let(lower, "column", nest_mul(lower, block, nest_i64(lower, width))), width);
-  while (scopes--)
-    nest_close(lower);
+  nest_close_all(lower, scopes);
   if (last >= 0)
     make_pieces(lower, columns, make, last / width * width, last);
   if (last < 0) {
@@ -151,7 +150,7 @@ static void share_chunks(Lower *lower, Columns *columns) {
   const Type *out = &node->type;
   int outer = out->rank - 1, at[MAX_RANK];
   LExpr *rows = nest_count(lower, columns->dims, columns->count), *size = nest_i64(lower, CHAIN_CHUNK);
-  int64_t most = (nest_capacity(lower, columns->dims, columns->count) + CHAIN_CHUNK - 1) / CHAIN_CHUNK;
+  int64_t most = nest_ceil_div(nest_capacity(lower, columns->dims, columns->count), CHAIN_CHUNK);
   int64_t length = most * nest_capacity(lower, out->dim, out->rank);
   for (int i = 0; i < columns->sum_count; i++)
     columns->parts[i] = nest_scratch(lower, "parts", nest_sum_type(columns->sums[i]), length);
@@ -211,8 +210,7 @@ void nest_columns(Lower *lower) {
   LExpr *number = nest_outputs(lower, "o", out, outer, by_rows, columns.result, &scopes);
   nest_set_kept(node, columns.result, columns.index, outer);
   if (columns.parts[0])
-    columns.row = nest_mul(lower, number, nest_i64(lower, (rows + CHAIN_CHUNK - 1) / CHAIN_CHUNK));
+    columns.row = nest_mul(lower, number, nest_i64(lower, nest_ceil_div(rows, CHAIN_CHUNK)));
   all_columns(lower, &columns, whole_block, shared && scopes == 0);
-  while (scopes--)
-    nest_close(lower);
+  nest_close_all(lower, scopes);
 }

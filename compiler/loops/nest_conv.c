@@ -152,6 +152,11 @@ static LExpr *row_outputs(Lower *lower, const Direct *direct, const Tile *tile, 
   return rows > 1 ? nest_add(lower, tile->sample, i) : tile->sample;
 }
 
+// Output p of a phase, among all.
+static LExpr *output_of(Lower *lower, const Phase *phase, LExpr *p) {
+  return nest_add(lower, nest_mul(lower, p, nest_i64(lower, phase->step)), nest_i64(lower, phase->first));
+}
+
 static LExpr *place_of(Lower *lower, const Direct *direct, int d, LExpr *p, LExpr *r) {
   return nest_add(lower, conv_place(lower, &direct->conv, d, p, r), nest_i64(lower, direct->phase[d].shift));
 }
@@ -212,11 +217,8 @@ static void make_tile(Lower *lower, Direct *direct, const Tile *tile) {
   LLocal *acc = sum_tile(lower, direct, tile);
   nest_tile(lower, tile_rows(direct, tile), tile->cols, &i, &j);
   conv_lead(lower, conv, row_outputs(lower, direct, tile, i, output), index);
-  for (int d = 0; d < conv->space; d++) {
-    const Phase *phase = &direct->phase[d];
-    LExpr *at = nest_mul(lower, output[d], nest_i64(lower, phase->step));
-    index[conv->lead + d] = nest_add(lower, at, nest_i64(lower, phase->first));
-  }
+  for (int d = 0; d < conv->space; d++)
+    index[conv->lead + d] = output_of(lower, &direct->phase[d], output[d]);
   LExpr *column = nest_add(lower, tile->panel->column, nest_i64(lower, tile->shift));
   column = nest_add(lower, nest_mul(lower, tile->panel->group, nest_i64(lower, conv->out)), column);
   index[conv->lead + conv->space] = nest_add(lower, column, j);
@@ -321,20 +323,10 @@ static Phase phase_of(const Conv *conv, int d, int64_t at) {
 }
 
 // ---- outputs that see no tap
-static void finish_zeros(Lower *lower, const Conv *conv, LExpr **index, LExpr *from, int cols) {
-  LExpr *i, *j;
-  nest_tile(lower, 1, cols, &i, &j);
-  index[conv->lead + conv->space] = nest_add(lower, from, j);
-  nest_know(lower, conv->node, index, lx_real(lower->arena, conv->type, 0));
-  nest_finish(lower, index, 0, lower->kernel->nodes.count);
-  nest_close(lower);
-}
-
 // Sums of nothing: all channels of an output together, since they lie together and there are no weights to keep.
 static void make_unseen(Lower *lower, Direct *direct) {
   enum { OPERATIONS = 4096 };
   const Conv *conv = &direct->conv;
-  int64_t channels = conv->out * conv->groups, whole = channels / SMALL_TILE * SMALL_TILE;
   int count = conv->lead + conv->space, scopes;
   LExpr *index[MAX_RANK];
   Dim dims[MAX_RANK];
@@ -343,19 +335,11 @@ static void make_unseen(Lower *lower, Direct *direct) {
   LExpr *number = nest_rounds_over(lower, "output", dims, count, OPERATIONS, direct->shares > 0, &scopes);
   nest_unravel(lower, number, dims, NULL, count, index);
   for (int d = 0; d < conv->space; d++) {
-    const Phase *phase = &direct->phase[d];
-    LExpr *at = nest_mul(lower, index[conv->lead + d], nest_i64(lower, phase->step));
-    index[conv->lead + d] = nest_let(lower, "p", nest_add(lower, at, nest_i64(lower, phase->first)));
+    LExpr **p = &index[conv->lead + d];
+    *p = nest_let(lower, "p", output_of(lower, &direct->phase[d], *p));
   }
-  if (whole) {
-    LExpr *from = nest_loop(lower, LS_FOR, "o", nest_i64(lower, 0), nest_i64(lower, whole), SMALL_TILE);
-    finish_zeros(lower, conv, index, from, SMALL_TILE);
-    nest_close(lower);
-  }
-  for (int cols; whole < channels; whole += cols) {
-    cols = nest_piece(channels - whole);
-    finish_zeros(lower, conv, index, nest_i64(lower, whole), cols);
-  }
+  ConvRow row = {.channel = nest_i64(lower, 0), .count = conv->out * conv->groups};
+  conv_finish(lower, conv, &row, index);
   nest_close_all(lower, scopes);
 }
 

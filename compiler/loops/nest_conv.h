@@ -44,3 +44,14 @@ void conv_lead(Lower *lower, const Conv *conv, LExpr *sample, LExpr **index);
 int64_t conv_taps(const Conv *conv, int from); // the product of window sizes of dimensions `from` on
 // What a dimension of output p and tap r reads: p * stride + r * dilation.
 LExpr *conv_place(Lower *lower, const Conv *conv, int dim, LExpr *output, LExpr *tap);
+
+// Neighbouring channels of one output (of a gradient: of one tap and input channel).
+typedef struct ConvRow {
+  LBuffer *sums; // over all taps; NULL: zeros
+  LExpr *at;     // where those of the row begin
+  LExpr *channel;
+  int64_t count; // of channels, from that one on
+} ConvRow;
+
+// Computes the kernel's nodes for the row; all indices but the last stand in `index`.
+void conv_finish(Lower *lower, const Conv *conv, const ConvRow *row, LExpr **index);

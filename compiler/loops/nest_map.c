@@ -53,8 +53,7 @@ static void flat_elements(Lower *lower, const Type *type, int first, LExpr **ind
   lower->flat = first;
   nest_finish(lower, index, from, to);
   lower->flat = -1;
-  while (scopes--)
-    nest_close(lower);
+  nest_close_all(lower, scopes);
 }
 
 // Columns in the range of one stretch: blocks of `grain`, or one after another.
@@ -96,8 +95,7 @@ static void split_elements(Lower *lower, const Type *type, int first, LExpr **in
     nest_finish(lower, index, from, to);
     nest_close(lower);
   }
-  while (scopes--)
-    nest_close(lower);
+  nest_close_all(lower, scopes);
 }
 
 void nest_elements(Lower *lower, int first, LExpr **index, int from, int to, bool shared) {

@@ -8,8 +8,7 @@ static void prefetch(Lower *lower, LBuffer *buffer, LExpr *index) {
   nest_push(lower, stmt);
 }
 
-// More than what stays in the second cache beside what else a tile reads.
-static bool beyond_caches(const Lower *lower, const LBuffer *buffer) {
+bool nest_beyond_caches(const Lower *lower, const LBuffer *buffer) {
   return lbuffer_bytes(buffer) > lower->target->l2_bytes / 2;
 }
 
@@ -23,13 +22,13 @@ void nest_prefetch(Lower *lower, const LExpr *value, const LExpr *var) {
 }
 
 void nest_prefetch_ahead(Lower *lower, const LExpr *value, LExpr *distance) {
-  if (value->op == LX_LOAD && beyond_caches(lower, value->buffer))
+  if (value->op == LX_LOAD && nest_beyond_caches(lower, value->buffer))
     prefetch(lower, value->buffer, nest_add(lower, value->args[0], distance));
 }
 
 void nest_prefetch_panel(Lower *lower, const NextPanel *panel, LExpr *round) {
   int64_t step = panel->length * panel->rows / panel->all / panel->rounds;
-  if (step < 1 || !beyond_caches(lower, panel->packed))
+  if (step < 1 || !nest_beyond_caches(lower, panel->packed))
     return;
   LExpr *done = nest_mul(lower, panel->done, nest_i64(lower, panel->length));
   LExpr *from = nest_add(lower, panel->next, nest_div(lower, done, nest_i64(lower, panel->all)));
@@ -38,7 +37,7 @@ void nest_prefetch_panel(Lower *lower, const NextPanel *panel, LExpr *round) {
 }
 
 void nest_prefetch_rows(Lower *lower, const NextRows *next, LExpr *round) {
-  if (!beyond_caches(lower, next->buffer))
+  if (!nest_beyond_caches(lower, next->buffer))
     return;
   int64_t chunk = nest_ceil_div(next->rows, next->parts), line = LINE_BYTES / ltype_bytes(next->buffer->type);
   nest_if(lower, lx_binary(lower->arena, LX_LT, round, nest_i64(lower, chunk)));

@@ -271,6 +271,5 @@ void nest_reduce(Lower *lower) {
   nest_set_kept(node, result, index, out->rank);
   nest_know(lower, node, result, nest_let(lower, op_name(node->op), nest_reduction(lower, node, index)));
   nest_finish(lower, result, 0, lower->kernel->nodes.count);
-  while (scopes--)
-    nest_close(lower);
+  nest_close_all(lower, scopes);
 }

@@ -42,6 +42,5 @@ void nest_row(Lower *lower) {
   LExpr *row[MAX_RANK];
   nest_outputs(lower, "row", type, kernel->rows, lower->out->work >= SHARED_WORK, row, &scopes);
   row_stages(lower, row);
-  while (scopes--)
-    nest_close(lower);
+  nest_close_all(lower, scopes);
 }

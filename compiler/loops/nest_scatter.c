@@ -96,6 +96,5 @@ void nest_scatter(Lower *lower) {
   LExpr *to = nest_let(lower, "to", nest_min(lower, length, nest_add(lower, from, block)));
   copy_base(lower, &scatter, index, from, to);
   add_updates(lower, &scatter, index, from, to);
-  while (scopes--)
-    nest_close(lower);
+  nest_close_all(lower, scopes);
 }

@@ -24,8 +24,8 @@ typedef struct Weight {
   LExpr *group, *column, *tap[MAX_SPACE];
   int width;     // of the panel
   NextRows next; // of y, for the next panel; no buffer: they are not asked for
-  LExpr
-      *ahead; // from x of this block to that of the next one, where this thread's next tile of the rows is in it; or 0
+  // From x of this block to that of the next one, where this thread's next tile of the rows is in it; or 0.
+  LExpr *ahead;
 } Weight;
 
 typedef struct Tile {
@@ -253,7 +253,8 @@ static void find_next(Lower *lower, Weight *weight, const Shares *shares, LExpr 
   const LExpr *y = y_value(lower, weight, &first, zero);
   weight->next.buffer = NULL;
   int64_t apart = conv->out * conv->groups;
-  if (y->op != LX_LOAD || apart == weight->width) // or rows follow each other, which the processor foresees
+  // Rows that follow each other are foreseen by the processor.
+  if (y->op != LX_LOAD || apart == weight->width || !nest_beyond_caches(lower, y->buffer))
     return;
   LExpr *more = lx_binary(lower->arena, LX_LT, nest_add(lower, item, nest_i64(lower, 1)), shares->to);
   LExpr *back = nest_mul(lower, lx_binary(lower->arena, LX_SUB, item, shares->from), width);
@@ -381,8 +382,10 @@ static void choose_tile(const Lower *lower, Weight *weight) {
 static bool packing_pays(const Lower *lower, const Weight *weight) {
   enum { FEW = 10 };
   const Conv *conv = &weight->conv;
+  if (!nest_in_memory(lower, weight->y))
+    return taps_and_tiles(weight) > 1;
   bool rows = conv->groups == 1 && conv->out == conv->nr;
-  return taps_and_tiles(weight) > (nest_in_memory(lower, weight->y) ? rows ? INT64_MAX : FEW : 1);
+  return !rows && taps_and_tiles(weight) > FEW;
 }
 
 static void nest_weight(Lower *lower, Weight *weight) {

@@ -227,7 +227,8 @@ static void finish(Lower *lower, const Filter *filter) {
   index[w->conv.lead] = nest_let(lower, "row", nest_step(lower, tile.p, w->m, r));
   index[w->conv.lead + 1] = nest_let(lower, "column", nest_step(lower, tile.q, w->m, s));
   LExpr *at = nest_step(lower, nest_step(lower, r, w->m, s), filter->outputs, to);
-  winograd_finish(lower, w, filter->result, nest_let(lower, "y", at), index, filter->column, filter->outputs);
+  ConvRow row = {filter->result, nest_let(lower, "y", at), filter->column, filter->outputs};
+  conv_finish(lower, &w->conv, &row, index);
   nest_close_all(lower, 5);
 }
 

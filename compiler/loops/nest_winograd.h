@@ -46,7 +46,3 @@ int64_t winograd_row(const Winograd *w, int64_t length);
 // A transform of `channels` channels, in the present share's memory.
 WinogradTransform winograd_begin(Lower *lower, const Winograd *w, WinogradRow *matrix, int in, int out,
                                  int64_t channels);
-// Computes the kernel's nodes from values of its root that lie in `values` from `at` on, for `count` channels from `channel`
-// on; the other indices stand in `index`.
-void winograd_finish(Lower *lower, const Winograd *w, LBuffer *values, LExpr *at, LExpr **index, LExpr *channel,
-                     int64_t count);

@@ -198,8 +198,8 @@ static void finish(Lower *lower, Gradient *gradient) {
   index[1] = nest_loop(lower, LS_FOR, "q", zero, three, 1);
   index[2] = c;
   LExpr *tap = nest_step(lower, index[0], WINOGRAD_TAPS, index[1]);
-  LExpr *from = nest_let(lower, "from", nest_step(lower, tap, pairs(gradient), at));
-  winograd_finish(lower, w, gradient->sums, from, index, zero, conv->out);
+  ConvRow row = {gradient->sums, nest_let(lower, "from", nest_step(lower, tap, pairs(gradient), at)), zero, conv->out};
+  conv_finish(lower, conv, &row, index);
   nest_close_all(lower, 4);
 }
 

@@ -113,28 +113,3 @@ int64_t winograd_row(const Winograd *w, int64_t length) {
 LBuffer *winograd_scratch(Lower *lower, const Winograd *w, const char *name, int64_t length) {
   return nest_scratch(lower, name, w->conv.type, length * nest_at_least(w->shares, 1));
 }
-
-static void finish_piece(Lower *lower, const Winograd *w, LBuffer *values, LExpr *at, LExpr **index, LExpr *channel,
-                         LExpr *from, int cols) {
-  LExpr *i, *j;
-  nest_tile(lower, 1, cols, &i, &j);
-  LExpr *o = nest_add(lower, from, j);
-  index[w->conv.node->type.rank - 1] = nest_add(lower, channel, o);
-  nest_know(lower, w->conv.node, index, lx_load(lower->arena, values, nest_add(lower, at, o)));
-  nest_finish(lower, index, 0, lower->kernel->nodes.count);
-  nest_close(lower);
-}
-
-void winograd_finish(Lower *lower, const Winograd *w, LBuffer *values, LExpr *at, LExpr **index, LExpr *channel,
-                     int64_t count) {
-  int64_t whole = count / SMALL_TILE * SMALL_TILE;
-  if (whole) {
-    LExpr *from = nest_loop(lower, LS_FOR, "o", nest_i64(lower, 0), nest_i64(lower, whole), SMALL_TILE);
-    finish_piece(lower, w, values, at, index, channel, from, SMALL_TILE);
-    nest_close(lower);
-  }
-  for (int cols; whole < count; whole += cols) {
-    cols = nest_piece(count - whole);
-    finish_piece(lower, w, values, at, index, channel, nest_i64(lower, whole), cols);
-  }
-}

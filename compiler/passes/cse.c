@@ -59,12 +59,9 @@ static bool equal_windows(const Attr *a, const Attr *b) {
 
 static bool equal_attr(const Node *a, const Node *b) {
   const Attr *x = a->attr, *y = b->attr;
-  if (x->axis_count != y->axis_count || x->integer != y->integer || bits_of(x->real) != bits_of(y->real) ||
+  if (!attr_same_axes(x, y) || x->integer != y->integer || bits_of(x->real) != bits_of(y->real) ||
       x->index != y->index || x->slot != y->slot || x->scan != y->scan || !x->data != !y->data || !equal_windows(x, y))
     return false;
-  for (int i = 0; i < x->axis_count; i++)
-    if (x->axis[i] != y->axis[i])
-      return false;
   for (int i = 0; i < a->type.rank; i++)
     if (x->start[i] != y->start[i] || x->step[i] != y->step[i])
       return false;

@@ -217,12 +217,9 @@ static Node *simplify_concat(Graph *graph, const Node *node) {
 static Node *simplify_reverse(Graph *graph, const Node *node) {
   (void)graph;
   Node *inner = same_inside(node);
-  bool same = inner && inner->attr->axis_count == node->attr->axis_count;
-  for (int i = 0; same && i < node->attr->axis_count; i++)
-    same = inner->attr->axis[i] == node->attr->axis[i];
   if (node->attr->axis_count == 0)
     return node->inputs[0];
-  return same ? inner->inputs[0] : NULL;
+  return inner && attr_same_axes(inner->attr, node->attr) ? inner->inputs[0] : NULL;
 }
 
 static SimplifyRule *const rules[OP_COUNT] = {[OP_add] = simplify_add,

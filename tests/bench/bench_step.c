@@ -37,8 +37,9 @@ int main(int argc, char **argv) {
   Arena *arena = arena_new();
   Diag *diag = diag_new(arena);
   const char *model = argc > 4 ? argv[3] : NULL;
-  int64_t asked = model ? atoll(argv[4]) : 0;
-  CompileOptions options = {.training = !model, .prediction = model, .block = model, .batch = asked};
+  CompileOptions options = {.training = !model, .prediction = model, .block = model};
+  if (model)
+    options.batch = atoll(argv[4]);
   Compilation *compilation = compile(arena, diag, argv[1], &options);
   diag_print(diag, stderr);
   if (!compilation)
@@ -47,7 +48,7 @@ int main(int argc, char **argv) {
   const NnrtFunction *function = model ? &module->predicts[0].function : &module->trains[0].train;
   const char *entry =
       model ? manifest_entry_name(arena, model, "predict") : manifest_entry_name(arena, module->trains[0].name, "step");
-  int64_t batch = model ? asked : module->trains[0].batch;
+  int64_t batch = model ? options.batch : module->trains[0].batch;
   const void *inputs[8];
   void *outputs[16];
   for (int i = 0; i < function->input_count && i < 8; i++) {
