@@ -10,8 +10,8 @@ static const char bits[] = "static inline $t bits_$s($u from) {\n"
                            "  return to;\n"
                            "}\n\n";
 
-// a != a: a NaN on the left passes through, one on the right is what a comparison leaves.
-static const char real_extreme[] = "static inline $t $n_$s($t a, $t b) { return ((a $o b) | (a != a)) ? a : b; }\n\n";
+// b != b: a NaN on the right passes through, one on the left is what a comparison leaves.
+static const char real_extreme[] = "static inline $t $n_$s($t a, $t b) { return ((b $o a) | (b != b)) ? b : a; }\n\n";
 static const char integer_extreme[] = "static inline $t $n_$s($t a, $t b) { return a $o b ? a : b; }\n\n";
 
 static const char sum[] = "static inline $t hsum_$s(const $t *lane) {\n"
@@ -105,8 +105,16 @@ static const char fused[] = "static inline $sv fma_$sv($sv a, $sv b, $sv c) {\n"
 static const char select[] = "static inline $sv select_$sv($smask mask, $sv a, $sv b) {\n"
                              "  return ($sv)((mask & ($smask)a) | (~mask & ($smask)b));\n"
                              "}\n\n";
+// x86's instruction gives its second operand where they are equal or one is NaN.
 static const char vector_extreme[] = "static inline $sv $n_$sv($sv a, $sv b) {\n"
-                                     "  return select_$sv(($smask)(a $o b) | ($smask)(a != a), a, b);\n"
+                                     "#if defined(__AVX512F__)\n"
+                                     "  const $sv number = _mm512_$n_$p(b, a);\n"
+                                     "#elif defined(__AVX__)\n"
+                                     "  const $sv number = _mm256_$n_$p(b, a);\n"
+                                     "#else\n"
+                                     "  const $sv number = select_$sv(($smask)(b $o a), b, a);\n"
+                                     "#endif\n"
+                                     "  return select_$sv(($smask)(b != b), b, number);\n"
                                      "}\n\n";
 static const char vector_abs[] = "static inline $sv abs_$sv($sv a) {\n"
                                  "  return ($sv)(($smask)a & ~($smask)splat_$sv($z));\n"

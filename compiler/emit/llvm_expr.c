@@ -102,12 +102,12 @@ static LLVMValueRef compare(LlvmCode *code, LOp op, LType type, LLVMValueRef a, 
   return LLVMBuildICmp(code->builder, ltype_is_signed(type) ? whole[op - LX_EQ] : natural[op - LX_EQ], a, b, "");
 }
 
-// LX_MAX: a > b || a != a ? a : b; LX_MIN with <.
+// LX_MAX: b > a || b != b ? b : a; LX_MIN with <.
 LLVMValueRef llvm_extreme(LlvmCode *code, LOp op, LType type, LLVMValueRef a, LLVMValueRef b) {
-  LLVMValueRef take = compare(code, op == LX_MAX ? LX_GT : LX_LT, type, a, b);
+  LLVMValueRef take = compare(code, op == LX_MAX ? LX_GT : LX_LT, type, b, a);
   if (ltype_is_real(type))
-    take = LLVMBuildOr(code->builder, take, LLVMBuildFCmp(code->builder, LLVMRealUNO, a, a, ""), "");
-  return LLVMBuildSelect(code->builder, take, a, b, "");
+    take = LLVMBuildOr(code->builder, take, LLVMBuildFCmp(code->builder, LLVMRealUNO, b, b, ""), "");
+  return LLVMBuildSelect(code->builder, take, b, a, "");
 }
 
 // Signed division by -1 must wrap, where the machine's instruction would trap.

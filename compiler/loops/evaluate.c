@@ -92,10 +92,10 @@ static bool apply_real(LOp op, LType type, const LValue *v, LValue *result) {
     result->real = fabs(a);
     return true;
   case LX_MAX:
-    result->real = a > b || a != a ? a : b;
+    result->real = b > a || b != b ? b : a;
     return true;
   case LX_MIN:
-    result->real = a < b || a != a ? a : b;
+    result->real = b < a || b != b ? b : a;
     return true;
   default:
     return false;

@@ -47,8 +47,8 @@ typedef enum LOp {
   LX_SQRT,
   LX_FLOOR,
   LX_ABS, // reals; ABS clears the sign bit
-  LX_MAX, // a > b || a != a ? a : b
-  LX_MIN, // a < b || a != a ? a : b
+  LX_MAX, // b > a || b != b ? b : a: NaN if either is, and of equals a. Where b is a number, one instruction of x86
+  LX_MIN, // b < a || b != b ? b : a
   // comparisons of equal types, to bool
   LX_EQ,
   LX_NE,

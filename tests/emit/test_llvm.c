@@ -256,16 +256,18 @@ static LExpr *apply(Arena *arena, LOp op, LExpr *x, LExpr *y) {
 
 enum { ELEMENTS = 36 };
 
-static void *run_op(LOp op, LType type, const void *x, const void *y) {
+// With `constant` in place of y, if there is no y.
+static void *run_op(LOp op, LType type, const void *x, const void *y, double constant) {
   Bench b = bench_new();
   LBuffer *xs = in(&b, "x", type, ELEMENTS), *ys = in(&b, "y", type, ELEMENTS);
   LVar *i = index_var(&b, "i");
-  LExpr *value = apply(b.arena, op, lx_load(b.arena, xs, VAR(i)), lx_load(b.arena, ys, VAR(i)));
+  LExpr *second = y ? lx_load(b.arena, ys, VAR(i)) : lx_real(b.arena, type, constant);
+  LExpr *value = apply(b.arena, op, lx_load(b.arena, xs, VAR(i)), second);
   LBuffer *to = out(&b, "r", value->type, ELEMENTS);
   store(&b, loop(&b, &b.kernel->body, LS_SIMD, i, I64(0), n_of(&b), 1), to, VAR(i), value);
   compile(&b);
   void *result = calloc(ELEMENTS, 8);
-  call(&b, ELEMENTS, 1, INPUTS(x, y), OUTPUTS(result));
+  call(&b, ELEMENTS, 1, INPUTS(x, y ? y : x), OUTPUTS(result));
   done(&b);
   return result;
 }
@@ -275,8 +277,8 @@ static void *run_op(LOp op, LType type, const void *x, const void *y) {
    : (op) == LX_SUB    ? (type)((x) - (y))                                                                             \
    : (op) == LX_MUL    ? (type)((x) * (y))                                                                             \
    : (op) == LX_DIV    ? (type)((x) / (y))                                                                             \
-   : (op) == LX_MAX    ? ((x) > (y) || (x) != (x) ? (x) : (y))                                                         \
-   : (op) == LX_MIN    ? ((x) < (y) || (x) != (x) ? (x) : (y))                                                         \
+   : (op) == LX_MAX    ? ((y) > (x) || (y) != (y) ? (y) : (x))                                                         \
+   : (op) == LX_MIN    ? ((y) < (x) || (y) != (y) ? (y) : (x))                                                         \
    : (op) == LX_NEG    ? (type)(-(x))                                                                                  \
    : (op) == LX_EQ     ? (type)((x) == (y))                                                                            \
    : (op) == LX_NE     ? (type)((x) != (y))                                                                            \
@@ -307,7 +309,7 @@ static bool compares(LOp op) {
 // NaN results may differ in sign and payload between one machine instruction and another.
 #define CHECK_OPS(type, ltype, ops, x, y, plain, is_nan)                                                               \
   for (size_t o = 0; o < sizeof ops / sizeof *ops; o++) {                                                              \
-    void *got = run_op(ops[o], ltype, x, y);                                                                           \
+    void *got = run_op(ops[o], ltype, x, y, 0);                                                                        \
     for (int k = 0; k < ELEMENTS; k++) {                                                                               \
       LOp op = ops[o];                                                                                                 \
       type want = (type)(plain);                                                                                       \
@@ -342,6 +344,26 @@ Test(llvm, operations_on_f64) {
   CHECK_OPS(double, L_F64, real_ops, x, y, PLAIN(op, x[k], y[k], double, REAL_REST(op, x[k], y[k], )), want != want);
 }
 
+// Where the second is known to be a number, one instruction does it; signs of zeros and NaN stay those of the rule.
+Test(llvm, extremes_with_constants) {
+  FILL_REALS(float, x, y);
+  const double constants[] = {0.0, -0.0, 6.0, INFINITY};
+  const LOp extremes[] = {LX_MAX, LX_MIN};
+  for (int c = 0; c < 4; c++) {
+    for (int k = 0; k < ELEMENTS; k++)
+      y[k] = (float)constants[c];
+    for (int o = 0; o < 2; o++) {
+      float *got = run_op(extremes[o], L_F32, x, NULL, constants[c]);
+      for (int k = 0; k < ELEMENTS; k++) {
+        float want = PLAIN(extremes[o], x[k], y[k], float, 0);
+        cr_expect(isnan(want) ? isnan(got[k]) : memcmp(&got[k], &want, sizeof want) == 0, "%g and %g: %g, not %g",
+                  (double)x[k], constants[c], (double)got[k], (double)want);
+      }
+      free(got);
+    }
+  }
+}
+
 #define FILL_WHOLES(type, x, y)                                                                                        \
   type x[ELEMENTS], y[ELEMENTS];                                                                                       \
   for (int k = 0; k < ELEMENTS; k++) {                                                                                 \
@@ -373,7 +395,7 @@ Test(llvm, division_by_minus_one_wraps) {
   int32_t x[ELEMENTS], y[ELEMENTS];
   for (int k = 0; k < ELEMENTS; k++)
     x[k] = k % 2 ? INT32_MIN : k, y[k] = -1;
-  int32_t *quotient = run_op(LX_DIV, L_I32, x, y), *rest = run_op(LX_MOD, L_I32, x, y);
+  int32_t *quotient = run_op(LX_DIV, L_I32, x, y, 0), *rest = run_op(LX_MOD, L_I32, x, y, 0);
   for (int k = 0; k < ELEMENTS; k++) {
     cr_assert_eq(quotient[k], k % 2 ? INT32_MIN : -k);
     cr_assert_eq(rest[k], 0);
