@@ -102,7 +102,7 @@ LStmt *nest_stmt(Lower *lower, LStmtKind kind);
 // In a loop over `var`: asks for what `value` will be some rounds later, if it is a load that moves too far in a round for the
 // processor to foresee it, through more than the first cache holds.
 void nest_prefetch(Lower *lower, const LExpr *value, const LExpr *var);
-// Is it more than what stays in the second cache beside what else a tile reads? Only such memory is asked for by what follows.
+// Is it more than what stays in the second cache beside what else a tile reads?
 bool nest_beyond_caches(const Lower *lower, const LBuffer *buffer);
 // Asks for what lies `distance` elements behind `value`, if that is a load.
 void nest_prefetch_ahead(Lower *lower, const LExpr *value, LExpr *distance);

@@ -26,9 +26,14 @@ void nest_prefetch_ahead(Lower *lower, const LExpr *value, LExpr *distance) {
     prefetch(lower, value->buffer, nest_add(lower, value->args[0], distance));
 }
 
+// Panels that were packed before this kernel have made way for what others read since.
+static bool is_far(const Lower *lower, const LBuffer *packed) {
+  return packed->written ? nest_beyond_caches(lower, packed) : lbuffer_bytes(packed) > lower->target->l1_bytes;
+}
+
 void nest_prefetch_panel(Lower *lower, const NextPanel *panel, LExpr *round) {
   int64_t step = panel->length * panel->rows / panel->all / panel->rounds;
-  if (step < 1 || !nest_beyond_caches(lower, panel->packed))
+  if (step < 1 || !is_far(lower, panel->packed))
     return;
   LExpr *done = nest_mul(lower, panel->done, nest_i64(lower, panel->length));
   LExpr *from = nest_add(lower, panel->next, nest_div(lower, done, nest_i64(lower, panel->all)));
