@@ -29,6 +29,7 @@ Conv conv_of(Lower *lower, const Node *node) {
                .in = x->type.dim[x->type.rank - 1] / attr->groups,
                .out = y->dim[y->rank - 1] / attr->groups,
                .type = ltype_of(node->type.elem)};
+  conv.pitch = conv.in * conv.groups;
   conv.folded = attr->groups == 1 && attr->window[space - 1].dilation == 1 && !conv.view.phased &&
                 (!conv.view.inside || nest_in_memory(lower, x));
   return conv;
@@ -64,7 +65,7 @@ static LExpr *piece_number(Lower *lower, const Conv *conv, LExpr *sample, LExpr 
 
 LExpr *conv_image_at(Lower *lower, const Conv *conv, LExpr *sample, LExpr *const *place) {
   LExpr *number = piece_number(lower, conv, sample, place, conv->space);
-  return nest_add(lower, conv->base, nest_mul(lower, number, nest_i64(lower, conv->in * conv->groups)));
+  return nest_add(lower, conv->base, nest_mul(lower, number, nest_i64(lower, conv->pitch)));
 }
 
 LExpr *conv_x(Lower *lower, const Conv *conv, LExpr *sample, LExpr *const *place, LExpr *channel) {
@@ -156,7 +157,8 @@ static void copy_places(Lower *lower, const Conv *conv, LExpr *row, LExpr **inde
   LExpr *e = nest_loop(lower, LS_FOR, "e", from, to, 1);
   index[conv->lead + last] = nest_let(lower, "place", source_place(lower, conv, last, e, &there));
   there = nest_let(lower, "there", there);
-  LExpr *at = nest_let(lower, "at", nest_add(lower, row, nest_mul(lower, sub(lower, e, from), channels)));
+  LExpr *place = nest_mul(lower, sub(lower, e, from), nest_i64(lower, conv->pitch));
+  LExpr *at = nest_let(lower, "at", nest_add(lower, row, place));
   LExpr *c = nest_loop(lower, LS_SIMD, "c", zero, channels, 1);
   index[conv->lead + last + 1] = c;
   store(lower, conv, nest_add(lower, at, c), or_zero(lower, conv, there, lower_value(lower, conv->x, index)));
@@ -165,7 +167,7 @@ static void copy_places(Lower *lower, const Conv *conv, LExpr *row, LExpr **inde
 }
 
 int64_t conv_line_bytes(const Conv *conv) {
-  int64_t bytes = conv->in * conv->groups * ltype_bytes(conv->type);
+  int64_t bytes = conv->pitch * ltype_bytes(conv->type);
   for (int i = 1; i < conv->space; i++)
     bytes *= conv->view.extent[i];
   return bytes;
@@ -213,10 +215,11 @@ void conv_copy(Lower *lower, Conv *conv, LExpr *share, LExpr *sample, LExpr *lin
     index[conv->lead + i] = nest_let(lower, "place", source_place(lower, conv, i, place[i], &there));
   }
   there = nest_let(lower, "there", there);
-  int64_t row_length = (last ? conv->view.extent[last] : conv->lines) * conv->in * conv->groups;
+  int64_t row_length = (last ? conv->view.extent[last] : conv->lines) * conv->pitch;
   LExpr *row = nest_mul(lower, piece_number(lower, conv, b, place, last), nest_i64(lower, row_length));
   row = nest_let(lower, "start", nest_add(lower, conv->base, row));
-  if (last && conv->view.window[last].spread == 1 && nest_in_memory(lower, conv->x))
+  bool side_by_side = conv->pitch == conv->in * conv->groups && nest_in_memory(lower, conv->x);
+  if (last && conv->view.window[last].spread == 1 && side_by_side)
     copy_row(lower, conv, row, index, there);
   else
     copy_places(lower, conv, row, index, there, from[last], to[last]);

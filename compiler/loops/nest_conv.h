@@ -11,6 +11,7 @@ typedef struct Conv {
   int space, lead;         // dimensions of space, and before it
   int64_t groups, in, out; // groups, channels of one, outputs of one
   LType type;
+  int64_t pitch;          // of the image: elements from one place to the next
   LBuffer *image;         // of a piece of x, with zeros around and between it, for each share; NULL: x itself will do
   int64_t samples, lines; // of the piece; lines of the first dimension of space
   LExpr *first_sample, *first_line,

@@ -129,6 +129,29 @@ Test(conv, windows_of_every_kind, .timeout = 300) {
   check_both((Case){2, 3, 24, 40, 1, {5, 6}, {5, 6}, {{1, 1, 1, 0, 1}, {1, 1, 1, 0, 1}}}, "1 x 1");
 }
 
+// Rows of x that fall on each other in the first cache are copied for low tiles.
+Test(conv, channels_a_power_of_two_apart, .timeout = 300) {
+  const Window all = {1, 1, 1, 0, 1}, half = {1, 2, 1, 0, 1};
+  const Case plain = {2, DIM_BATCH, 256, 130, 1, {3, 4}, {3, 4}, {all, all}};
+  const Case cases[] = {plain,
+                        {2, DIM_BATCH, 256, 130, 1, {5, 4}, {3, 2}, {half, half}},
+                        {2, 2, 128, 70, 2, {3, 3}, {3, 3}, {all, all}},
+                        {1, 3, 256, 130, 1, {7}, {7}, {all}}};
+  for (int i = 0; i < 4; i++)
+    check(&cases[i], true, "far apart");
+  for (int t = 0; t < 2; t++) {
+    Arena *arena = arena_new();
+    Graph *graph = graph_new(arena, "test", 5);
+    graph->scope = "";
+    vec_push(arena, &graph->outputs, (GraphOutput){"out", build(graph, &plain, true, 0)});
+    RunOptions options = {.kernels = all_passes, .target = *targets[t], .batch = 4};
+    Text text = text_new(arena);
+    loops_print(&text, lower_graph(arena, graph, &options, "far apart").module);
+    cr_expect_eq(strstr(text_string(&text), "image") != NULL, targets[t] == &middle_target);
+    arena_free(arena);
+  }
+}
+
 Test(conv, lines_and_volumes, .timeout = 300) {
   check_both((Case){1, DIM_BATCH, 6, 20, 1, {70}, {70}, {{5, 1, 1, 2, 1}}}, "a line");
   check_both((Case){3, 2, 3, 17, 1, {4, 5, 6}, {4, 5, 6}, {SAME, SAME, SAME}}, "a volume");
