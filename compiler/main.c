@@ -52,6 +52,7 @@ typedef struct CommandLine {
   BuildOptions build;
   NnrtOptions run;
   const char *svg;
+  VEC(int) keys; // of the options that are given
 } CommandLine;
 
 enum Key {
@@ -107,6 +108,30 @@ static const struct argp_option options[] = {
     {"quiet", 'q', 0, 0, "say nothing but errors", 0},
     {"svg", KEY_SVG, "FILE", 0, "where `profile` draws the roofline", 0},
     {0}};
+
+// The commands that take an option; those that are not here are for all.
+#define OF(command) (1u << COMMAND_##command)
+static const struct {
+  int key;
+  const char *name;
+  unsigned commands;
+} takers[] = {{'o', "output", OF(PREDICT) | OF(BUILD)},
+              {KEY_CC, "cc", OF(TEST) | OF(BUILD)},
+              {KEY_BACKEND, "backend", OF(BUILD)},
+              {'g', "debug", OF(BUILD) | OF(EMIT)},
+              {KEY_EMBED, "embed", OF(BUILD)},
+              {KEY_WEIGHTS, "weights", OF(BUILD)},
+              {KEY_RESUME, "resume", OF(RUN)},
+              {KEY_CHECKPOINT, "checkpoint", OF(RUN) | OF(EVAL) | OF(PREDICT) | OF(GENERATE)},
+              {KEY_NO_SAVE, "no-save", OF(RUN)},
+              {KEY_PLOT, "plot", OF(PREDICT)},
+              {KEY_SEED, "seed", OF(RUN) | OF(GENERATE)},
+              {KEY_EPOCHS, "epochs", OF(RUN)},
+              {KEY_STEPS, "steps", OF(RUN) | OF(PROFILE)},
+              {KEY_BATCH, "batch", OF(RUN) | OF(EVAL) | OF(PREDICT) | OF(BUILD) | OF(EMIT) | OF(PLAN) | OF(PROFILE)},
+              {KEY_THREADS, "threads", OF(RUN) | OF(EVAL) | OF(PREDICT) | OF(GENERATE) | OF(PROFILE)},
+              {KEY_CHECK_NAN, "check-nan", OF(RUN) | OF(EVAL) | OF(BUILD) | OF(EMIT)},
+              {KEY_SVG, "svg", OF(PROFILE)}};
 
 enum { MOST_THREADS = 4096, MOST_BATCH = 1 << 24 };
 static const int64_t most_count = INT64_MAX / 2;
@@ -168,8 +193,24 @@ static void parse_argument(struct argp_state *state, CommandLine *line, const ch
     line->arguments[line->argument_count++] = text;
 }
 
+// An option that the command would not look at is an error, so that nobody believes it was obeyed.
+static void check_taken(struct argp_state *state, const CommandLine *line, int key) {
+  for (size_t i = 0; i < sizeof takers / sizeof *takers; i++) {
+    if (takers[i].key != key || takers[i].commands >> line->command & 1)
+      continue;
+    Text names = text_new(line->arena);
+    for (int command = 0; command < COMMAND_COUNT; command++)
+      if (takers[i].commands >> command & 1)
+        text_printf(&names, "%s%s", names.length ? ", " : "", commands[command].name);
+    argp_error(state, "`%s` takes no --%s; it is of %s", commands[line->command].name, takers[i].name,
+               text_string(&names));
+  }
+}
+
 static error_t parse_option(int key, char *text, struct argp_state *state) {
   CommandLine *line = state->input;
+  if (key > 0 && key < ARGP_KEY_END) // an option, not one of argp's own events
+    vec_push(line->arena, &line->keys, key);
   switch (key) {
   case ARGP_KEY_INIT:
     state->child_inputs[0] = &line->run;
@@ -251,6 +292,8 @@ static error_t parse_option(int key, char *text, struct argp_state *state) {
       argp_error(state, "which command? run, eval, predict, generate, test, build, emit, plan, profile or models");
     else if (line->argument_count < commands[line->command].least)
       argp_error(state, "nnc %s %s", commands[line->command].name, commands[line->command].arguments);
+    for (int i = 0; i < line->keys.count; i++)
+      check_taken(state, line, line->keys.data[i]);
     break;
   default:
     return ARGP_ERR_UNKNOWN;
