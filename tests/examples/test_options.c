@@ -21,6 +21,8 @@ Test(options, only_of_their_commands) {
       {"check xor.nn --batch 4", "`check` takes no --batch; it is of run, eval, predict, build, emit, plan, profile"},
       {"models xor.nn --threads 1", "`models` takes no --threads; it is of run, eval, predict, generate, profile"},
       {"plan xor.nn --check-nan", "`plan` takes no --check-nan; it is of run, eval, build, emit"},
+      {"run xor.nn --prompt a", "`run` takes no --prompt; it is of generate"},
+      {"predict xor.nn points.csv --top-k 3", "`predict` takes no --top-k; it is of generate"},
       {"run xor.nn --svg a.svg", "`run` takes no --svg; it is of profile"}};
   Shell *shell = shell_open();
   shell_must_run(shell, "cp " NNC_SOURCE_DIR "/examples/xor.nn .");
