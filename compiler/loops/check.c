@@ -1,6 +1,7 @@
 // Is a module what loops.h says a module is? Names declared once and before use, types that agree, buffers of the
 // kernel's own used as declared, parallel and vector bodies without what they may not hold, calls with a place for each
 // buffer.
+#include "base/names.h"
 #include "loops/value.h"
 
 typedef struct Check {
@@ -24,7 +25,7 @@ static void fail(Check *check, const char *message, const char *name) {
 
 static void declare_name(Check *check, const char *name) {
   for (int i = 0; i < check->names.count; i++)
-    if (strcmp(check->names.data[i], name) == 0)
+    if (same_name(check->names.data[i], name))
       fail(check, "two things of one name", name);
   vec_push(check->arena, &check->names, name);
 }

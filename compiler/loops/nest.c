@@ -39,18 +39,20 @@ static bool reserved(const char *name) {
   return false;
 }
 
-static bool taken(const Lower *lower, const char *name) {
-  for (int i = 0; i < lower->names.count; i++)
-    if (strcmp(lower->names.data[i], name) == 0)
-      return true;
-  return reserved(name);
-}
-
 const char *nest_name(Lower *lower, const char *base) {
+  Arena *arena = lower->arena;
   const char *name = base;
-  for (int suffix = 2; taken(lower, name); suffix++)
-    name = arena_printf(lower->arena, "%s_%d", base, suffix);
-  vec_push(lower->arena, &lower->names, name);
+  int last = *names_at(arena, &lower->names, base);
+  if (last == 0 && !reserved(base)) {
+    last = 1;
+  } else {
+    last = last > 1 ? last : 1;
+    do
+      name = arena_printf(arena, "%s_%d", base, ++last);
+    while (names_find(&lower->names, name));
+    *names_at(arena, &lower->names, name) = 1;
+  }
+  *names_at(arena, &lower->names, base) = last;
   return name;
 }
 

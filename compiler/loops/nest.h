@@ -21,6 +21,7 @@
 //   keys that causality hides wholly is left out of all this; in others, hidden keys have weight 0. (Milakov and
 //   Gimelshein, "Online normalizer calculation for softmax", 2018; Dao and others, "FlashAttention", 2022.)
 #pragma once
+#include "base/names.h"
 #include "loops/lower.h"
 #include "loops/schedule.h"
 
@@ -77,7 +78,7 @@ struct Lower {
   VEC(Scope) scopes;
   VEC(Known) known;
   VEC(DeclaredVar) vars;
-  VEC(const char *) names;
+  NameTable names; // of each, the last number that was added to it; 1: none was
 };
 
 // ---- statements. Loops of one round are not made: their variable is the constant.
