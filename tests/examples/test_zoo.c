@@ -29,6 +29,44 @@ Test(zoo, every_file_is_compiled) {
   shell_close(shell);
 }
 
+// A step of training of a network of each kind becomes kernels and loops.
+Test(zoo, training_is_compiled) {
+  static const struct {
+    const char *file, *model;
+    int side;
+  } cases[] = {{"convnext", "convnext_tiny", 224},
+               {"densenet", "densenet121", 224},
+               {"efficientnet", "efficientnet_b0", 224},
+               {"googlenet", "googlenet", 224},
+               {"inception_v3", "inception_v3", 299},
+               {"mobilenet", "mobilenet_v3_small", 224},
+               {"nasnet", "nasnet_mobile", 224},
+               {"shufflenet", "shufflenet_v2_x0_5", 224},
+               {"swin", "swin_t", 224},
+               {"xception", "xception", 299}};
+  shell_skip_with_sanitizers();
+  Shell *shell = shell_open();
+  for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+    const char *model = cases[i].model;
+    shell_run(shell,
+              "cat > train.nn <<'end'\n"
+              "import \"%s/examples/zoo/%s.nn\"\n"
+              "model samples() {\n"
+              "  state images: f32[2, %d, %d, 3] = uniform(0.0, 1.0)\n"
+              "  state kinds: i64[2] = 3\n"
+              "}\n"
+              "train {\n"
+              "  batch: 2;  steps: 10\n"
+              "  step () { minimize cross_entropy(%s(samples.images), samples.kinds) over %s using adam }\n"
+              "}\n"
+              "end\n"
+              "$NNC emit loops train.nn > /dev/null",
+              NNC_SOURCE_DIR, cases[i].file, cases[i].side, cases[i].side, model, model);
+    cr_expect_eq(shell->status, 0, "%s\n%s", model, shell->output);
+  }
+  shell_close(shell);
+}
+
 Test(zoo, the_table_agrees_with_the_tests) {
   Shell *shell = shell_open();
   shell_run(shell, "NNC=$NNC %s/examples/zoo/table.sh", NNC_SOURCE_DIR);
