@@ -68,6 +68,13 @@ static const Attr *own_attr(Arena *arena, Op op, const Attr *attr) {
   return none ? &no_attr : arena_copy(arena, attr, sizeof *attr);
 }
 
+bool attr_same_axes(const Attr *a, const Attr *b) {
+  bool same = a->axis_count == b->axis_count;
+  for (int i = 0; same && i < a->axis_count; i++)
+    same = a->axis[i] == b->axis[i];
+  return same;
+}
+
 void node_set_attr(Graph *graph, Node *node, const Attr *attr) {
   node->attr = own_attr(graph->arena, node->op, attr);
 }

@@ -39,13 +39,6 @@ bool type_same_shape(const Type *a, const Type *b) {
   return true;
 }
 
-bool attr_same_axes(const Attr *a, const Attr *b) {
-  bool same = a->axis_count == b->axis_count;
-  for (int i = 0; same && i < a->axis_count; i++)
-    same = a->axis[i] == b->axis[i];
-  return same;
-}
-
 bool type_equal(const Type *a, const Type *b) {
   return a->elem == b->elem && type_same_shape(a, b);
 }

@@ -166,6 +166,12 @@ static void copy_places(Lower *lower, const Conv *conv, LExpr *row, LExpr **inde
   nest_close(lower);
 }
 
+int64_t conv_row(const Conv *conv, int64_t length) {
+  enum { FALL_TOGETHER = 1024 };
+  int64_t bytes = ltype_bytes(conv->type);
+  return length * bytes % FALL_TOGETHER ? length : length + LINE_BYTES / bytes;
+}
+
 int64_t conv_line_bytes(const Conv *conv) {
   int64_t bytes = conv->pitch * ltype_bytes(conv->type);
   for (int i = 1; i < conv->space; i++)

@@ -40,19 +40,13 @@ static bool reserved(const char *name) {
 }
 
 const char *nest_name(Lower *lower, const char *base) {
-  Arena *arena = lower->arena;
   const char *name = base;
-  int last = *names_at(arena, &lower->names, base);
-  if (last == 0 && !reserved(base)) {
-    last = 1;
-  } else {
-    last = last > 1 ? last : 1;
-    do
-      name = arena_printf(arena, "%s_%d", base, ++last);
-    while (names_find(&lower->names, name));
-    *names_at(arena, &lower->names, name) = 1;
-  }
-  *names_at(arena, &lower->names, base) = last;
+  int last = *names_at(lower->arena, &lower->names, base);
+  bool is_free = last == 0 && !reserved(base);
+  for (last = last ? last : 1; !is_free; is_free = !names_find(&lower->names, name))
+    name = arena_printf(lower->arena, "%s_%d", base, ++last);
+  *names_at(lower->arena, &lower->names, name) = 1;
+  *names_at(lower->arena, &lower->names, base) = last;
   return name;
 }
 

@@ -391,13 +391,13 @@ static bool packing_pays(const Lower *lower, const Weight *weight) {
 // A low tile comes back to each line of x twice and more, and no longer finds it where rows at such a distance fall on each other in
 // the first cache: then they are read from a copy in which they do not, if there are panels enough to pay for it.
 static void choose_copy(Conv *conv) {
-  enum { FALL_TOGETHER = 1024, FEW = 4 };
-  int64_t bytes = ltype_bytes(conv->type), panels = nest_ceil_div(conv->out, conv->nr) * conv->groups;
-  if (!conv->space || conv_taps(conv, 0) > 1 || !conv->view.inside || 2 * conv->mr * bytes > LINE_BYTES ||
-      conv->pitch * bytes % FALL_TOGETHER || panels <= FEW)
+  enum { FEW = 4 };
+  int64_t panels = nest_ceil_div(conv->out, conv->nr) * conv->groups, pitch = conv_row(conv, conv->pitch);
+  bool low = 2 * conv->mr * ltype_bytes(conv->type) <= LINE_BYTES;
+  if (!conv->space || conv_taps(conv, 0) > 1 || !conv->view.inside || !low || pitch == conv->pitch || panels <= FEW)
     return;
   conv->view.inside = false;
-  conv->pitch += LINE_BYTES / bytes;
+  conv->pitch = pitch;
 }
 
 static void nest_weight(Lower *lower, Weight *weight) {

@@ -266,7 +266,7 @@ void nest_winograd(Lower *lower) {
   int64_t each = winograd_places(w) * (conv->in + filter.outputs) * ltype_bytes(conv->type);
   winograd_choose_block(lower, w, nest_at_least(lower->target->l2_bytes * 3 / 4 / each, LEAST));
   conv->mr = (int)nest_even(w->tiles, nest_tile_most(lower));
-  filter.row = winograd_row(w, conv->in);
+  filter.row = conv_row(conv, conv->in);
   int64_t lines = winograd_lines(w), of_places = winograd_places(w) * w->tiles * filter.row;
   int64_t of_sums = winograd_places(w) * w->tiles * filter.outputs, of_result = w->m * w->m * filter.outputs;
   if (nest_shares_scratch(lower))

@@ -41,8 +41,6 @@ void winograd_transform_x(Lower *lower, const Winograd *w, const WinogradTile *t
                           const WinogradPlane *to);
 // Scratch memory of so many elements for each share.
 LBuffer *winograd_scratch(Lower *lower, const Winograd *w, const char *name, int64_t length);
-// Rows of so many elements, made longer where they would fall on each other in a cache.
-int64_t winograd_row(const Winograd *w, int64_t length);
 // A transform of `channels` channels, in the present share's memory.
 WinogradTransform winograd_begin(Lower *lower, const Winograd *w, WinogradRow *matrix, int in, int out,
                                  int64_t channels);

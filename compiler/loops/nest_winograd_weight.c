@@ -212,7 +212,7 @@ static void choose_sizes(const Lower *lower, Gradient *gradient) {
   Conv *conv = &w->conv;
   conv->mr = (int)nest_even(conv->in, nest_tile_most(lower));
   gradient->rows = nest_ceil_div(conv->in, conv->mr);
-  gradient->row = winograd_row(w, conv->in);
+  gradient->row = conv_row(conv, conv->in);
   int64_t bytes = ltype_bytes(conv->type), each = w->n * (gradient->row + conv->out) * bytes;
   int64_t fits = lower->target->l2_bytes / 2 / each, panel = lower->target->l1_bytes * 2 / 3 / (conv->nr * bytes);
   int64_t all = conv_tile_count(&gradient->y->type, w->m, lower->graph->graph->batch);

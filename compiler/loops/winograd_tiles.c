@@ -104,12 +104,6 @@ void winograd_transform_x(Lower *lower, const Winograd *w, const WinogradTile *t
   winograd_transform(lower, &transform);
 }
 
-int64_t winograd_row(const Winograd *w, int64_t length) {
-  enum { FALL_TOGETHER = 1024 };
-  int64_t bytes = ltype_bytes(w->conv.type);
-  return length * bytes % FALL_TOGETHER ? length : length + 64 / bytes;
-}
-
 LBuffer *winograd_scratch(Lower *lower, const Winograd *w, const char *name, int64_t length) {
   return nest_scratch(lower, name, w->conv.type, length * nest_at_least(w->shares, 1));
 }

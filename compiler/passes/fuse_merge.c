@@ -98,10 +98,12 @@ static int count_sums(const Group *group) {
 static bool seen_by_windows(const Fusion *fusion, const Node *node) {
   if (node->op == OP_window || node->op == OP_slide)
     return true;
-  bool seen = false;
-  for (int i = 0; i < node->input_count && op_info[node->op].class == POINT; i++)
-    seen = seen || (!fusion->stored[node->inputs[i]->id] && seen_by_windows(fusion, node->inputs[i]));
-  return seen;
+  if (op_info[node->op].class != POINT)
+    return false;
+  for (int i = 0; i < node->input_count; i++)
+    if (!fusion->stored[node->inputs[i]->id] && seen_by_windows(fusion, node->inputs[i]))
+      return true;
+  return false;
 }
 
 // Do both go down the same axes of the same shape, and keep the last?

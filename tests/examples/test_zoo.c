@@ -4,11 +4,17 @@
 
 #include "shell.h"
 
-Test(zoo, every_file_passes_its_tests) {
-  Shell *shell = shell_open();
+// To be given to globfree.
+static glob_t zoo_files(void) {
   glob_t files;
   cr_assert_eq(glob(NNC_SOURCE_DIR "/examples/zoo/*.nn", 0, NULL, &files), 0);
   cr_expect(files.gl_pathc > 20, "only %zu files", files.gl_pathc);
+  return files;
+}
+
+Test(zoo, every_file_passes_its_tests) {
+  Shell *shell = shell_open();
+  glob_t files = zoo_files();
   for (size_t i = 0; i < files.gl_pathc; i++)
     cr_expect(shell_run(shell, "$NNC test %s", files.gl_pathv[i]) == 0, "%s\n%s", files.gl_pathv[i], shell->output);
   globfree(&files);
@@ -18,8 +24,7 @@ Test(zoo, every_file_passes_its_tests) {
 // All of them become kernels and loops, for training where they are trained and else for prediction; one waits for its data.
 Test(zoo, every_file_is_compiled) {
   Shell *shell = shell_open();
-  glob_t files;
-  cr_assert_eq(glob(NNC_SOURCE_DIR "/examples/zoo/*.nn", 0, NULL, &files), 0);
+  glob_t files = zoo_files();
   for (size_t i = 0; i < files.gl_pathc; i++) {
     const char *file = files.gl_pathv[i];
     bool waits = strstr(file, "malaria.nn") != NULL;

@@ -88,3 +88,11 @@ static inline void same_bits(const GraphRun *a, const GraphRun *b, const char *n
   for (int i = 0; i < 16 && a->outputs[i]; i++)
     cr_assert(memcmp(a->outputs[i], b->outputs[i], (size_t)a->output_bytes[i]) == 0, "%s: output %d", name, i);
 }
+
+// `run` has the bits of the graph without passes over kernels.
+static inline void same_as_plain(Arena *arena, Graph *graph, RunOptions options, const GraphRun *run,
+                                 const char *name) {
+  options.kernels = (KernelOptions){false, false, false};
+  GraphRun plain = run_graph(arena, graph, &options, name);
+  same_bits(&plain, run, name);
+}

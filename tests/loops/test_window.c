@@ -126,11 +126,9 @@ Test(window, sums_of_the_same_windows_stay_apart) {
     vec_push(arena, &graph->outputs, (GraphOutput){"out", graph_unary(graph, OP_neg, sums[i])});
   for (int t = 0; t < 3; t++) {
     RunOptions options = {.kernels = all_passes, .target = *targets[t], .batch = 2};
-    GraphRun run = run_graph(arena, graph, &options, "apart"), plain;
+    GraphRun run = run_graph(arena, graph, &options, "apart");
     cr_expect_eq(run.kernels->kernels.count, 2);
-    options.kernels = (KernelOptions){false, false, false};
-    plain = run_graph(arena, graph, &options, "plain");
-    same_bits(&plain, &run, "apart");
+    same_as_plain(arena, graph, options, &run, "apart");
   }
   arena_free(arena);
 }

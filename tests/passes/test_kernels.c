@@ -195,11 +195,9 @@ Test(kernels, convolutions_compute_what_they_copy) {
     Graph *graph = new_graph(arena, 0);
     const Node *value = activation_before(graph, cases[i].size, cases[i].before, cases[i].op);
     RunOptions options = {.kernels = all_passes, .target = wide_target, .batch = 1};
-    GraphRun run = run_graph(arena, graph, &options, "computed"), plain;
+    GraphRun run = run_graph(arena, graph, &options, "computed");
     cr_expect_eq(run.kernels->buffers[value->id].bytes > 0, cases[i].stored, "%d", i);
-    options.kernels = (KernelOptions){false, false, false};
-    plain = run_graph(arena, graph, &options, "stored");
-    same_bits(&plain, &run, "computed");
+    same_as_plain(arena, graph, options, &run, "computed");
     arena_free(arena);
   }
 }
@@ -223,12 +221,10 @@ Test(kernels, what_is_made_of_much_is_kept) {
     output(graph, graph_reduce(graph, OP_reduce_sum, graph_binary(graph, OP_mul, joined, mask), 1, &first, false));
     output(graph, graph_binary(graph, OP_add, joined, mask));
     RunOptions options = {.kernels = all_passes, .target = wide_target, .batch = 1};
-    GraphRun run = run_graph(arena, graph, &options, "kept"), plain;
+    GraphRun run = run_graph(arena, graph, &options, "kept");
     cr_expect_eq(run.kernels->buffers[joined->id].bytes > 0, large, "%d", large);
     cr_expect_eq(run.kernels->buffers[product->id].bytes > 0, !large, "%d", large);
-    options.kernels = (KernelOptions){false, false, false};
-    plain = run_graph(arena, graph, &options, "plain");
-    same_bits(&plain, &run, "kept");
+    same_as_plain(arena, graph, options, &run, "kept");
     arena_free(arena);
   }
 }
@@ -247,13 +243,11 @@ Test(kernels, means_are_finished_where_they_are_summed) {
     Node *apart = graph_binary(graph, OP_sub, x, mean);
     output(graph, graph_reduce(graph, OP_reduce_sum, graph_binary(graph, OP_mul, apart, apart), 1, &first, false));
     RunOptions options = {.kernels = all_passes, .target = wide_target, .batch = 1};
-    GraphRun run = run_graph(arena, graph, &options, "finished"), plain;
+    GraphRun run = run_graph(arena, graph, &options, "finished");
     cr_expect_eq(run.kernels->buffers[mean->id].bytes > 0, large);
     cr_expect_eq(run.kernels->buffers[sum->id].bytes > 0, !large);
     cr_expect_eq(run.kernels->kernels.count, large ? 2 : 3, "what is left of x is stored where the mean is not");
-    options.kernels = (KernelOptions){false, false, false};
-    plain = run_graph(arena, graph, &options, "plain");
-    same_bits(&plain, &run, "finished");
+    same_as_plain(arena, graph, options, &run, "finished");
     arena_free(arena);
   }
 }
@@ -274,11 +268,9 @@ Test(kernels, two_sums_are_one_kernel) {
       output(graph, graph_unary(graph, OP_neg, sum));
     }
     RunOptions options = {.kernels = all_passes, .target = targets[i % 3], .batch = 1};
-    GraphRun run = run_graph(arena, graph, &options, "together"), plain;
+    GraphRun run = run_graph(arena, graph, &options, "together");
     cr_expect_eq(run.kernels->kernels.count, 2);
-    options.kernels = (KernelOptions){false, false, false};
-    plain = run_graph(arena, graph, &options, "plain");
-    same_bits(&plain, &run, "together");
+    same_as_plain(arena, graph, options, &run, "together");
     arena_free(arena);
   }
 }
