@@ -14,7 +14,8 @@ typedef struct Filter {
   LBuffer *result;  // of a tile: [m * m, outputs]
   int64_t row;      // of `places`: the channels
   int64_t outputs;  // of a part
-  LExpr *column;    // first output of the present part
+  int64_t apart_w, apart_x, apart_y; // of `weights`, `places` and `sums`: elements from one place to the next
+  LExpr *column;                     // first output of the present part
 } Filter;
 
 // ---- weights
@@ -31,8 +32,8 @@ static LExpr *turned_at(Lower *lower, const Filter *filter, const Part *part, LE
 
 // Where the weights of a place and the panel that begins with output `column` lie.
 static LExpr *panel_at(Lower *lower, const Filter *filter, LExpr *place, LExpr *column) {
-  const Conv *conv = &filter->w.conv;
-  return nest_mul(lower, nest_step(lower, place, conv->out, column), nest_i64(lower, conv->in));
+  LExpr *own = nest_mul(lower, column, nest_i64(lower, filter->w.conv.in));
+  return nest_step(lower, place, filter->apart_w, own);
 }
 
 // Weights of the channels of a part and the outputs of a panel, that lie along channels in memory (a gradient's, which are turned):
@@ -70,7 +71,6 @@ static LExpr *load_tap(Lower *lower, const void *context, LExpr *r, LExpr *q, LE
 
 static void pack_part(Lower *lower, const Filter *filter, const Part *part) {
   const Conv *conv = &filter->w.conv;
-  int64_t pairs = conv->in * conv->out;
   Taps taps = {filter, part, nest_loop(lower, LS_FOR, "channel", part->from, part->to, 1)};
   Winograd w = filter->w;
   w.share = part->share;
@@ -79,7 +79,7 @@ static void pack_part(Lower *lower, const Filter *filter, const Part *part) {
   transform.context = &taps;
   LExpr *at = panel_at(lower, filter, nest_i64(lower, 0), part->column);
   at = nest_let(lower, "at", nest_add(lower, at, nest_mul(lower, taps.c, nest_i64(lower, conv->nr))));
-  transform.to = (WinogradPlane){filter->weights, at, w.n * pairs, pairs};
+  transform.to = (WinogradPlane){filter->weights, at, w.n * filter->apart_w, filter->apart_w};
   winograd_transform(lower, &transform);
   nest_close(lower);
 }
@@ -104,7 +104,7 @@ static void pack_all(Lower *lower, const Filter *filter, int64_t most) {
 // Once for a series of calls, if the weights stay the same; else at each call, in scratch memory.
 static void pack(Lower *lower, Filter *filter) {
   const Conv *conv = &filter->w.conv;
-  int64_t length = winograd_places(&filter->w) * conv->in * conv->out;
+  int64_t length = winograd_places(&filter->w) * filter->apart_w;
   if (nest_steady(lower, conv->node->inputs[1])) {
     Lower ahead = nest_ahead_begin(lower, "packed_w", conv->type, length, &filter->weights);
     Filter own = *filter;
@@ -123,18 +123,25 @@ static void pack(Lower *lower, Filter *filter) {
 }
 
 // ---- x, in places
-// An element of a buffer that each share has [places, tiles, row] of.
-static LExpr *place_at(Lower *lower, const Winograd *w, LExpr *place, LExpr *tile, int64_t row, LExpr *element) {
+// Where a tile begins in a buffer that each share has [places, tiles, row] of.
+static LExpr *place_at(Lower *lower, const Winograd *w, LExpr *place, int64_t apart, LExpr *tile, int64_t row) {
   LExpr *number = nest_step(lower, w->share, winograd_places(w), place);
-  return nest_step(lower, nest_step(lower, number, w->tiles, tile), row, element);
+  return nest_step(lower, number, apart, nest_mul(lower, tile, nest_i64(lower, row)));
+}
+
+static LExpr *x_at(Lower *lower, const Filter *filter, LExpr *place, LExpr *tile) {
+  return place_at(lower, &filter->w, place, filter->apart_x, tile, filter->row);
+}
+
+static LExpr *sum_at(Lower *lower, const Filter *filter, LExpr *place, LExpr *tile) {
+  return place_at(lower, &filter->w, place, filter->apart_y, tile, filter->outputs);
 }
 
 static void transform(Lower *lower, Filter *filter) {
   Winograd *w = &filter->w;
   WinogradTile tile = winograd_open_copied(lower, w);
-  LExpr *zero = nest_i64(lower, 0), *at = place_at(lower, w, zero, tile.number, filter->row, zero);
-  int64_t across = w->tiles * filter->row;
-  WinogradPlane to = {filter->places, nest_let(lower, "to", at), w->n * across, across};
+  LExpr *to_x = nest_let(lower, "to", x_at(lower, filter, nest_i64(lower, 0), tile.number));
+  WinogradPlane to = {filter->places, to_x, w->n * filter->apart_x, filter->apart_x};
   winograd_transform_x(lower, w, &tile, NULL, &to);
   nest_close_all(lower, 3);
 }
@@ -144,7 +151,7 @@ static void multiply_rows(Lower *lower, const Filter *filter, LExpr *place, LExp
   const Winograd *w = &filter->w;
   const Conv *conv = &w->conv;
   LExpr *i, *j, *zero = nest_i64(lower, 0);
-  LExpr *at = nest_let(lower, "rows", place_at(lower, w, place, from, filter->row, zero));
+  LExpr *at = nest_let(lower, "rows", x_at(lower, filter, place, from));
   LExpr *weights = panel_at(lower, filter, place, nest_add(lower, filter->column, panel));
   weights = nest_let(lower, "panel", weights);
   LLocal *acc = nest_local(lower, "acc", conv->type, 2, rows, conv->nr, lx_real(lower->arena, conv->type, 0));
@@ -163,7 +170,8 @@ static void multiply_rows(Lower *lower, const Filter *filter, LExpr *place, LExp
   nest_set(lower, acc, i, j, lx_fma(lower->arena, a, b, lx_local(lower->arena, acc, i, j)));
   nest_close_all(lower, 2);
   nest_tile(lower, rows, conv->nr, &i, &j);
-  LExpr *to = place_at(lower, w, place, nest_add(lower, from, i), filter->outputs, nest_add(lower, panel, j));
+  LExpr *to = sum_at(lower, filter, place, nest_add(lower, from, i));
+  to = nest_add(lower, to, nest_add(lower, panel, j));
   nest_put(lower, filter->sums, to, lx_local(lower->arena, acc, i, j));
   nest_close(lower);
 }
@@ -192,15 +200,14 @@ typedef struct Sums {
 static LExpr *load_sum(Lower *lower, const void *context, LExpr *i, LExpr *j, LExpr *o) {
   const Sums *sums = context;
   const Winograd *w = &sums->filter->w;
-  LExpr *place = nest_mul(lower, nest_step(lower, i, w->n, j), nest_i64(lower, w->tiles * sums->filter->outputs));
+  LExpr *place = nest_mul(lower, nest_step(lower, i, w->n, j), nest_i64(lower, sums->filter->apart_y));
   return lx_load(lower->arena, sums->filter->sums, nest_add(lower, nest_add(lower, sums->at, place), o));
 }
 
 // From the sums of a tile to its m * m outputs.
 static void transform_back(Lower *lower, const Filter *filter, const WinogradTile *tile, LExpr *to) {
   const Winograd *w = &filter->w;
-  LExpr *zero = nest_i64(lower, 0), *at = place_at(lower, w, zero, tile->number, filter->outputs, zero);
-  Sums sums = {filter, nest_let(lower, "at", at)};
+  Sums sums = {filter, nest_let(lower, "at", sum_at(lower, filter, nest_i64(lower, 0), tile->number))};
   WinogradTransform transform = winograd_begin(lower, w, winograd_y, w->n, w->m, filter->outputs);
   transform.load = load_sum;
   transform.context = &sums;
@@ -267,8 +274,11 @@ void nest_winograd(Lower *lower) {
   winograd_choose_block(lower, w, nest_at_least(lower->target->l2_bytes * 3 / 4 / each, LEAST));
   conv->mr = (int)nest_even(w->tiles, nest_tile_most(lower));
   filter.row = conv_row(conv, conv->in);
-  int64_t lines = winograd_lines(w), of_places = winograd_places(w) * w->tiles * filter.row;
-  int64_t of_sums = winograd_places(w) * w->tiles * filter.outputs, of_result = w->m * w->m * filter.outputs;
+  filter.apart_w = conv_row(conv, conv->in * conv->out);
+  filter.apart_x = conv_row(conv, w->tiles * filter.row);
+  filter.apart_y = conv_row(conv, w->tiles * filter.outputs);
+  int64_t lines = winograd_lines(w), of_places = winograd_places(w) * filter.apart_x;
+  int64_t of_sums = winograd_places(w) * filter.apart_y, of_result = w->m * w->m * filter.outputs;
   if (nest_shares_scratch(lower))
     w->shares = nest_most_shares(conv_piece_bytes(conv, 1, lines) +
                                  (of_places + of_sums + of_result) * ltype_bytes(conv->type));

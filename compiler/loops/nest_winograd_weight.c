@@ -11,7 +11,8 @@ typedef struct Gradient {
   LBuffer *sums;   // [places, channels, outputs]; at the end [taps, channels, outputs]
   LBuffer *x, *dy; // a line of places of a block, for each share: [n, tiles, row], and [n, panels, tiles, nr]
   int64_t row;
-  int64_t rows; // of channels in a tile of registers
+  int64_t apart, apart_x, apart_y; // of `sums`, `x` and `dy`: elements from one place to the next
+  int64_t rows;                    // of channels in a tile of registers
   LExpr *block;
   LExpr *tiles;        // of the present block
   LExpr *line, *place; // of places: which line, which in it
@@ -22,13 +23,18 @@ static int64_t panels(const Gradient *gradient) {
 }
 
 // ---- a line of places
+// Where x of a tile begins, in a place of the line.
+static LExpr *x_at(Lower *lower, const Gradient *gradient, LExpr *place, LExpr *tile) {
+  LExpr *number = nest_step(lower, gradient->w.share, gradient->w.n, place);
+  return nest_step(lower, number, gradient->apart_x, nest_mul(lower, tile, nest_i64(lower, gradient->row)));
+}
+
 // What one sample's tiles read is copied once for all lines, of more samples one after the other, so that it stays in a cache.
 static void transform_x(Lower *lower, Gradient *gradient) {
   Winograd *w = &gradient->w;
   WinogradTile tile = w->samples > 1 ? winograd_open_copied(lower, w) : winograd_open_tiles(lower, w);
-  LExpr *at = nest_step(lower, w->share, w->n * w->tiles, tile.number);
-  at = nest_let(lower, "to", nest_mul(lower, at, nest_i64(lower, gradient->row)));
-  WinogradPlane to = {gradient->x, at, 0, w->tiles * gradient->row};
+  WinogradPlane to = {gradient->x, nest_let(lower, "to", x_at(lower, gradient, nest_i64(lower, 0), tile.number)), 0,
+                      gradient->apart_x};
   winograd_transform_x(lower, w, &tile, gradient->line, &to);
   nest_close_all(lower, 3);
 }
@@ -65,8 +71,7 @@ static LExpr *load_y(Lower *lower, const void *context, LExpr *r, LExpr *s, LExp
 static LExpr *panel_at(Lower *lower, const Gradient *gradient, LExpr *place, LExpr *panel) {
   const Winograd *w = &gradient->w;
   LExpr *number = nest_step(lower, w->share, w->n, place);
-  number = nest_step(lower, number, panels(gradient), panel);
-  return nest_mul(lower, number, nest_i64(lower, w->tiles * w->conv.nr));
+  return nest_step(lower, number, gradient->apart_y, nest_mul(lower, panel, nest_i64(lower, w->tiles * w->conv.nr)));
 }
 
 static void transform_dy(Lower *lower, const Gradient *gradient) {
@@ -81,7 +86,7 @@ static void transform_dy(Lower *lower, const Gradient *gradient) {
   transform.line = gradient->line;
   LExpr *at = nest_mul(lower, tile.number, nest_i64(lower, nr));
   at = nest_let(lower, "to", nest_add(lower, panel_at(lower, gradient, zero, outputs.panel), at));
-  transform.to = (WinogradPlane){gradient->dy, at, 0, panels(gradient) * w->tiles * nr};
+  transform.to = (WinogradPlane){gradient->dy, at, 0, gradient->apart_y};
   winograd_transform(lower, &transform);
   nest_close_all(lower, 4);
 }
@@ -90,15 +95,14 @@ static void transform_dy(Lower *lower, const Gradient *gradient) {
 static LExpr *sum_at(Lower *lower, const Gradient *gradient, LExpr *c, LExpr *o) {
   const Conv *conv = &gradient->w.conv;
   LExpr *place = nest_step(lower, gradient->line, gradient->w.n, gradient->place);
-  return nest_step(lower, nest_step(lower, place, conv->in, c), conv->out, o);
+  return nest_step(lower, place, gradient->apart, nest_step(lower, c, conv->out, o));
 }
 
 static void multiply_rows(Lower *lower, const Gradient *gradient, LExpr *panel, LExpr *from, int rows) {
   const Winograd *w = &gradient->w;
   const Conv *conv = &w->conv;
   LExpr *i, *j, *zero = nest_i64(lower, 0), *column = nest_mul(lower, panel, nest_i64(lower, conv->nr));
-  LExpr *x = nest_step(lower, nest_step(lower, w->share, w->n, gradient->place), w->tiles * gradient->row, from);
-  x = nest_let(lower, "rows", x);
+  LExpr *x = nest_let(lower, "rows", nest_add(lower, x_at(lower, gradient, gradient->place, zero), from));
   LExpr *dy = nest_let(lower, "columns", panel_at(lower, gradient, gradient->place, panel));
   LLocal *acc = nest_local(lower, "acc", conv->type, 2, rows, conv->nr, lx_real(lower->arena, conv->type, 0));
   if (gradient->block->op != LX_CONST) {
@@ -170,14 +174,10 @@ typedef struct Sums {
   LExpr *at; // of the channel
 } Sums;
 
-static int64_t pairs(const Gradient *gradient) {
-  return gradient->w.conv.in * gradient->w.conv.out;
-}
-
 static LExpr *load_sum(Lower *lower, const void *context, LExpr *i, LExpr *j, LExpr *o) {
   const Sums *sums = context;
   LExpr *place = nest_step(lower, i, sums->gradient->w.n, j), *from = nest_add(lower, sums->at, o);
-  return lx_load(lower->arena, sums->gradient->sums, nest_step(lower, place, pairs(sums->gradient), from));
+  return lx_load(lower->arena, sums->gradient->sums, nest_step(lower, place, sums->gradient->apart, from));
 }
 
 static void finish(Lower *lower, Gradient *gradient) {
@@ -192,13 +192,13 @@ static void finish(Lower *lower, Gradient *gradient) {
   WinogradTransform transform = winograd_begin(lower, w, winograd_dw, w->n, WINOGRAD_TAPS, conv->out);
   transform.load = load_sum;
   transform.context = &sums;
-  transform.to = (WinogradPlane){gradient->sums, at, WINOGRAD_TAPS * pairs(gradient), pairs(gradient)};
+  transform.to = (WinogradPlane){gradient->sums, at, WINOGRAD_TAPS * gradient->apart, gradient->apart};
   winograd_transform(lower, &transform);
   index[0] = nest_loop(lower, LS_FOR, "r", zero, three, 1);
   index[1] = nest_loop(lower, LS_FOR, "q", zero, three, 1);
   index[2] = c;
   LExpr *tap = nest_step(lower, index[0], WINOGRAD_TAPS, index[1]);
-  ConvRow row = {gradient->sums, nest_let(lower, "from", nest_step(lower, tap, pairs(gradient), at)), zero, conv->out};
+  ConvRow row = {gradient->sums, nest_let(lower, "from", nest_step(lower, tap, gradient->apart, at)), zero, conv->out};
   conv_finish(lower, conv, &row, index);
   nest_close_all(lower, 4);
 }
@@ -226,8 +226,11 @@ void nest_winograd_weight(Lower *lower) {
   Conv *conv = &w->conv;
   lower->out->work = nest_work(lower);
   choose_sizes(lower, &gradient);
-  int64_t of_x = w->n * w->tiles * gradient.row, of_dy = w->n * w->tiles * conv->out;
-  gradient.sums = nest_scratch(lower, "sums", conv->type, winograd_places(w) * conv->in * conv->out);
+  gradient.apart = conv_row(conv, conv->in * conv->out);
+  gradient.apart_x = conv_row(conv, w->tiles * gradient.row);
+  gradient.apart_y = conv_row(conv, w->tiles * conv->out);
+  int64_t of_x = w->n * gradient.apart_x, of_dy = w->n * gradient.apart_y;
+  gradient.sums = nest_scratch(lower, "sums", conv->type, winograd_places(w) * gradient.apart);
   if (nest_shares_scratch(lower))
     w->shares =
         nest_most_shares(conv_piece_bytes(conv, 1, winograd_lines(w)) + (of_x + of_dy) * ltype_bytes(conv->type));
