@@ -7,7 +7,7 @@
 
 typedef struct Filter {
   Winograd w;
-  LBuffer *weights; // [places, panels, channels, nr]
+  LBuffer *weights; // [parts, places, panels, channels, nr]: in the order in which they are read
   LBuffer *turned;  // of a part, for each share: [taps, nr, channels]; NULL: weights are read where they lie
   LBuffer *places;  // x of a block, for each share: [places, tiles, row]
   LBuffer *sums;    // of a part: [places, tiles, outputs]
@@ -15,7 +15,7 @@ typedef struct Filter {
   int64_t row;      // of `places`: the channels
   int64_t outputs;  // of a part
   int64_t apart_w, apart_x, apart_y; // of `weights`, `places` and `sums`: elements from one place to the next
-  LExpr *column;                     // first output of the present part
+  LExpr *part, *column;              // the present part, its first output
 } Filter;
 
 // ---- weights
@@ -30,10 +30,10 @@ static LExpr *turned_at(Lower *lower, const Filter *filter, const Part *part, LE
   return nest_step(lower, row, PART_ROW, c);
 }
 
-// Where the weights of a place and the panel that begins with output `column` lie.
-static LExpr *panel_at(Lower *lower, const Filter *filter, LExpr *place, LExpr *column) {
-  LExpr *own = nest_mul(lower, column, nest_i64(lower, filter->w.conv.in));
-  return nest_step(lower, place, filter->apart_w, own);
+// Where the weights of a place and the panel that begins with output `column` of a part lie.
+static LExpr *panel_at(Lower *lower, const Filter *filter, LExpr *part, LExpr *place, LExpr *column) {
+  LExpr *number = nest_step(lower, part, winograd_places(&filter->w), place);
+  return nest_step(lower, number, filter->apart_w, nest_mul(lower, column, nest_i64(lower, filter->w.conv.in)));
 }
 
 // Weights of the channels of a part and the outputs of a panel, that lie along channels in memory (a gradient's, which are turned):
@@ -77,7 +77,8 @@ static void pack_part(Lower *lower, const Filter *filter, const Part *part) {
   WinogradTransform transform = winograd_begin(lower, &w, winograd_w, WINOGRAD_TAPS, w.n, conv->nr);
   transform.load = load_tap;
   transform.context = &taps;
-  LExpr *at = panel_at(lower, filter, nest_i64(lower, 0), part->column);
+  LExpr *outputs = nest_i64(lower, filter->outputs), *own = lx_binary(lower->arena, LX_MOD, part->column, outputs);
+  LExpr *at = panel_at(lower, filter, nest_div(lower, part->column, outputs), nest_i64(lower, 0), own);
   at = nest_let(lower, "at", nest_add(lower, at, nest_mul(lower, taps.c, nest_i64(lower, conv->nr))));
   transform.to = (WinogradPlane){filter->weights, at, w.n * filter->apart_w, filter->apart_w};
   winograd_transform(lower, &transform);
@@ -104,7 +105,7 @@ static void pack_all(Lower *lower, const Filter *filter, int64_t most) {
 // Once for a series of calls, if the weights stay the same; else at each call, in scratch memory.
 static void pack(Lower *lower, Filter *filter) {
   const Conv *conv = &filter->w.conv;
-  int64_t length = winograd_places(&filter->w) * filter->apart_w;
+  int64_t length = conv->out / filter->outputs * winograd_places(&filter->w) * filter->apart_w;
   if (nest_steady(lower, conv->node->inputs[1])) {
     Lower ahead = nest_ahead_begin(lower, "packed_w", conv->type, length, &filter->weights);
     Filter own = *filter;
@@ -152,7 +153,7 @@ static void multiply_rows(Lower *lower, const Filter *filter, LExpr *place, LExp
   const Conv *conv = &w->conv;
   LExpr *i, *j, *zero = nest_i64(lower, 0);
   LExpr *at = nest_let(lower, "rows", x_at(lower, filter, place, from));
-  LExpr *weights = panel_at(lower, filter, place, nest_add(lower, filter->column, panel));
+  LExpr *weights = panel_at(lower, filter, filter->part, place, panel);
   weights = nest_let(lower, "panel", weights);
   LLocal *acc = nest_local(lower, "acc", conv->type, 2, rows, conv->nr, lx_real(lower->arena, conv->type, 0));
   LExpr *k = nest_loop(lower, LS_FOR, "k", zero, nest_i64(lower, conv->in), 1);
@@ -246,8 +247,8 @@ static void each_block(Lower *lower, Filter *filter) {
   w->share = nest_dealt_shares(lower, &shares, winograd_blocks(lower, w), w->conv.out / filter->outputs, w->shares);
   winograd_open_block(lower, w, nest_share_things(lower, &shares));
   transform(lower, filter);
-  LExpr *part = nest_share_parts(lower, &shares);
-  filter->column = nest_let(lower, "o0", nest_mul(lower, part, nest_i64(lower, filter->outputs)));
+  filter->part = nest_share_parts(lower, &shares);
+  filter->column = nest_let(lower, "o0", nest_mul(lower, filter->part, nest_i64(lower, filter->outputs)));
   multiply(lower, filter);
   finish(lower, filter);
   nest_close_all(lower, 3);
@@ -274,7 +275,7 @@ void nest_winograd(Lower *lower) {
   winograd_choose_block(lower, w, nest_at_least(lower->target->l2_bytes * 3 / 4 / each, LEAST));
   conv->mr = (int)nest_even(w->tiles, nest_tile_most(lower));
   filter.row = conv_row(conv, conv->in);
-  filter.apart_w = conv_row(conv, conv->in * conv->out);
+  filter.apart_w = conv_row(conv, conv->in * filter.outputs);
   filter.apart_x = conv_row(conv, w->tiles * filter.row);
   filter.apart_y = conv_row(conv, w->tiles * filter.outputs);
   int64_t lines = winograd_lines(w), of_places = winograd_places(w) * filter.apart_x;
