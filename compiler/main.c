@@ -45,7 +45,9 @@ static int execute(CommandLine *line, const Compilation *compilation) {
     show_plan(line->arena, compilation);
     return 0;
   case COMMAND_PROFILE:
-    return session_profile(line->arena, compilation, &line->run, line->svg);
+    return session_profile(line->arena, compilation,
+                           &(ProfileOptions){line->c && !line->build.llvm ? &line->build.cc : NULL, line->svg},
+                           &line->run);
   case COMMAND_CHECK: // what is wrong has been said
     return 0;
   case COMMAND_MODELS:

@@ -57,7 +57,8 @@ static const struct argp_option options[] = {
     {0, 0, 0, 0, "Building:", 2},
     {"output", 'o', "FILE", 0, "the executable of `build`, the file `predict` writes to", 0},
     {"cc", KEY_CC, "CC", 0, "the C compiler (default: $CC, else cc)", 0},
-    {"backend", KEY_BACKEND, "c|llvm", 0, "by way of C (default), or straight to an object file", 0},
+    {"backend", KEY_BACKEND, "c|llvm", 0,
+     "by way of C (default), or straight to an object file; `profile` has the JIT by default", 0},
     {"debug", 'g', 0, 0, "for a debugger: keep symbols, and in C the lines of the .nn file", 0},
     {"embed", KEY_EMBED, "DIR", 0, "write NAME.c and NAME.h for prediction alone, with the weights inside", 0},
     {"weights", KEY_WEIGHTS, "FILE", 0, "the checkpoint whose weights --embed takes", 0},
@@ -84,8 +85,8 @@ static const struct {
   int key;
   unsigned commands;
 } takers[] = {{'o', OF(PREDICT) | OF(BUILD)},
-              {KEY_CC, OF(TEST) | OF(BUILD)},
-              {KEY_BACKEND, OF(BUILD)},
+              {KEY_CC, OF(TEST) | OF(BUILD) | OF(PROFILE)},
+              {KEY_BACKEND, OF(BUILD) | OF(PROFILE)},
               {'g', OF(BUILD) | OF(EMIT)},
               {KEY_EMBED, OF(BUILD)},
               {KEY_WEIGHTS, OF(BUILD)},
@@ -225,10 +226,12 @@ static error_t parse_option(int key, char *text, struct argp_state *state) {
     break;
   case KEY_CC:
     line->build.cc.cc = text;
+    line->c = true;
     break;
   case KEY_BACKEND:
     line->build.llvm = strcmp(text, "llvm") == 0;
-    if (!line->build.llvm && strcmp(text, "c") != 0)
+    line->c = !line->build.llvm;
+    if (line->c && strcmp(text, "c") != 0)
       argp_error(state, "--backend: `%s` is neither c nor llvm", text);
     break;
   case 'g':

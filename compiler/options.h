@@ -28,6 +28,7 @@ typedef struct CommandLine {
   BuildOptions build;
   NnrtOptions run;
   const char *svg;
+  bool c; // --backend c, or a C compiler, is asked for
   VEC(int) keys; // of the options that are given
 } CommandLine;
 

@@ -60,6 +60,7 @@ typedef struct CEmit {
   VEC(const LVar *) vector_lets; // its lets that are vectors
   VEC(CStretch) kernels;         // those printed
   VEC(const LLoop *) loops;      // around the call being printed
+  int calls;                     // of the entry, printed so far
 } CEmit;
 
 extern const char *const c_types[]; // by LType

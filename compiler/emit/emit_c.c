@@ -260,6 +260,13 @@ static void print_checks(CEmit *emit, const LCall *call) {
   }
 }
 
+// All threads are done with the call, -1: with what came before the first.
+static void print_profile(CEmit *emit, const LEntry *entry, int call) {
+  if (entry->parallel)
+    c_line(emit, "nnrt_barrier();\n");
+  c_line(emit, "nnrt_profile(%s, %d);\n", entry->parallel ? "nnrt_thread()" : "0", call);
+}
+
 const char *c_entry_name(CEmit *emit, const LEntry *entry) {
   return arena_printf(emit->arena, "%s_run", c_name(emit, entry->name));
 }
@@ -288,7 +295,7 @@ static void print_loop(CEmit *emit, const LEntry *entry, const LLoop *loop) {
 static void print_calls(CEmit *emit, const LEntry *entry, const LCalls *calls) {
   for (int c = 0; c < calls->count; c++) {
     const LCall *call = &calls->data[c];
-    if (entry->parallel && call->barrier)
+    if (entry->parallel && call->barrier && !entry->profile)
       c_line(emit, "nnrt_barrier();\n");
     if (call->loop) {
       print_loop(emit, entry, call->loop);
@@ -297,6 +304,8 @@ static void print_calls(CEmit *emit, const LEntry *entry, const LCalls *calls) {
     print_call(emit, call);
     if (entry->check)
       print_checks(emit, call);
+    if (entry->profile)
+      print_profile(emit, entry, emit->calls++);
   }
 }
 
@@ -320,6 +329,9 @@ static void print_entry(CEmit *emit, const LEntry *entry, bool is_static) {
     c_line(emit, "{\n");
     emit->depth++;
   }
+  emit->calls = 0;
+  if (entry->profile)
+    print_profile(emit, entry, -1);
   print_calls(emit, entry, &entry->calls);
   if (emit->depth > 1) {
     c_line(emit, "nnrt_barrier(); // all arrive together, so that the join does not spin\n");

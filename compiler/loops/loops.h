@@ -246,7 +246,7 @@ struct LEntry {
   int64_t arena_bytes, prepared_bytes; // what calls use, and above it what `prepare` leaves
   bool parallel; // false: too little work for a team; runs on the calling thread alone, barriers mean nothing
   bool check;    // nnrt_check of every real buffer a call has written; only where parallel is false
-  bool profile;  // nnrt_profile after each call of a kernel, in the order of loops_visit; by the LLVM backend alone
+  bool profile;  // nnrt_profile after each call of a kernel, in the order of loops_visit
   LCalls calls;
 };
 

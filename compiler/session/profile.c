@@ -2,11 +2,14 @@
 // kernel, runs both, and puts times and work of each kernel together.
 #include "session/profile.h"
 
+#include <dlfcn.h>
 #include <errno.h>
 #include <stdlib.h>
 
+#include "session/jit.h"
 #include "session/profile_run.h"
 #include "session/session.h"
+#include "session/shared.h"
 #include "state.h"
 
 // ---- what is asked for
@@ -181,7 +184,7 @@ static bool write_svg(Arena *arena, const Profile *profile, const char *path) {
   return written;
 }
 
-static bool run(Arena *arena, const Compilation *compilation, Jit *jit, const ProfileSubject *subject,
+static bool run(Arena *arena, const Compilation *compilation, const ProfileCode *code, const ProfileSubject *subject,
                 const LEntry *profiled, const NnrtOptions *options, Profile *profile) {
   NnrtError error = {0};
   ProfileTimes times;
@@ -189,7 +192,7 @@ static bool run(Arena *arena, const Compilation *compilation, Jit *jit, const Pr
   char *problem = NULL;
   int calls = 0;
   loops_visit(&profiled->calls, count_call, &calls);
-  if (!profile_run(arena, compilation, jit, subject, profiled, calls, options, &times, &error)) {
+  if (!profile_run(arena, compilation, code, subject, profiled, calls, options, &times, &error)) {
     nnrt_report(&error);
     return false;
   }
@@ -202,25 +205,52 @@ static bool run(Arena *arena, const Compilation *compilation, Jit *jit, const Pr
   return true;
 }
 
-int session_profile(Arena *arena, const Compilation *compilation, const NnrtOptions *options, const char *svg) {
-  ProfileSubject subject = {0};
-  Profile profile;
+static NnrtRun *find_jit(Arena *arena, void *jit, const char *name) {
+  (void)arena;
+  return jit_entry(jit, name);
+}
+
+static bool run_jit(Arena *arena, const Compilation *compilation, const ProfileSubject *subject, const LEntry *profiled,
+                    const NnrtOptions *options, Profile *profile) {
   char *error = NULL;
-  if (!find_subject(compilation->program, &compilation->manifest->module, options->block, &subject))
-    return 1;
-  const LEntry *profiled = profile_entry(compilation->loops, subject.entry);
   CodeCache cache = code_cache_open(arena);
   Jit *jit = jit_compile(compilation->loops, &cache, &error);
   if (!jit) {
     fprintf(stderr, "nnc: LLVM: %s\n", error);
-    return 1;
+    return false;
   }
-  bool fine = run(arena, compilation, jit, &subject, profiled, options, &profile);
+  bool fine = run(arena, compilation, &(ProfileCode){find_jit, jit}, subject, profiled, options, profile);
   jit_free(jit);
+  return fine;
+}
+
+static bool run_c(Arena *arena, const Compilation *compilation, const CcOptions *cc, const ProfileSubject *subject,
+                  const LEntry *profiled, const NnrtOptions *options, Profile *profile) {
+  NnrtError error = {0};
+  void *library = shared_load(arena, compilation->loops, cc, &error);
+  if (!library) {
+    fprintf(stderr, "nnc: %s\n", error.text);
+    return false;
+  }
+  bool fine = run(arena, compilation, &(ProfileCode){shared_entry, library}, subject, profiled, options, profile);
+  dlclose(library);
+  return fine;
+}
+
+int session_profile(Arena *arena, const Compilation *compilation, const ProfileOptions *asked,
+                    const NnrtOptions *options) {
+  ProfileSubject subject = {0};
+  Profile profile;
+  if (!find_subject(compilation->program, &compilation->manifest->module, options->block, &subject))
+    return 1;
+  const LEntry *profiled = profile_entry(compilation->loops, subject.entry);
+  bool fine = asked->cc ? run_c(arena, compilation, asked->cc, &subject, profiled, options, &profile)
+                        : run_jit(arena, compilation, &subject, profiled, options, &profile);
   if (!fine)
     return 1;
+  profile.through = asked->cc ? "C" : "the JIT";
   Text text = text_new(arena);
   profile_table(&text, &profile);
   fputs(text_string(&text), stdout);
-  return !svg || write_svg(arena, &profile, svg) ? 0 : 1;
+  return !asked->svg || write_svg(arena, &profile, asked->svg) ? 0 : 1;
 }

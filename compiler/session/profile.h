@@ -13,6 +13,7 @@ typedef struct ProfileRow {
 
 typedef struct Profile {
   const char *function, *file; // train_step
+  const char *through;         // the JIT, C
   int64_t batch, steps;
   int row_count;
   ProfileRow *rows;   // the longest first

@@ -286,20 +286,20 @@ static void close_run(Run *run) {
   nnrt_state_free(&run->base);
 }
 
-bool profile_run(Arena *arena, const Compilation *compilation, Jit *jit, const ProfileSubject *subject,
+bool profile_run(Arena *arena, const Compilation *compilation, const ProfileCode *code, const ProfileSubject *subject,
                  const LEntry *profiled, int call_count, const NnrtOptions *options, ProfileTimes *times,
                  NnrtError *error) {
   int64_t seed = options->seed >= 0 ? options->seed : subject->train ? subject->train->seed : 0;
   Run run = {
       .arena = arena, .module = &compilation->manifest->module, .subject = subject, .options = options, .seed = seed};
   *times = (ProfileTimes){0};
-  run.init = jit_entry(jit, "init");
-  run.prepare = profiled->prepare ? jit_entry(jit, profiled->prepare->name) : NULL;
+  run.init = code->find(arena, code->code, "init");
+  run.prepare = profiled->prepare ? code->find(arena, code->code, profiled->prepare->name) : NULL;
   bool fine = initialise(&run, error) && (subject->train ? open_train : open_predict)(&run, error);
   if (fine && run.prepare)
     run.prepare(run.frame);
-  fine = fine && time_plain(&run, jit_entry(jit, subject->entry), &times->plain, error) &&
-         time_calls(&run, jit_entry(jit, profiled->name), call_count, times, error);
+  fine = fine && time_plain(&run, code->find(arena, code->code, subject->entry), &times->plain, error) &&
+         time_calls(&run, code->find(arena, code->code, profiled->name), call_count, times, error);
   times->threads = profiled->parallel ? run.base.threads : 1;
   times->batch = run.batch;
   close_run(&run);

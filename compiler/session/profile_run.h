@@ -1,8 +1,14 @@
 // Running a step for a profile.
 #pragma once
 #include "compile.h"
-#include "session/jit.h"
 #include "train.h"
+
+// Machine code of the entry of that name; NULL: there is none.
+typedef NnrtRun *ProfileFind(Arena *arena, void *code, const char *name);
+typedef struct ProfileCode {
+  ProfileFind *find;
+  void *code;
+} ProfileCode;
 
 // What is profiled: the step of a train block, or a model's prediction (`train` NULL).
 typedef struct ProfileSubject {
@@ -22,6 +28,6 @@ typedef struct ProfileTimes {
 
 // `profiled`: the entry that looks at the clock, `call_count` calls long. The data as the block has them, or samples made
 // up for a model that has none. Takes about two seconds, or options->steps steps. False with a message.
-bool profile_run(Arena *arena, const Compilation *compilation, Jit *jit, const ProfileSubject *subject,
+bool profile_run(Arena *arena, const Compilation *compilation, const ProfileCode *code, const ProfileSubject *subject,
                  const LEntry *profiled, int call_count, const NnrtOptions *options, ProfileTimes *times,
                  NnrtError *error);

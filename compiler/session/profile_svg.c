@@ -233,7 +233,8 @@ static void add_head(Chart *chart) {
                 "stroke-width:.7}.roof{stroke:#222;stroke-width:2}circle{fill:#2b6cb0;fill-opacity:.5;stroke:#1a4570}"
                 "</style>\n");
   text_printf(out, "<rect width=\"%d\" height=\"%d\" fill=\"#fff\"/>\n", WIDTH, HEIGHT);
-  add_text(out, LEFT, 30, "title", arena_printf(out->arena, "%s of %s", profile->function, profile->file));
+  add_text(out, LEFT, 30, "title",
+           arena_printf(out->arena, "%s of %s through %s", profile->function, profile->file, profile->through));
   add_text(out, LEFT, 52, "note",
            arena_printf(out->arena, "batch %lld, %d thread%s, %.2f us a step; a dot's area is its share of the step",
                         (long long)profile->batch, profile->machine.threads, profile->machine.threads == 1 ? "" : "s",

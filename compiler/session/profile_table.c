@@ -94,9 +94,9 @@ void profile_table(Text *out, const Profile *profile) {
     width = length > width ? length : width;
   }
   const Machine *machine = &profile->machine;
-  text_printf(out, "%s of %s: batch %lld, %d thread%s, %lld step%s\n\n", profile->function, profile->file,
-              (long long)profile->batch, machine->threads, machine->threads == 1 ? "" : "s", (long long)profile->steps,
-              profile->steps == 1 ? "" : "s");
+  text_printf(out, "%s of %s through %s: batch %lld, %d thread%s, %lld step%s\n\n", profile->function, profile->file,
+              profile->through, (long long)profile->batch, machine->threads, machine->threads == 1 ? "" : "s",
+              (long long)profile->steps, profile->steps == 1 ? "" : "s");
   text_printf(out, "%8s %11s %7s %8s %10s %8s  %-*s  %s\n", "share", "us", "calls", "GFLOP/s", "MB", "roofline", width,
               "kernel", "where");
   for (int i = 0; i < profile->row_count; i++)

@@ -21,8 +21,13 @@ int session_embed(Arena *arena, const Compilation *compilation, const BuildOptio
 
 // Runs a step again and again (that of the train block options->block, NULL: the first; or the prediction of the model of
 // that name) and prints a table of its kernels: time, operations, bytes, fraction of the roofline, place in the source.
-// `svg`: where to draw the roofline, NULL: nowhere. What was compiled with CompileOptions.profile. The exit status.
-int session_profile(Arena *arena, const Compilation *compilation, const NnrtOptions *options, const char *svg);
+// What was compiled with CompileOptions.profile. The exit status.
+typedef struct ProfileOptions {
+  const CcOptions *cc; // by way of C; NULL: by the JIT
+  const char *svg;     // where to draw the roofline; NULL: nowhere
+} ProfileOptions;
+int session_profile(Arena *arena, const Compilation *compilation, const ProfileOptions *asked,
+                    const NnrtOptions *options);
 
 // Runs every `test` block on both backends and compares their results bit for bit. The exit status.
 int session_test(Arena *arena, const Compilation *compilation, const CcOptions *cc);

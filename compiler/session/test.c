@@ -5,9 +5,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "emit/emit.h"
 #include "session/jit.h"
 #include "session/session.h"
+#include "session/shared.h"
 
 // Outputs of one test on one backend: a pointer each, of type_count elements.
 typedef struct Results {
@@ -104,11 +104,8 @@ static bool check_test(Arena *arena, const Compilation *compilation, int index, 
   bool passed = true;
   if (test->graph) {
     const char *entry = arena_printf(arena, "test_%d", index);
-    NnrtRun *compiled = NULL;
-    void *symbol = dlsym(library, arena_printf(arena, "%s_run", entry));
-    memcpy(&compiled, &symbol, sizeof compiled);
     on_jit = run_test(arena, test->graph, compilation->loops, jit_entry(jit, entry));
-    on_c = run_test(arena, test->graph, compilation->loops, compiled);
+    on_c = run_test(arena, test->graph, compilation->loops, shared_entry(arena, library, entry));
     passed = same_bits(test, &on_jit, &on_c);
   }
   for (int i = 0; i < test->expectations.count; i++) {
@@ -132,26 +129,6 @@ static int check_all(Arena *arena, const Compilation *compilation, Jit *jit, voi
   return failed != 0;
 }
 
-// The tests as a shared object made by the C compiler; NULL after a message.
-static void *load_c(Arena *arena, const Compilation *compilation, const CcOptions *cc) {
-  NnrtError error = {0};
-  const char *folder = cc_make_folder(arena, &error);
-  void *library = NULL;
-  if (folder) {
-    Text text = text_new(arena);
-    emit_c(&text, compilation->loops, NULL);
-    CcOptions options = *cc;
-    options.shared = true;
-    const char *path = arena_printf(arena, "%s/tests.so", folder);
-    if (cc_compile(arena, text_string(&text), "tests", &options, path, &error) && !(library = dlopen(path, RTLD_NOW)))
-      nnrt_fail(&error, "%s", dlerror());
-    cc_remove_folder(folder);
-  }
-  if (!library)
-    fprintf(stderr, "nnc: %s\n", error.text);
-  return library;
-}
-
 // What is known at compile time needs no backend.
 static bool any_graph(const Program *program) {
   for (int i = 0; i < program->tests.count; i++)
@@ -163,14 +140,17 @@ static bool any_graph(const Program *program) {
 int session_test(Arena *arena, const Compilation *compilation, const CcOptions *cc) {
   if (!any_graph(compilation->program))
     return check_all(arena, compilation, NULL, NULL);
-  char *error = NULL;
-  void *library = load_c(arena, compilation, cc);
-  if (!library)
+  NnrtError error = {0};
+  void *library = shared_load(arena, compilation->loops, cc, &error);
+  if (!library) {
+    fprintf(stderr, "nnc: %s\n", error.text);
     return 1;
+  }
+  char *problem = NULL;
   CodeCache cache = code_cache_open(arena);
-  Jit *jit = jit_compile(compilation->loops, &cache, &error);
+  Jit *jit = jit_compile(compilation->loops, &cache, &problem);
   if (!jit)
-    fprintf(stderr, "nnc: LLVM: %s\n", error);
+    fprintf(stderr, "nnc: LLVM: %s\n", problem);
   int status = jit ? check_all(arena, compilation, jit, library) : 1;
   if (jit)
     jit_free(jit);

@@ -1,7 +1,6 @@
 // Clock, memory, peak, backends: see bench.h.
 #include "bench.h"
 
-#include <dlfcn.h>
 #include <omp.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -10,9 +9,8 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "emit/emit.h"
-#include "session/cc.h"
 #include "session/jit.h"
+#include "session/shared.h"
 #include "state.h"
 
 void *bench_untouched(int64_t bytes) {
@@ -162,29 +160,16 @@ LoopModule *bench_lower(Arena *arena, const Graph *graph, const char *entry) {
   return loops;
 }
 
-static NnrtRun *symbol_of(Arena *arena, void *library, const char *entry, const char *tail) {
-  void *symbol = library ? dlsym(library, arena_printf(arena, "%s%s_run", entry, tail)) : NULL;
-  NnrtRun *run = NULL;
-  memcpy(&run, &symbol, sizeof run);
-  return run;
-}
-
-static Backend through_c(Arena *arena, const char *cc, const char *text, const char *entry) {
+static Backend through_c(Arena *arena, const LoopModule *loops, const char *cc, const char *entry) {
   NnrtError error = {0};
-  CcOptions options = {.cc = cc, .cpu = target_cpu, .shared = true};
-  const char *folder = cc_make_folder(arena, &error);
-  const char *path = folder ? arena_printf(arena, "%s/bench.so", folder) : NULL;
-  Backend backend = {.name = cc};
-  if (path && cc_compile(arena, text, "bench", &options, path, &error)) {
-    void *library = dlopen(path, RTLD_NOW);
-    backend.run = symbol_of(arena, library, entry, "");
-    backend.prepare = symbol_of(arena, library, entry, "_prepare");
-  }
-  if (folder)
-    cc_remove_folder(folder);
-  if (!backend.run)
+  CcOptions options = {.cc = cc, .cpu = target_cpu};
+  void *library = shared_load(arena, loops, &options, &error);
+  if (!library) {
     fprintf(stderr, "%s: left out: %s\n", cc, error.text);
-  return backend;
+    return (Backend){.name = cc};
+  }
+  return (Backend){cc, shared_entry(arena, library, entry),
+                   shared_entry(arena, library, arena_printf(arena, "%s_prepare", entry))};
 }
 
 int bench_backends(Arena *arena, const LoopModule *loops, const char *entry, const char *only, Backend *backends,
@@ -199,15 +184,13 @@ int bench_backends(Arena *arena, const LoopModule *loops, const char *entry, con
         (Backend){"llvm", jit_entry(jit, entry), jit_entry(jit, arena_printf(arena, "%s_prepare", entry))};
   else if (wanted)
     fprintf(stderr, "llvm: left out: %s\n", error);
-  Text text = text_new(arena);
-  emit_c(&text, loops, NULL);
   bool clang = false; // one is enough
   for (int i = 0; i < 3 && count < room; i++) {
     if (only ? strcmp(only, compilers[i]) != 0 : clang)
       continue;
     if (system(arena_printf(arena, "command -v %s >/dev/null", compilers[i])) != 0)
       continue;
-    Backend backend = through_c(arena, compilers[i], text_string(&text), entry);
+    Backend backend = through_c(arena, loops, compilers[i], entry);
     if (backend.run)
       backends[count++] = backend;
     clang = backend.run && strncmp(compilers[i], "clang", 5) == 0;

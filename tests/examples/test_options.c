@@ -6,8 +6,8 @@
 Test(options, only_of_their_commands) {
   static const char *const cases[][2] = {
       {"check xor.nn -o xor", "`check` takes no --output; it is of predict, build"},
-      {"run xor.nn --cc gcc", "`run` takes no --cc; it is of test, build"},
-      {"profile xor.nn --backend c", "`profile` takes no --backend; it is of build"},
+      {"run xor.nn --cc gcc", "`run` takes no --cc; it is of test, build, profile"},
+      {"test xor.nn --backend c", "`test` takes no --backend; it is of build, profile"},
       {"run xor.nn -g", "`run` takes no --debug; it is of build, emit"},
       {"emit --embed net c xor.nn", "`emit` takes no --embed; it is of build"},
       {"run xor.nn --weights w.safetensors", "`run` takes no --weights; it is of build"},

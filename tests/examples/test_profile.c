@@ -19,6 +19,7 @@ static ProfileRow rows[] = {
 static Profile made_up(void) {
   return (Profile){.function = "train_step",
                    .file = "a \"quoted\" <file>.nn",
+                   .through = "the JIT",
                    .batch = 8,
                    .steps = 12,
                    .row_count = 3,
@@ -34,7 +35,7 @@ Test(profile, table) {
   Text out = text_new(arena);
   profile_table(&out, &profile);
   static const char *const lines[] = {
-      "train_step of a \"quoted\" <file>.nn: batch 8, 2 threads, 12 steps\n",
+      "train_step of a \"quoted\" <file>.nn through the JIT: batch 8, 2 threads, 12 steps\n",
       " 50.00 %      500.00       1    80.00      1.000   80.0 %  product     a.nn:3,4  m.dense_0\n",
       " 25.00 %      250.00      10    40.00      1.000   80.0 %  scanned<&>  b.nn:7\n",
       " 10.00 %      100.00       1        -      0.500   50.0 %  moves\n",
@@ -190,7 +191,7 @@ Test(profile, drawing_of_strange_names) {
   Profile profile = made_up();
   profile.file = "a\x01\xff\xc3\xa4.nn";
   Xml xml;
-  cr_expect(strstr(drawn(arena, &profile, &xml), "of a??\xc3\xa4.nn"));
+  cr_expect(strstr(drawn(arena, &profile, &xml), "of a??\xc3\xa4.nn through the JIT"));
   arena_free(arena);
 }
 
@@ -207,7 +208,7 @@ Test(profile, drawing_of_nothing) {
 // ---- the command
 // Names in the table, but for those that pack what a scan reads, against those that `emit kernels` prints; and the shares.
 static const char compare[] =
-    "$NNC profile %s --steps 3 > table && $NNC emit kernels %s > kernels || exit 1\n"
+    "$NNC profile %s --steps 3 %s > table && $NNC emit kernels %s > kernels || exit 1\n"
     "awk '/sum of/ { exit } NR > 3 { name = $8 == \"%%\" ? $9 : $8; if (name !~ /_packed/) print name }' table |\n"
     "  sort > found\n"
     "awk '/^function/ { on = $2 == \"%s\" } on && /^ *(map|row|reduce|product|scatter|attention) [a-z]/ { print $2 "
@@ -216,17 +217,17 @@ static const char compare[] =
     "test -s expected && diff expected found && cat table\n"
     "awk '/the step, with/ { exit } NR > 3 && !/sum of/ { sum += $1 } END { print \"shares\", sum, \"\" }' table";
 
-static void check_table(Shell *shell, const char *file, const char *entry) {
+static void check_table(Shell *shell, const char *file, const char *options, const char *entry) {
   char command[2000];
-  snprintf(command, sizeof command, compare, file, file, entry);
+  snprintf(command, sizeof command, compare, file, options, file, entry);
   shell_must_run(shell, command);
   cr_expect_float_eq(shell_number(shell, "shares"), 100, 0.5, "%s", shell->output);
 }
 
 Test(profile, every_kernel_once) {
   Shell *shell = shell_open();
-  check_table(shell, "digits.nn", "train_step");
-  cr_expect(shell_printed(shell, "train_step of digits.nn: batch 32, "), "%s", shell->output);
+  check_table(shell, "digits.nn", "", "train_step");
+  cr_expect(shell_printed(shell, "train_step of digits.nn through the JIT: batch 32, "), "%s", shell->output);
   cr_expect(shell_printed(shell, ", 3 steps\n"), "%s", shell->output);
   cr_expect(shell_printed(shell, "  digits.nn:5,14  classifier.dense_0\n"), "%s", shell->output);
   shell_close(shell);
@@ -235,20 +236,36 @@ Test(profile, every_kernel_once) {
 // Twelve steps of the series, and as many back.
 Test(profile, kernels_of_a_scan) {
   Shell *shell = shell_open();
-  check_table(shell, "airline_lstm.nn", "lstm_step");
-  cr_expect(shell_printed(shell, "lstm_step of airline_lstm.nn: batch 16, "), "%s", shell->output);
+  check_table(shell, "airline_lstm.nn", "", "lstm_step");
+  cr_expect(shell_printed(shell, "lstm_step of airline_lstm.nn through the JIT: batch 16, "), "%s", shell->output);
   shell_must_run(shell, "awk '/sum of/ { exit } NR > 3 && $4 == 12 { many++ } NR > 3 && $4 != 12 && $4 != 1 { odd++ }\n"
                         "  END { print \"often\", many + 0, \"otherwise\", odd + 0, \"\" }' table");
   cr_expect(shell_number(shell, "often") >= 4 && shell_number(shell, "otherwise") == 0, "%s", shell->output);
   shell_close(shell);
 }
 
+// The same kernels, each as often; --cc alone says it too.
+Test(profile, through_c) {
+  Shell *shell = shell_open();
+  check_table(shell, "digits.nn", "--backend c", "train_step");
+  cr_expect(shell_printed(shell, "train_step of digits.nn through C: batch 32, "), "%s", shell->output);
+  shell_must_run(shell, "$NNC profile airline_lstm.nn --steps 2 --threads 2 > jit\n"
+                        "$NNC profile airline_lstm.nn --steps 2 --threads 2 --cc ${CC:-cc} > c\n"
+                        "for table in jit c; do awk '/sum of/ { exit } NR > 3 && $4 > 0 { print $4, $8 }' $table |\n"
+                        "  sort > calls.$table; done; test -s calls.c && diff calls.jit calls.c");
+  shell_close(shell);
+  shell_says("$NNC profile xor.nn --steps 2 --cc cc --backend llvm", 0, "train_step of xor.nn through the JIT: ");
+}
+
 Test(profile, of_a_block_or_a_model) {
-  shell_says("$NNC profile airline_lstm.nn linear --steps 1", 0, "linear_step of airline_lstm.nn: batch ");
-  shell_says("$NNC profile xor.nn gate --steps 2", 0, "gate_predict of xor.nn: batch 1, 1 thread, 2 steps");
+  shell_says("$NNC profile airline_lstm.nn linear --steps 1", 0,
+             "linear_step of airline_lstm.nn through the JIT: batch ");
+  shell_says("$NNC profile xor.nn gate --steps 2", 0,
+             "gate_predict of xor.nn through the JIT: batch 1, 1 thread, 2 steps");
   shell_says("$NNC profile xor.nn --batch 3 --threads 2 --steps 2", 0,
-             "train_step of xor.nn: batch 3, 1 thread, 2 steps");
-  shell_says("$NNC profile xor.nn gate --batch 5 --steps 2", 0, "gate_predict of xor.nn: batch 5, 1 thread, 2 steps");
+             "train_step of xor.nn through the JIT: batch 3, 1 thread, 2 steps");
+  shell_says("$NNC profile xor.nn gate --batch 5 --steps 2", 0,
+             "gate_predict of xor.nn through the JIT: batch 5, 1 thread, 2 steps");
   shell_says("$NNC plan xor.nn gate --batch 5", 0, "gate_predict (batch 5)");
   shell_says("$NNC plan xor.nn gate --batch 99999999", 64, "--batch: `99999999` is more than 16777216");
   shell_says("$NNC profile xor.nn --disable fuse --steps 1", 0, "  gate_tanh ");
@@ -258,8 +275,8 @@ Test(profile, of_a_block_or_a_model) {
 Test(profile, of_models_without_data) {
   shell_says("echo 'model m(a: f32[3], b: f64[3], c: i64[3]) { cast(a, f64) + b + cast(c, f64) }' > m.nn\n"
              "$NNC profile m.nn m --steps 2",
-             0, "m_predict of m.nn: batch ");
-  shell_says("$NNC profile hopfield.nn --steps 2", 0, "train_step of hopfield.nn: batch 1, ");
+             0, "m_predict of m.nn through the JIT: batch ");
+  shell_says("$NNC profile hopfield.nn --steps 2", 0, "train_step of hopfield.nn through the JIT: batch 1, ");
 }
 
 Test(profile, draws) {
@@ -288,6 +305,7 @@ Test(profile, complaints) {
              "nnc: a.nn has no train block; nnc profile a.nn MODEL profiles the prediction of a model");
   shell_says("$NNC profile nowhere.nn", 1, "nowhere.nn: cannot read: No such file or directory");
   shell_says("rm digits.csv; $NNC profile digits.nn", 1, "digits.csv");
+  shell_says("$NNC profile xor.nn --cc nonesuch", 1, "nnc: cannot run the C compiler `nonesuch`");
   shell_says("$NNC profile xor.nn --steps 0", 64, "--steps: `0` is not a whole number of 1 or more");
   shell_says("$NNC profile xor.nn --batch 5", 1, "--batch 5: the program was compiled for batches of 4 at most");
   shell_says("$NNC profile xor.nn --steps 1 --svg nowhere/x.svg", 1,
