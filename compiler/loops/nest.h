@@ -126,6 +126,8 @@ typedef struct NextRows {
 void nest_prefetch_rows(Lower *lower, const NextRows *next, LExpr *round);
 // In the finished kernel: asks for what the ends of its tiles read (prefetch_end.c).
 void nest_prefetch_ends(Lower *lower);
+// In the finished kernel: gives the places where tiles begin names (row_base.c).
+void nest_row_bases(Lower *lower);
 void nest_push(Lower *lower, LStmt *stmt);                             // appends to the innermost scope
 void nest_put(Lower *lower, LBuffer *buffer, LExpr *at, LExpr *value); // stores
 // Copies a square of TURN_SIZE that begins with `value`, a load, to buffer[at] with rows and columns changing places: rows of

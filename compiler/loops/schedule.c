@@ -130,6 +130,7 @@ static Lower lower_kernel(Schedule *schedule, const Kernel *kernel, bool prepare
   if (!is_empty(schedule->graph, kernel))
     nest_of (&lower)(&lower);
   nest_prefetch_ends(&lower);
+  nest_row_bases(&lower);
   if (lower.ahead.count)
     nest_drop_unused(&lower);
   return lower;

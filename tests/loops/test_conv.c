@@ -129,6 +129,16 @@ Test(conv, windows_of_every_kind, .timeout = 300) {
   check_both((Case){2, 3, 24, 40, 1, {5, 6}, {5, 6}, {{1, 1, 1, 0, 1}, {1, 1, 1, 0, 1}}}, "1 x 1");
 }
 
+static const char *loops_of(Arena *arena, const Case *c, bool weights, const Target *target) {
+  Graph *graph = graph_new(arena, "test", 5);
+  graph->scope = "";
+  vec_push(arena, &graph->outputs, (GraphOutput){"out", build(graph, c, weights, 0)});
+  RunOptions options = {.kernels = all_passes, .target = *target, .batch = 4};
+  Text text = text_new(arena);
+  loops_print(&text, lower_graph(arena, graph, &options, "loops").module);
+  return text_string(&text);
+}
+
 // Rows of x that fall on each other in the first cache are copied for low tiles.
 Test(conv, channels_a_power_of_two_apart, .timeout = 300) {
   const Window all = {1, 1, 1, 0, 1}, half = {1, 2, 1, 0, 1};
@@ -141,15 +151,20 @@ Test(conv, channels_a_power_of_two_apart, .timeout = 300) {
     check(&cases[i], true, "far apart");
   for (int t = 0; t < 2; t++) {
     Arena *arena = arena_new();
-    Graph *graph = graph_new(arena, "test", 5);
-    graph->scope = "";
-    vec_push(arena, &graph->outputs, (GraphOutput){"out", build(graph, &plain, true, 0)});
-    RunOptions options = {.kernels = all_passes, .target = *targets[t], .batch = 4};
-    Text text = text_new(arena);
-    loops_print(&text, lower_graph(arena, graph, &options, "far apart").module);
-    cr_expect_eq(strstr(text_string(&text), "image") != NULL, targets[t] == &middle_target);
+    const char *loops = loops_of(arena, &plain, true, targets[t]);
+    cr_expect_eq(strstr(loops, "image") != NULL, targets[t] == &middle_target);
     arena_free(arena);
   }
+}
+
+// Many rows of a tile lie at distances from the first; a few have an address each.
+Test(conv, the_first_row_has_a_name) {
+  const Case wide = {2, 2, 24, 32, 1, {4, 28}, {4, 28}, {{1, 1, 1, 0, 1}, {1, 1, 1, 0, 1}}};
+  Arena *arena = arena_new();
+  const char *many = loops_of(arena, &wide, false, &wide_target), *few = loops_of(arena, &wide, false, &narrow_target);
+  cr_expect_not_null(strstr(many, "x[at + i_2 * 24 + c_2]"), "%s", many);
+  cr_expect_null(strstr(few, "x[at + i"), "%s", few);
+  arena_free(arena);
 }
 
 Test(conv, lines_and_volumes, .timeout = 300) {
