@@ -409,17 +409,22 @@ static void print_functions(CEmit *emit, const Manifest *manifest) {
 
 static const char head[] = "#include <math.h>\n"
                            "#include <string.h>\n\n";
-static const char pragmas[] = "#ifndef _OPENMP\n"
-                              "#pragma GCC diagnostic ignored \"-Wunknown-pragmas\"\n"
-                              "#endif\n"
-                              "#ifdef __clang__ // a loop that stays scalar is no fault\n"
-                              "#pragma clang diagnostic ignored \"-Wpass-failed\"\n"
-                              "#else\n"
-                              "// gcc 12 with AVX-512 stores {1, 1, 1, 0} as all ones by a memcpy made of a loop,\n"
-                              "#pragma GCC optimize(\"no-tree-loop-distribute-patterns\")\n"
-                              "// and keeps constants of one loop in registers that the sums of another need.\n"
-                              "#pragma GCC optimize(\"no-gcse\", \"no-move-loop-invariants\")\n"
-                              "#endif\n\n";
+static const char pragmas[] =
+    "#ifndef _OPENMP\n"
+    "#pragma GCC diagnostic ignored \"-Wunknown-pragmas\"\n"
+    "#endif\n"
+    "#ifdef __clang__ // a loop that stays scalar is no fault\n"
+    "#pragma clang diagnostic ignored \"-Wpass-failed\"\n"
+    "#else\n"
+    "// gcc 12 with AVX-512 stores {1, 1, 1, 0} as all ones by a memcpy made of a loop,\n"
+    "#pragma GCC optimize(\"no-tree-loop-distribute-patterns\")\n"
+    "// and keeps constants of one loop in registers that the sums of another need.\n"
+    "#pragma GCC optimize(\"no-gcse\", \"no-move-loop-invariants\")\n"
+    "#if defined(__znver3__) && defined(__AVX512F__)\n"
+    "// A later Zen it takes for a Zen 3, and would read a value from memory again for each use.\n"
+    "#pragma GCC target(\"tune=icelake-server,prefer-vector-width=512\")\n"
+    "#endif\n"
+    "#endif\n\n";
 
 static const char *module_name(const LoopModule *loops) {
   return loops->name ? loops->name : "module";
