@@ -1,6 +1,6 @@
 // Where the first row of a tile lies in memory, as a name of its own: rows then lie at constant distances from it, and the
 // loop that goes through them needs one address instead of one for each row (gcc would have as many, more than there are
-// registers). Readers see the same: at + i * 144 + c.
+// registers). It reads better, too: at + i * 144 + c.
 #include "loops/nest.h"
 
 enum { MAX_BASES = 8, FEW = 6 }; // so many addresses stay in registers
@@ -25,6 +25,8 @@ static bool is_of(const Rows *rows, const LVar *var) {
 static LExpr *at_zero(Lower *lower, const Rows *rows, LExpr *expr) {
   if (expr->op == LX_VAR)
     return is_of(rows, expr->var) ? nest_i64(lower, 0) : expr;
+  if (expr->op == LX_NEG)
+    return lx_unary(lower->arena, LX_NEG, at_zero(lower, rows, expr->args[0]));
   if (expr->op != LX_ADD && expr->op != LX_SUB && expr->op != LX_MUL)
     return expr;
   return lx_binary(lower->arena, expr->op, at_zero(lower, rows, expr->args[0]), at_zero(lower, rows, expr->args[1]));
