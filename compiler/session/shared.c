@@ -5,9 +5,19 @@
 #include <string.h>
 
 #include "emit/emit.h"
+#include "loops/schedule.h"
+
+// Instructions that this processor does not have would end the process.
+static bool runs_here(const char *cpu, NnrtError *error) {
+  Target host = target_host(), target;
+  if (!cpu || !target_parse(cpu, &target) || target.vector_bytes <= host.vector_bytes)
+    return true;
+  return nnrt_fail(error, "--target-cpu %s: vectors of %d bytes cannot run here, where they have %d", cpu,
+                   target.vector_bytes, host.vector_bytes);
+}
 
 void *shared_load(Arena *arena, const LoopModule *module, const CcOptions *options, NnrtError *error) {
-  const char *folder = cc_make_folder(arena, error);
+  const char *folder = runs_here(options->cpu, error) ? cc_make_folder(arena, error) : NULL;
   if (!folder)
     return NULL;
   CcOptions shared = *options;

@@ -4,7 +4,8 @@
 #include "nnrt.h"
 #include "session/cc.h"
 
-// All entries of the module as a shared object; to be given to dlclose. NULL with a message.
+// All entries of the module as a shared object; to be given to dlclose. NULL with a message, also where it is for a processor
+// that has more than this one.
 void *shared_load(Arena *arena, const LoopModule *module, const CcOptions *options, NnrtError *error);
 
 // NULL: there is no entry of that name.
