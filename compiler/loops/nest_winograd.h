@@ -13,11 +13,12 @@ typedef struct Winograd {
   LBuffer *half;          // of transforms, for each share
   // Of the present block: its first sample and line of tiles, and those behind the last; whose scratch memory it uses.
   LExpr *sample, *end, *line, *bottom, *share;
+  bool numbered; // tiles are numbered through all samples, not from the block's first one on
 } Winograd;
 
 typedef struct WinogradTile {
   LExpr *sample, *p, *q; // tile p, q of a sample
-  LExpr *number;         // in the block
+  LExpr *number;
 } WinogradTile;
 
 enum { WINOGRAD_PLACES = WINOGRAD_MOST * WINOGRAD_MOST, WINOGRAD_WEIGHTS = WINOGRAD_TAPS * WINOGRAD_TAPS };
@@ -39,6 +40,16 @@ void winograd_copy(Lower *lower, Winograd *w, LExpr *sample);
 // x in the places of a tile, as they are or a line of them.
 void winograd_transform_x(Lower *lower, const Winograd *w, const WinogradTile *tile, LExpr *line,
                           const WinogradPlane *to);
+// Weights of some channels and a panel of nr outputs.
+enum { WINOGRAD_PART = 64 }; // channels at most
+typedef struct WinogradPanel {
+  LBuffer *turned;     // for each share: [taps, channels, nr]; NULL: weights are read where they lie
+  LExpr *column;       // the first output
+  LExpr *from, *to;    // channels
+  WinogradPlane plane; // where channel 0 would go; channels follow each other, nr elements each
+} WinogradPanel;
+LBuffer *winograd_turned(Lower *lower, const Winograd *w);                       // memory for that
+void winograd_pack(Lower *lower, const Winograd *w, const WinogradPanel *panel); // brings them into places
 // Scratch memory of so many elements for each share.
 LBuffer *winograd_scratch(Lower *lower, const Winograd *w, const char *name, int64_t length);
 // A transform of `channels` channels, in the present share's memory.

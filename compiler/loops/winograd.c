@@ -198,3 +198,18 @@ void winograd_transform(Lower *lower, const WinogradTransform *t) {
   along_rows(lower, t, &chunk);
   nest_close(lower);
 }
+
+void winograd_transform_line(Lower *lower, const WinogradTransform *t, int line) {
+  LExpr *row[WINOGRAD_MOST], *values[WINOGRAD_MOST];
+  LExpr *c = nest_loop(lower, LS_SIMD, "c", nest_i64(lower, 0), nest_i64(lower, t->channels), 1);
+  for (int j = 0; j < t->in; j++) {
+    for (int i = 0; i < t->in; i++)
+      values[i] = t->load(lower, t->context, nest_i64(lower, i), nest_i64(lower, j), c);
+    row[j] = nest_let(lower, "v", t->matrix(lower, t->m, values, line));
+  }
+  for (int j = 0; j < t->out; j++) {
+    LExpr *at = nest_add(lower, t->to.at, nest_i64(lower, line * t->to.down + j * t->to.across));
+    nest_put(lower, t->to.buffer, nest_add(lower, at, c), t->matrix(lower, t->m, row, j));
+  }
+  nest_close(lower);
+}

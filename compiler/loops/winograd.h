@@ -42,3 +42,5 @@ enum { WINOGRAD_HALF = WINOGRAD_MOST * WINOGRAD_MOST * SMALL_TILE };
 
 // The same matrix along both dimensions, for each channel, some vectors of channels at a time.
 void winograd_transform(Lower *lower, const WinogradTransform *transform);
+// One line of it, for all channels, without what is between the dimensions.
+void winograd_transform_line(Lower *lower, const WinogradTransform *transform, int line);

@@ -52,8 +52,9 @@ static WinogradTile tiles_of(Lower *lower, const Winograd *w, LExpr *sample) {
   WinogradTile tile = {.sample = sample};
   tile.p = nest_loop(lower, LS_FOR, "p", w->line, w->bottom, 1);
   tile.q = nest_loop(lower, LS_FOR, "q", nest_i64(lower, 0), nest_i64(lower, w->across), 1);
-  LExpr *number = lx_binary(lower->arena, LX_SUB, sample, w->sample);
-  LExpr *line = nest_step(lower, number, w->lines, lx_binary(lower->arena, LX_SUB, tile.p, w->line));
+  LExpr *number = w->numbered ? sample : lx_binary(lower->arena, LX_SUB, sample, w->sample);
+  LExpr *line = w->numbered ? tile.p : lx_binary(lower->arena, LX_SUB, tile.p, w->line);
+  line = nest_step(lower, number, w->numbered ? w->down : w->lines, line);
   tile.number = nest_let(lower, "tile", nest_step(lower, line, w->across, tile.q));
   return tile;
 }

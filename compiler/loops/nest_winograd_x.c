@@ -1,0 +1,90 @@
+// Minimal filtering where weights in places would be larger than x is in them. x of all tiles is brought into places; then a thread
+// takes a panel of outputs and a block of tiles, brings the panel's weights into places, some channels at a time, and
+// multiplies them with the tiles while they lie in the second cache. Weights come from memory as they are, once.
+#include "loops/winograd_filter.h"
+
+// Weights that the present task multiplies next.
+static void pack(Lower *lower, const Filter *filter) {
+  LExpr *zero = nest_i64(lower, 0), *end = nest_add(lower, filter->channel, nest_i64(lower, filter->depth));
+  LExpr *first = nest_mul(lower, filter->channel, nest_i64(lower, filter->w.conv.nr));
+  LExpr *at = lx_binary(lower->arena, LX_SUB, filter_panel_at(lower, filter, zero, zero), first);
+  filter_pack(lower, filter, filter->channel, end, nest_let(lower, "at", at));
+}
+
+// Rounds that are dealt to threads.
+static LExpr *open_rounds(Lower *lower, Winograd *w, const char *name, LExpr *count) {
+  if (w->shares)
+    return nest_dealt(lower, name, count, w->shares, &w->share);
+  w->share = nest_i64(lower, 0);
+  return nest_loop(lower, LS_FOR, name, w->share, count, 1);
+}
+
+static void each_piece(Lower *lower, Filter *filter, Winograd *piece) {
+  LExpr *number = open_rounds(lower, piece, "piece", winograd_blocks(lower, piece));
+  winograd_open_block(lower, piece, number);
+  filter_transform_x(lower, filter, piece);
+  nest_close(lower);
+}
+
+static void each_panel(Lower *lower, Filter *filter) {
+  Winograd *w = &filter->w;
+  LExpr *blocks = winograd_blocks(lower, w), *panels = nest_i64(lower, w->conv.out / w->conv.nr);
+  LExpr *task = open_rounds(lower, w, "task", nest_mul(lower, panels, blocks));
+  LExpr *panel = nest_mul(lower, nest_div(lower, task, blocks), nest_i64(lower, w->conv.nr));
+  filter->column = nest_let(lower, "o0", panel);
+  winograd_open_block(lower, w, nest_let(lower, "block", lx_binary(lower->arena, LX_MOD, task, blocks)));
+  LExpr *line = nest_step(lower, w->sample, w->down, w->line);
+  filter->tile = nest_let(lower, "tile0", nest_mul(lower, line, nest_i64(lower, w->across)));
+  LExpr *in = nest_i64(lower, w->conv.in);
+  filter->channel = nest_loop(lower, LS_FOR, "k0", nest_i64(lower, 0), in, filter->depth);
+  pack(lower, filter);
+  filter_multiply(lower, filter);
+  nest_close(lower);
+  filter_finish(lower, filter);
+  nest_close(lower);
+}
+
+// ---- sizes
+// Channels whose weights for a panel stay in the second cache, in equal parts.
+static int64_t choose_depth(const Lower *lower, const Conv *conv, int64_t channel_bytes) {
+  int64_t most = lower->target->l2_bytes * 3 / 8 / channel_bytes, parts = 1;
+  most = most < WINOGRAD_PART ? most : WINOGRAD_PART;
+  while (parts < conv->in && (conv->in / parts > most || conv->in % parts))
+    parts++;
+  return conv->in / parts;
+}
+
+// The number of the last block's last tile, were it whole, and one.
+static int64_t numbered_tiles(const Lower *lower, const Winograd *w) {
+  int64_t samples = nest_capacity(lower, w->conv.x->type.dim, w->conv.lead);
+  int64_t lines = w->samples > 1 ? nest_ceil_div(samples, w->samples) * w->samples * w->down
+                                 : (samples - 1) * w->down + nest_ceil_div(w->down, w->lines) * w->lines;
+  return lines * w->across;
+}
+
+void winograd_x_first(Lower *lower, Filter *filter) {
+  enum { PIECES = 16 };
+  Winograd *w = &filter->w;
+  Conv *conv = &w->conv;
+  int64_t places = winograd_places(w), channel_bytes = places * conv->nr * ltype_bytes(conv->type);
+  filter->x_first = true;
+  filter->outputs = conv->nr;
+  filter->depth = choose_depth(lower, conv, channel_bytes);
+  winograd_choose_block(lower, w, lower->target->l2_bytes * 5 / 8 / channel_bytes);
+  conv->mr = (int)nest_even(w->tiles, nest_tile_most(lower));
+  Winograd piece = *w;
+  piece.numbered = true;
+  int64_t all = numbered_tiles(lower, w);
+  winograd_choose_block(lower, &piece, all / PIECES);
+  filter_choose_memory(lower, filter, all, winograd_lines(&piece));
+  piece.shares = w->shares;
+  conv_image(lower, &piece.conv, 1, winograd_lines(&piece), w->shares);
+  piece.half = w->half = winograd_scratch(lower, w, "half", WINOGRAD_HALF);
+  filter->places = nest_scratch(lower, "places", conv->type, places * filter->apart_x);
+  filter->weights = winograd_scratch(lower, w, "panel_w", places * filter->apart_w);
+  filter->turned = winograd_turned(lower, w);
+  filter_take_memory(lower, filter);
+  each_piece(lower, filter, &piece);
+  each_panel(lower, filter);
+  lower->out->barrier_inside = w->shares > 0;
+}
