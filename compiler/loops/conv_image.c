@@ -172,7 +172,8 @@ int64_t conv_row(const Conv *conv, int64_t length) {
   return length * bytes % FALL_TOGETHER ? length : length + LINE_BYTES / bytes;
 }
 
-int64_t conv_line_bytes(const Conv *conv) {
+// Of the first dimension of space, with what windows reach.
+static int64_t line_bytes(const Conv *conv) {
   int64_t bytes = conv->pitch * ltype_bytes(conv->type);
   for (int i = 1; i < conv->space; i++)
     bytes *= conv->view.extent[i];
@@ -180,9 +181,8 @@ int64_t conv_line_bytes(const Conv *conv) {
 }
 
 int64_t conv_piece_bytes(const Conv *conv, int64_t samples, int64_t lines) {
-  return conv->view.inside
-             ? 0
-             : samples * (lines < conv->view.extent[0] ? lines : conv->view.extent[0]) * conv_line_bytes(conv);
+  return conv->view.inside ? 0
+                           : samples * (lines < conv->view.extent[0] ? lines : conv->view.extent[0]) * line_bytes(conv);
 }
 
 static int64_t piece_length(const Conv *conv) {

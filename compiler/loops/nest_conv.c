@@ -369,20 +369,47 @@ static int64_t lines_seen(const Direct *direct, int64_t lines) {
   return (lines - 1) * w->stride + (direct->phase[0].taps - 1) * w->dilation + 1;
 }
 
+// Bytes of x that so many lines of outputs of a sample read.
+static int64_t bytes_seen(const Direct *direct, int64_t lines) {
+  const Conv *conv = &direct->conv;
+  int64_t bytes = conv->pitch * ltype_bytes(conv->type);
+  for (int d = 0; d < conv->space; d++) {
+    int64_t all = d ? conv->view.extent[d] : lines_seen(direct, lines);
+    int64_t read = (d ? direct->phase[d].count : lines) * direct->phase[d].taps;
+    bytes *= read < all ? read : all;
+  }
+  return bytes;
+}
+
+// Where there are few blocks, those with fewer lines than others would keep threads waiting: lines that all of them have, more
+// of them if their part of x fills half of the second cache at most, or else fewer.
+static int64_t even_lines(const Lower *lower, const Direct *direct, int64_t count, int64_t lines) {
+  int64_t more = lines, fewer = lines;
+  while (more < count && count % more)
+    more++;
+  while (count % fewer)
+    fewer--;
+  if (bytes_seen(direct, more) <= lower->target->l2_bytes / 2)
+    return more;
+  return 2 * fewer >= lines ? fewer : lines;
+}
+
 // Blocks whose part of x fills a quarter of the second cache, or less if there are few.
 static void choose_block(const Lower *lower, Direct *direct) {
   enum { ITEMS = 16, LEAST = 4 };
   const Conv *conv = &direct->conv;
-  int64_t count = direct->phase[0].count, line = conv_line_bytes(conv), room = lower->target->l2_bytes / 4;
+  int64_t count = direct->phase[0].count, room = lower->target->l2_bytes / 4;
   int64_t all = nest_capacity(lower, conv->x->type.dim, conv->lead);
   int64_t wanted = nest_ceil_div(ITEMS, panel_count(conv) * conv->groups); // blocks
-  int64_t samples = nest_at_least(room / (conv->view.extent[0] * line), 1), lines = count;
+  int64_t samples = nest_at_least(room / bytes_seen(direct, count), 1), lines = count;
   samples = samples < all / wanted ? samples : nest_at_least(all / wanted, 1);
   if (samples == 1 && conv->space > 1) {
-    while (lines > LEAST && lines_seen(direct, lines) * line > room)
+    while (lines > LEAST && bytes_seen(direct, lines) > room)
       lines--;
     int64_t fair = nest_at_least(nest_ceil_div(count * all, wanted), LEAST);
     lines = nest_even(count, lines < fair ? lines : fair);
+    if (all * nest_ceil_div(count, lines) < ITEMS)
+      lines = even_lines(lower, direct, count, lines);
     lines = nest_ceil_div(lines, direct->tile_size[0]) * direct->tile_size[0];
   }
   direct->samples = nest_even(all, samples);

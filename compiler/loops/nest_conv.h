@@ -32,8 +32,6 @@ int64_t conv_turned(Lower *lower, const Conv *conv);
 int64_t conv_piece_bytes(const Conv *conv, int64_t samples, int64_t lines); // 0: there is no image
 // Copies the piece that begins at a sample and a line of the image, if there is an image.
 void conv_copy(Lower *lower, Conv *conv, LExpr *share, LExpr *sample, LExpr *line);
-// Bytes of a line of the first dimension of space, with what windows reach.
-int64_t conv_line_bytes(const Conv *conv);
 // Rows of so many elements, made longer where they would fall on each other in a cache.
 int64_t conv_row(const Conv *conv, int64_t length);
 // Where x of a sample under a window lies in the image, from channel 0 on.

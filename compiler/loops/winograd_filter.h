@@ -6,10 +6,9 @@
 typedef struct Filter {
   Winograd w;
   bool x_first;
-  LBuffer
-      *weights; // [parts, places, panels, channels, nr]: in the order in which they are read; x first: of a panel and
-                // `depth` channels, for each share
-  LBuffer *turned;                   // see WinogradPanel
+  // Weights [parts, places, panels, channels, nr], in the order in which they are read; x first: of a panel and `depth` channels,
+  // for each share. turned: see WinogradPanel.
+  LBuffer *weights, *turned;
   LBuffer *places;                   // x of a block, for each share: [places, tiles, row]; x first: of all blocks
   LBuffer *sums;                     // of a part: [places, tiles, outputs]
   LBuffer *result;                   // of a tile: [m * m, outputs]

@@ -27,7 +27,7 @@ static bool fits(const Node *node) {
 // sums of a gradient of weights, go through the caches: not for many pairs, unless x, which has 36 values for each tile and
 // channel, takes less.
 static int tile_of(const Node *node, int64_t batch) {
-  enum { MANY = 48, MANY_OF_PAIRS = 32, MANY_OF_SUMS = 128, PAIRS = 1 << 17 };
+  enum { MANY = 16, MANY_OF_PAIRS = 32, MANY_OF_SUMS = 128, PAIRS = 1 << 17 };
   bool sums = node->op == OP_conv_weight;
   const Type *w = sums ? &node->type : &node->inputs[1]->type, *y = conv_y(node);
   int64_t least = sums ? MANY_OF_SUMS : MANY, tiles = conv_tile_count(y, 4, batch);

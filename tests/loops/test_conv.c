@@ -167,6 +167,18 @@ Test(conv, the_first_row_has_a_name) {
   arena_free(arena);
 }
 
+// 14 lines in blocks of 4 would leave one thread with 8 of them and the other with 6.
+Test(conv, few_blocks_have_as_many_lines) {
+  const Window all = {1, 1, 1, 0, 1}, half = {1, 2, 1, 0, 1};
+  const Case near = {2, 1, 1024, 256, 1, {14, 14}, {14, 14}, {all, all}},
+             apart = {2, 1, 1024, 1024, 1, {14, 14}, {7, 7}, {half, half}};
+  Arena *arena = arena_new();
+  const char *two = loops_of(arena, &near, false, &wide_target), *one = loops_of(arena, &apart, false, &wide_target);
+  cr_expect_not_null(strstr(two, "let p0 = item % 2 * 7"), "%s", two);
+  cr_expect_null(strstr(one, "item % 2"), "%s", one);
+  arena_free(arena);
+}
+
 Test(conv, lines_and_volumes, .timeout = 300) {
   check_both((Case){1, DIM_BATCH, 6, 20, 1, {70}, {70}, {{5, 1, 1, 2, 1}}}, "a line");
   check_both((Case){3, 2, 3, 17, 1, {4, 5, 6}, {4, 5, 6}, {SAME, SAME, SAME}}, "a volume");

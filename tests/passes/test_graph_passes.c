@@ -272,7 +272,7 @@ Test(graph_passes, filtering_takes_large_tiles_of_few_channels) {
   for (int gradient = 0; gradient <= 1; gradient++) {
     cr_expect(eq(int, tile_of(gradient, 8, 28, 128), 4));
     cr_expect(eq(int, tile_of(gradient, 64, 16, 512), 2)); // too many pairs
-    cr_expect(eq(int, tile_of(gradient, 1, 8, 64), 0));    // too few tiles
+    cr_expect(eq(int, tile_of(gradient, 1, 6, 64), 0));    // too few tiles
     cr_expect(eq(int, tile_of(gradient, 8, 28, 16), 0));   // too few channels
   }
   cr_expect(eq(int, tile_of(false, 8, 7, 512), 4)); // x is less than many pairs
