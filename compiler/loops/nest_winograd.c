@@ -5,43 +5,6 @@
 // places would be larger than x. The kernel's further nodes (bias, activation) are computed from the outputs of each tile.
 #include "loops/winograd_filter.h"
 
-// ---- weights
-static void pack_all(Lower *lower, const Filter *filter, int64_t most) {
-  const Conv *conv = &filter->w.conv;
-  LExpr *outputs = nest_i64(lower, filter->outputs);
-  LExpr *parts = nest_i64(lower, nest_ceil_div(conv->in, WINOGRAD_PART));
-  LExpr *panels = nest_i64(lower, conv->out / conv->nr);
-  Shares shares;
-  Filter own = *filter;
-  own.w.share = nest_dealt_shares(lower, &shares, nest_mul(lower, panels, parts), 1, most);
-  LExpr *number = nest_share_things(lower, &shares), *each = nest_i64(lower, WINOGRAD_PART);
-  own.column = nest_let(lower, "o0", nest_mul(lower, nest_div(lower, number, parts), nest_i64(lower, conv->nr)));
-  own.part = nest_div(lower, own.column, outputs);
-  LExpr *from = nest_let(lower, "c0", nest_mul(lower, lx_binary(lower->arena, LX_MOD, number, parts), each));
-  LExpr *at = filter_panel_at(lower, &own, nest_i64(lower, 0), lx_binary(lower->arena, LX_MOD, own.column, outputs));
-  LExpr *to = nest_add(lower, from, each);
-  if (conv->in % WINOGRAD_PART)
-    to = nest_let(lower, "c1", nest_min(lower, to, nest_i64(lower, conv->in)));
-  filter_pack(lower, &own, from, to, at);
-  nest_close_all(lower, 2);
-}
-
-// Once for a series of calls, if the weights stay the same; else at each call, in scratch memory.
-static void pack(Lower *lower, Filter *filter) {
-  const Conv *conv = &filter->w.conv;
-  int64_t length = conv->out / filter->outputs * winograd_places(&filter->w) * filter->apart_w;
-  if (nest_steady(lower, conv->node->inputs[1])) {
-    Lower ahead = nest_ahead_begin(lower, "packed_w", conv->type, length, &filter->weights);
-    pack_all(&ahead, filter, filter->w.shares);
-    filter->weights = nest_ahead_end(lower, &ahead);
-    return;
-  }
-  filter->weights = nest_scratch(lower, "packed_w", conv->type, length);
-  filter->turned = winograd_turned(lower, &filter->w);
-  pack_all(lower, filter, filter->w.shares);
-  lower->out->barrier_inside = filter->w.shares > 0;
-}
-
 // ---- blocks, cut into shares
 static void each_block(Lower *lower, Filter *filter) {
   Winograd *w = &filter->w;
@@ -65,6 +28,21 @@ static void choose_outputs(Filter *filter) {
       filter->outputs = wide;
 }
 
+// Where there are few blocks, those with fewer lines than others would keep threads waiting, as would an odd number.
+static void choose_even_lines(const Lower *lower, Filter *filter) {
+  enum { MANY = 32, LEAST = 12 }; // blocks; tiles
+  Winograd *w = &filter->w;
+  int64_t parts = nest_capacity(lower, w->conv.x->type.dim, w->conv.lead) * w->conv.out / filter->outputs;
+  if (w->samples > 1 || nest_ceil_div(w->down, w->lines) * parts >= MANY)
+    return;
+  for (int64_t lines = w->lines; lines * w->across >= LEAST; lines--)
+    if (w->down % lines == 0 && w->down / lines * parts % 2 == 0) {
+      w->lines = lines;
+      w->tiles = lines * w->across;
+      return;
+    }
+}
+
 void winograd_weights_first(Lower *lower, Filter *filter) {
   enum { LEAST = 32 }; // tiles, or the weights are not worth their way from memory
   Winograd *w = &filter->w;
@@ -72,12 +50,13 @@ void winograd_weights_first(Lower *lower, Filter *filter) {
   choose_outputs(filter);
   int64_t each = winograd_places(w) * (conv->in + filter->outputs) * ltype_bytes(conv->type);
   winograd_choose_block(lower, w, nest_at_least(lower->target->l2_bytes * 3 / 4 / each, LEAST));
+  choose_even_lines(lower, filter);
   conv->mr = (int)nest_even(w->tiles, nest_tile_most(lower));
   filter->depth = conv->in;
   filter->channel = filter->tile = nest_i64(lower, 0);
   int64_t lines = winograd_lines(w);
   filter_choose_memory(lower, filter, w->tiles, lines);
-  pack(lower, filter);
+  filter_pack_all(lower, filter);
   conv_image(lower, conv, 1, lines, w->shares);
   w->half = winograd_scratch(lower, w, "half", WINOGRAD_HALF);
   filter->places = winograd_scratch(lower, w, "places", winograd_places(w) * filter->apart_x);
@@ -85,18 +64,18 @@ void winograd_weights_first(Lower *lower, Filter *filter) {
   each_block(lower, filter);
 }
 
-// Does x take less memory in places than the weights do? Weights that are brought into places ahead cost their way from memory alone,
-// unless they are very many.
-static bool x_is_less(Lower *lower, const Winograd *w) {
-  enum { LARGE = 32 << 20 };
+// Is x brought into places first? Where that takes less memory than weights do; beside weights that are there ahead, only where
+// it stays in a cache.
+static bool x_goes_first(Lower *lower, const Winograd *w) {
+  enum { LARGE = 4 << 20 };
   const Conv *conv = &w->conv;
-  int64_t bytes = winograd_places(w) * conv->in * conv->out * ltype_bytes(conv->type);
-  bool ahead = nest_steady(lower, conv->node->inputs[1]) && bytes <= LARGE;
-  return !ahead && conv_tile_count(&conv->node->type, w->m, lower->graph->graph->batch) < conv->out;
+  int64_t tiles = conv_tile_count(&conv->node->type, w->m, lower->graph->graph->batch);
+  int64_t bytes = winograd_places(w) * tiles * conv->in * ltype_bytes(conv->type);
+  return tiles < conv->out && (winograd_near(lower, w) || bytes <= LARGE);
 }
 
 void nest_winograd(Lower *lower) {
   Filter filter = {.w = winograd_of(lower, lower->kernel->root)};
   lower->out->work = nest_work(lower);
-  (x_is_less(lower, &filter.w) ? winograd_x_first : winograd_weights_first)(lower, &filter);
+  (x_goes_first(lower, &filter.w) ? winograd_x_first : winograd_weights_first)(lower, &filter);
 }

@@ -40,6 +40,9 @@ void winograd_copy(Lower *lower, Winograd *w, LExpr *sample);
 // x in the places of a tile, as they are or a line of them.
 void winograd_transform_x(Lower *lower, const Winograd *w, const WinogradTile *tile, LExpr *line,
                           const WinogradPlane *to);
+// Are weights brought into places where they are multiplied? Those that stay the same are so ahead, unless their way from memory would
+// take longer.
+bool winograd_near(Lower *lower, const Winograd *w);
 // Weights of some channels and a panel of nr outputs.
 enum { WINOGRAD_PART = 64 }; // channels at most
 typedef struct WinogradPanel {

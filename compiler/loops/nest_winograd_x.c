@@ -1,6 +1,7 @@
 // Minimal filtering where weights in places would be larger than x is in them. x of all tiles is brought into places; then a thread
-// takes a panel of outputs and a block of tiles, brings the panel's weights into places, some channels at a time, and
-// multiplies them with the tiles while they lie in the second cache. Weights come from memory as they are, once.
+// takes a panel of outputs and a block of tiles. If the panel's weights are not in places already, it brings them there, some
+// channels at a time, and multiplies them with the tiles while they lie in the second cache: they come from memory as they
+// are, once.
 #include "loops/winograd_filter.h"
 
 // Weights that the present task multiplies next.
@@ -30,14 +31,15 @@ static void each_panel(Lower *lower, Filter *filter) {
   Winograd *w = &filter->w;
   LExpr *blocks = winograd_blocks(lower, w), *panels = nest_i64(lower, w->conv.out / w->conv.nr);
   LExpr *task = open_rounds(lower, w, "task", nest_mul(lower, panels, blocks));
-  LExpr *panel = nest_mul(lower, nest_div(lower, task, blocks), nest_i64(lower, w->conv.nr));
-  filter->column = nest_let(lower, "o0", panel);
+  filter->part = nest_let(lower, "panel", nest_div(lower, task, blocks));
+  filter->column = nest_let(lower, "o0", nest_mul(lower, filter->part, nest_i64(lower, w->conv.nr)));
   winograd_open_block(lower, w, nest_let(lower, "block", lx_binary(lower->arena, LX_MOD, task, blocks)));
   LExpr *line = nest_step(lower, w->sample, w->down, w->line);
   filter->tile = nest_let(lower, "tile0", nest_mul(lower, line, nest_i64(lower, w->across)));
   LExpr *in = nest_i64(lower, w->conv.in);
   filter->channel = nest_loop(lower, LS_FOR, "k0", nest_i64(lower, 0), in, filter->depth);
-  pack(lower, filter);
+  if (filter->near)
+    pack(lower, filter);
   filter_multiply(lower, filter);
   nest_close(lower);
   filter_finish(lower, filter);
@@ -69,7 +71,8 @@ void winograd_x_first(Lower *lower, Filter *filter) {
   int64_t places = winograd_places(w), channel_bytes = places * conv->nr * ltype_bytes(conv->type);
   filter->x_first = true;
   filter->outputs = conv->nr;
-  filter->depth = choose_depth(lower, conv, channel_bytes);
+  filter->near = winograd_near(lower, w);
+  filter->depth = filter->near ? choose_depth(lower, conv, channel_bytes) : conv->in;
   winograd_choose_block(lower, w, lower->target->l2_bytes * 5 / 8 / channel_bytes);
   conv->mr = (int)nest_even(w->tiles, nest_tile_most(lower));
   Winograd piece = *w;
@@ -81,8 +84,12 @@ void winograd_x_first(Lower *lower, Filter *filter) {
   conv_image(lower, &piece.conv, 1, winograd_lines(&piece), w->shares);
   piece.half = w->half = winograd_scratch(lower, w, "half", WINOGRAD_HALF);
   filter->places = nest_scratch(lower, "places", conv->type, places * filter->apart_x);
-  filter->weights = winograd_scratch(lower, w, "panel_w", places * filter->apart_w);
-  filter->turned = winograd_turned(lower, w);
+  if (filter->near) {
+    filter->weights = winograd_scratch(lower, w, "panel_w", places * filter->apart_w);
+    filter->turned = winograd_turned(lower, w);
+  } else {
+    filter_pack_all(lower, filter);
+  }
   filter_take_memory(lower, filter);
   each_piece(lower, filter, &piece);
   each_panel(lower, filter);

@@ -10,7 +10,7 @@ void filter_choose_memory(Lower *lower, Filter *filter, int64_t tiles, int64_t l
   filter->apart_w = conv_row(conv, filter->depth * filter->outputs);
   filter->apart_x = conv_row(conv, tiles * filter->row);
   filter->apart_y = conv_row(conv, w->tiles * filter->outputs);
-  int64_t own = filter->x_first ? filter->apart_w : filter->apart_x;
+  int64_t own = (filter->x_first ? 0 : filter->apart_x) + (filter->near ? filter->apart_w : 0);
   int64_t each = places * (own + filter->apart_y) + w->m * w->m * filter->outputs;
   if (nest_shares_scratch(lower))
     w->shares = nest_most_shares(conv_piece_bytes(conv, 1, lines) + each * bytes);
@@ -26,7 +26,7 @@ void filter_take_memory(Lower *lower, Filter *filter) {
 // ---- weights
 LExpr *filter_panel_at(Lower *lower, const Filter *filter, LExpr *place, LExpr *column) {
   const Winograd *w = &filter->w;
-  LExpr *number = nest_step(lower, filter->x_first ? w->share : filter->part, winograd_places(w), place);
+  LExpr *number = nest_step(lower, filter->near ? w->share : filter->part, winograd_places(w), place);
   return nest_step(lower, number, filter->apart_w, nest_mul(lower, column, nest_i64(lower, filter->depth)));
 }
 
@@ -34,6 +34,41 @@ void filter_pack(Lower *lower, const Filter *filter, LExpr *from, LExpr *to, LEx
   const Winograd *w = &filter->w;
   WinogradPlane plane = {filter->weights, at, w->n * filter->apart_w, filter->apart_w};
   winograd_pack(lower, w, &(WinogradPanel){filter->turned, filter->column, from, to, plane});
+}
+
+static void pack_all(Lower *lower, const Filter *filter, int64_t most) {
+  const Conv *conv = &filter->w.conv;
+  LExpr *outputs = nest_i64(lower, filter->outputs);
+  LExpr *parts = nest_i64(lower, nest_ceil_div(conv->in, WINOGRAD_PART));
+  LExpr *panels = nest_i64(lower, conv->out / conv->nr);
+  Shares shares;
+  Filter own = *filter;
+  own.w.share = nest_dealt_shares(lower, &shares, nest_mul(lower, panels, parts), 1, most);
+  LExpr *number = nest_share_things(lower, &shares), *each = nest_i64(lower, WINOGRAD_PART);
+  own.column = nest_let(lower, "o0", nest_mul(lower, nest_div(lower, number, parts), nest_i64(lower, conv->nr)));
+  own.part = nest_div(lower, own.column, outputs);
+  LExpr *from = nest_let(lower, "c0", nest_mul(lower, lx_binary(lower->arena, LX_MOD, number, parts), each));
+  LExpr *at = filter_panel_at(lower, &own, nest_i64(lower, 0), lx_binary(lower->arena, LX_MOD, own.column, outputs));
+  LExpr *to = nest_add(lower, from, each);
+  if (conv->in % WINOGRAD_PART)
+    to = nest_let(lower, "c1", nest_min(lower, to, nest_i64(lower, conv->in)));
+  filter_pack(lower, &own, from, to, at);
+  nest_close_all(lower, 2);
+}
+
+void filter_pack_all(Lower *lower, Filter *filter) {
+  const Conv *conv = &filter->w.conv;
+  int64_t length = conv->out / filter->outputs * winograd_places(&filter->w) * filter->apart_w;
+  if (nest_steady(lower, conv->node->inputs[1])) {
+    Lower ahead = nest_ahead_begin(lower, "packed_w", conv->type, length, &filter->weights);
+    pack_all(&ahead, filter, filter->w.shares);
+    filter->weights = nest_ahead_end(lower, &ahead);
+    return;
+  }
+  filter->weights = nest_scratch(lower, "packed_w", conv->type, length);
+  filter->turned = winograd_turned(lower, &filter->w);
+  pack_all(lower, filter, filter->w.shares);
+  lower->out->barrier_inside = filter->w.shares > 0;
 }
 
 // ---- x, in places
@@ -144,7 +179,7 @@ static void multiply_rows(Lower *lower, const Filter *filter, Rows *rows) {
     nest_close_all(lower, 2);
   }
   LExpr *k = nest_loop(lower, LS_FOR, "k", zero, nest_i64(lower, filter->depth), 1);
-  if (filter->x_first) {
+  if (filter->near) {
     prefetch_x(lower, filter, rows, k);
     prefetch_weights(lower, filter, rows, k);
   } else {

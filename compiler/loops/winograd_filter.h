@@ -5,9 +5,10 @@
 
 typedef struct Filter {
   Winograd w;
-  bool x_first;
-  // Weights [parts, places, panels, channels, nr], in the order in which they are read; x first: of a panel and `depth` channels,
-  // for each share. turned: see WinogradPanel.
+  bool x_first; // x of all blocks is brought into places before any is multiplied
+  bool near;    // weights are brought into places where they are multiplied
+  // Weights [parts, places, panels, channels, nr], in the order in which they are read; near: of a panel and `depth` channels, for
+  // each share. turned: see WinogradPanel.
   LBuffer *weights, *turned;
   LBuffer *places;                   // x of a block, for each share: [places, tiles, row]; x first: of all blocks
   LBuffer *sums;                     // of a part: [places, tiles, outputs]
@@ -25,6 +26,8 @@ typedef struct Filter {
 LExpr *filter_panel_at(Lower *lower, const Filter *filter, LExpr *place, LExpr *column);
 // Brings the channels [from, to), WINOGRAD_PART at most, into places; at: where channel 0 would lie.
 void filter_pack(Lower *lower, const Filter *filter, LExpr *from, LExpr *to, LExpr *at);
+// Brings all weights into places: once for a series of calls, if they stay the same; else at each call, in scratch memory.
+void filter_pack_all(Lower *lower, Filter *filter);
 // How far places lie apart, and how many threads there is memory for, where x is brought into places for so many tiles at a
 // time and copied for so many of its lines.
 void filter_choose_memory(Lower *lower, Filter *filter, int64_t tiles, int64_t lines);

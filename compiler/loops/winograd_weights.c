@@ -1,6 +1,13 @@
 // Weights of minimal filtering: from taps to places, a panel of nr outputs at a time.
 #include "loops/nest_winograd.h"
 
+bool winograd_near(Lower *lower, const Winograd *w) {
+  enum { LARGE = 32 << 20 };
+  const Conv *conv = &w->conv;
+  int64_t bytes = winograd_places(w) * conv->in * conv->out * ltype_bytes(conv->type);
+  return !nest_steady(lower, conv->node->inputs[1]) || bytes > LARGE;
+}
+
 LBuffer *winograd_turned(Lower *lower, const Winograd *w) {
   int64_t each = WINOGRAD_WEIGHTS * WINOGRAD_PART * w->conv.nr;
   return conv_turned(lower, &w->conv) ? winograd_scratch(lower, w, "turned_w", each) : NULL;
