@@ -29,6 +29,8 @@ int64_t winograd_places(const Winograd *w); // of a tile
 // Whole samples, or lines of one, with at most so many tiles, if a line has no more.
 void winograd_choose_block(const Lower *lower, Winograd *w, int64_t tiles);
 int64_t winograd_lines(const Winograd *w); // of x under a block
+// Tiles of all samples, were the last block whole.
+int64_t winograd_numbered(const Lower *lower, const Winograd *w);
 LExpr *winograd_blocks(Lower *lower, const Winograd *w);
 void winograd_open_block(Lower *lower, Winograd *w, LExpr *block); // makes it the present one
 // Opens loops over the tiles of the present block, closed by three calls of nest_close.
@@ -40,6 +42,9 @@ void winograd_copy(Lower *lower, Winograd *w, LExpr *sample);
 // x in the places of a tile, as they are or a line of them.
 void winograd_transform_x(Lower *lower, const Winograd *w, const WinogradTile *tile, LExpr *line,
                           const WinogradPlane *to);
+// dL/dy of a tile and panel in the places of a tile.
+void winograd_transform_dy(Lower *lower, const Winograd *w, const WinogradTile *tile, LExpr *panel, LExpr *line,
+                           const WinogradPlane *to);
 // Are weights brought into places where they are multiplied? Those that stay the same are so ahead, unless their way from memory would
 // take longer.
 bool winograd_near(Lower *lower, const Winograd *w);
@@ -58,3 +63,9 @@ LBuffer *winograd_scratch(Lower *lower, const Winograd *w, const char *name, int
 // A transform of `channels` channels, in the present share's memory.
 WinogradTransform winograd_begin(Lower *lower, const Winograd *w, WinogradRow *matrix, int in, int out,
                                  int64_t channels);
+// Rounds that are dealt to threads; makes the one's scratch memory the present one.
+LExpr *winograd_open_rounds(Lower *lower, Winograd *w, const char *name, LExpr *count);
+
+// The two orders of the weights' gradient.
+void winograd_weight_lines(Lower *lower);
+void winograd_weight_few(Lower *lower);

@@ -39,34 +39,6 @@ static void transform_x(Lower *lower, Gradient *gradient) {
   nest_close_all(lower, 3);
 }
 
-typedef struct Outputs {
-  const Gradient *gradient;
-  const WinogradTile *tile;
-  LExpr *panel;
-} Outputs;
-
-// dL/dy of output r, s of a tile; 0 where there is none.
-static LExpr *load_y(Lower *lower, const void *context, LExpr *r, LExpr *s, LExpr *o) {
-  const Outputs *outputs = context;
-  const WinogradTile *tile = outputs->tile;
-  const Winograd *w = &outputs->gradient->w;
-  const Conv *conv = &w->conv;
-  LExpr *index[MAX_RANK], *there = lx_int(lower->arena, L_BOOL, 1);
-  conv_lead(lower, conv, tile->sample, index);
-  for (int d = 0; d < 2; d++) {
-    LExpr *place = nest_step(lower, d ? tile->q : tile->p, w->m, d ? s : r);
-    LExpr *size = nest_i64(lower, conv->view.outputs[d]);
-    if (conv->view.outputs[d] % w->m) {
-      there = lx_binary(lower->arena, LX_AND, there, lx_binary(lower->arena, LX_LT, place, size));
-      place = nest_min(lower, place, nest_i64(lower, conv->view.outputs[d] - 1));
-    }
-    index[conv->lead + d] = place;
-  }
-  index[conv->lead + 2] = nest_step(lower, outputs->panel, conv->nr, o);
-  LExpr *value = lower_value(lower, outputs->gradient->y, index);
-  return lx_select(lower->arena, there, value, lx_real(lower->arena, conv->type, 0));
-}
-
 // Where the panel of a place of the line lies.
 static LExpr *panel_at(Lower *lower, const Gradient *gradient, LExpr *place, LExpr *panel) {
   const Winograd *w = &gradient->w;
@@ -76,18 +48,13 @@ static LExpr *panel_at(Lower *lower, const Gradient *gradient, LExpr *place, LEx
 
 static void transform_dy(Lower *lower, const Gradient *gradient) {
   const Winograd *w = &gradient->w;
-  int nr = w->conv.nr;
   LExpr *zero = nest_i64(lower, 0);
   WinogradTile tile = winograd_open_tiles(lower, w);
-  Outputs outputs = {gradient, &tile, nest_loop(lower, LS_FOR, "panel", zero, nest_i64(lower, panels(gradient)), 1)};
-  WinogradTransform transform = winograd_begin(lower, w, winograd_dy, w->m, w->n, nr);
-  transform.load = load_y;
-  transform.context = &outputs;
-  transform.line = gradient->line;
-  LExpr *at = nest_mul(lower, tile.number, nest_i64(lower, nr));
-  at = nest_let(lower, "to", nest_add(lower, panel_at(lower, gradient, zero, outputs.panel), at));
-  transform.to = (WinogradPlane){gradient->dy, at, 0, gradient->apart_y};
-  winograd_transform(lower, &transform);
+  LExpr *panel = nest_loop(lower, LS_FOR, "panel", zero, nest_i64(lower, panels(gradient)), 1);
+  LExpr *at = nest_mul(lower, tile.number, nest_i64(lower, w->conv.nr));
+  at = nest_let(lower, "to", nest_add(lower, panel_at(lower, gradient, zero, panel), at));
+  WinogradPlane to = {gradient->dy, at, 0, gradient->apart_y};
+  winograd_transform_dy(lower, w, &tile, panel, gradient->line, &to);
   nest_close_all(lower, 4);
 }
 
@@ -219,12 +186,11 @@ static void choose_sizes(const Lower *lower, Gradient *gradient) {
   winograd_choose_block(lower, w, all <= panel ? all : nest_at_least(fits < panel ? fits : panel, LEAST));
 }
 
-void nest_winograd_weight(Lower *lower) {
+void winograd_weight_lines(Lower *lower) {
   const Node *node = lower->kernel->root;
   Gradient gradient = {.w = winograd_of(lower, node), .y = node->inputs[1]};
   Winograd *w = &gradient.w;
   Conv *conv = &w->conv;
-  lower->out->work = nest_work(lower);
   choose_sizes(lower, &gradient);
   gradient.apart = conv_row(conv, conv->in * conv->out);
   gradient.apart_x = conv_row(conv, w->tiles * gradient.row);
@@ -241,4 +207,18 @@ void nest_winograd_weight(Lower *lower) {
   each_block(lower, &gradient);
   finish(lower, &gradient);
   lower->out->barrier_inside = w->shares > 0;
+}
+
+// Are x and dL/dy in places much less than the sums? By shapes alone, as a line of places and all of them are not made in the same
+// terms and may differ in bits.
+static bool few_tiles(const Lower *lower) {
+  const Node *node = lower->kernel->root;
+  int64_t tiles = conv_tile_count(conv_y(node), node->attr->tile, lower->graph->graph->batch);
+  int64_t in = node->type.dim[2], out = node->type.dim[3];
+  return 2 * tiles * (in + out) <= in * out;
+}
+
+void nest_winograd_weight(Lower *lower) {
+  lower->out->work = nest_work(lower);
+  (few_tiles(lower) ? winograd_weight_few : winograd_weight_lines)(lower);
 }

@@ -12,16 +12,8 @@ static void pack(Lower *lower, const Filter *filter) {
   filter_pack(lower, filter, filter->channel, end, nest_let(lower, "at", at));
 }
 
-// Rounds that are dealt to threads.
-static LExpr *open_rounds(Lower *lower, Winograd *w, const char *name, LExpr *count) {
-  if (w->shares)
-    return nest_dealt(lower, name, count, w->shares, &w->share);
-  w->share = nest_i64(lower, 0);
-  return nest_loop(lower, LS_FOR, name, w->share, count, 1);
-}
-
 static void each_piece(Lower *lower, Filter *filter, Winograd *piece) {
-  LExpr *number = open_rounds(lower, piece, "piece", winograd_blocks(lower, piece));
+  LExpr *number = winograd_open_rounds(lower, piece, "piece", winograd_blocks(lower, piece));
   winograd_open_block(lower, piece, number);
   filter_transform_x(lower, filter, piece);
   nest_close(lower);
@@ -30,7 +22,7 @@ static void each_piece(Lower *lower, Filter *filter, Winograd *piece) {
 static void each_panel(Lower *lower, Filter *filter) {
   Winograd *w = &filter->w;
   LExpr *blocks = winograd_blocks(lower, w), *panels = nest_i64(lower, w->conv.out / w->conv.nr);
-  LExpr *task = open_rounds(lower, w, "task", nest_mul(lower, panels, blocks));
+  LExpr *task = winograd_open_rounds(lower, w, "task", nest_mul(lower, panels, blocks));
   filter->part = nest_let(lower, "panel", nest_div(lower, task, blocks));
   filter->column = nest_let(lower, "o0", nest_mul(lower, filter->part, nest_i64(lower, w->conv.nr)));
   winograd_open_block(lower, w, nest_let(lower, "block", lx_binary(lower->arena, LX_MOD, task, blocks)));
@@ -47,21 +39,14 @@ static void each_panel(Lower *lower, Filter *filter) {
 }
 
 // ---- sizes
-// Channels whose weights for a panel stay in the second cache, in equal parts.
+// Channels whose weights for a panel stay in the second cache, in equal parts; in whole squares, since weights may be turned.
 static int64_t choose_depth(const Lower *lower, const Conv *conv, int64_t channel_bytes) {
   int64_t most = lower->target->l2_bytes * 3 / 8 / channel_bytes, parts = 1;
+  int64_t unit = conv->in % TURN_SIZE ? 1 : TURN_SIZE;
   most = most < WINOGRAD_PART ? most : WINOGRAD_PART;
-  while (parts < conv->in && (conv->in / parts > most || conv->in % parts))
+  while (parts < conv->in / unit && (conv->in / parts > most || conv->in % (parts * unit)))
     parts++;
   return conv->in / parts;
-}
-
-// The number of the last block's last tile, were it whole, and one.
-static int64_t numbered_tiles(const Lower *lower, const Winograd *w) {
-  int64_t samples = nest_capacity(lower, w->conv.x->type.dim, w->conv.lead);
-  int64_t lines = w->samples > 1 ? nest_ceil_div(samples, w->samples) * w->samples * w->down
-                                 : (samples - 1) * w->down + nest_ceil_div(w->down, w->lines) * w->lines;
-  return lines * w->across;
 }
 
 void winograd_x_first(Lower *lower, Filter *filter) {
@@ -77,7 +62,7 @@ void winograd_x_first(Lower *lower, Filter *filter) {
   conv->mr = (int)nest_even(w->tiles, nest_tile_most(lower));
   Winograd piece = *w;
   piece.numbered = true;
-  int64_t all = numbered_tiles(lower, w);
+  int64_t all = winograd_numbered(lower, w);
   winograd_choose_block(lower, &piece, all / PIECES);
   filter_choose_memory(lower, filter, all, winograd_lines(&piece));
   piece.shares = w->shares;

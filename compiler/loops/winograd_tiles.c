@@ -30,6 +30,13 @@ static LExpr *lines_of_sample(Lower *lower, const Winograd *w) {
   return nest_i64(lower, nest_ceil_div(w->down, w->lines));
 }
 
+int64_t winograd_numbered(const Lower *lower, const Winograd *w) {
+  int64_t samples = nest_capacity(lower, w->conv.x->type.dim, w->conv.lead);
+  int64_t lines = w->samples > 1 ? nest_ceil_div(samples, w->samples) * w->samples * w->down
+                                 : (samples - 1) * w->down + nest_ceil_div(w->down, w->lines) * w->lines;
+  return lines * w->across;
+}
+
 LExpr *winograd_blocks(Lower *lower, const Winograd *w) {
   LExpr *samples = nest_add(lower, conv_samples(lower, &w->conv), nest_i64(lower, w->samples - 1));
   return nest_mul(lower, nest_div(lower, samples, nest_i64(lower, w->samples)), lines_of_sample(lower, w));
@@ -105,6 +112,52 @@ void winograd_transform_x(Lower *lower, const Winograd *w, const WinogradTile *t
   winograd_transform(lower, &transform);
 }
 
+typedef struct Outputs {
+  const Winograd *w;
+  const WinogradTile *tile;
+  LExpr *panel;
+} Outputs;
+
+// dL/dy of output r, s of a tile; 0 where there is none.
+static LExpr *load_dy(Lower *lower, const void *context, LExpr *r, LExpr *s, LExpr *o) {
+  const Outputs *outputs = context;
+  const WinogradTile *tile = outputs->tile;
+  const Winograd *w = outputs->w;
+  const Conv *conv = &w->conv;
+  LExpr *index[MAX_RANK], *there = lx_int(lower->arena, L_BOOL, 1);
+  conv_lead(lower, conv, tile->sample, index);
+  for (int d = 0; d < 2; d++) {
+    LExpr *place = nest_step(lower, d ? tile->q : tile->p, w->m, d ? s : r);
+    LExpr *size = nest_i64(lower, conv->view.outputs[d]);
+    if (conv->view.outputs[d] % w->m) {
+      there = lx_binary(lower->arena, LX_AND, there, lx_binary(lower->arena, LX_LT, place, size));
+      place = nest_min(lower, place, nest_i64(lower, conv->view.outputs[d] - 1));
+    }
+    index[conv->lead + d] = place;
+  }
+  index[conv->lead + 2] = nest_step(lower, outputs->panel, conv->nr, o);
+  LExpr *value = lower_value(lower, conv->node->inputs[1], index);
+  return lx_select(lower->arena, there, value, lx_real(lower->arena, conv->type, 0));
+}
+
+void winograd_transform_dy(Lower *lower, const Winograd *w, const WinogradTile *tile, LExpr *panel, LExpr *line,
+                           const WinogradPlane *to) {
+  Outputs outputs = {w, tile, panel};
+  WinogradTransform transform = winograd_begin(lower, w, winograd_dy, w->m, w->n, w->conv.nr);
+  transform.load = load_dy;
+  transform.context = &outputs;
+  transform.line = line;
+  transform.to = *to;
+  winograd_transform(lower, &transform);
+}
+
 LBuffer *winograd_scratch(Lower *lower, const Winograd *w, const char *name, int64_t length) {
   return nest_scratch(lower, name, w->conv.type, length * nest_at_least(w->shares, 1));
+}
+
+LExpr *winograd_open_rounds(Lower *lower, Winograd *w, const char *name, LExpr *count) {
+  if (w->shares)
+    return nest_dealt(lower, name, count, w->shares, &w->share);
+  w->share = nest_i64(lower, 0);
+  return nest_loop(lower, LS_FOR, name, w->share, count, 1);
 }

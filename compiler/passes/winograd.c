@@ -24,14 +24,15 @@ static bool fits(const Node *node) {
 }
 
 // Outputs along a dimension of a tile; 0: the sums are taken as they are. In 4 by 4, 36 weights for each pair of channels, or
-// sums of a gradient of weights, go through the caches: not for many pairs, unless x, which has 36 values for each tile and
-// channel, takes less.
+// sums of a gradient of weights, go through the caches: not for many pairs, unless x (and dL/dy), which have 36 values for
+// each tile and channel, take less.
 static int tile_of(const Node *node, int64_t batch) {
-  enum { MANY = 16, MANY_OF_PAIRS = 32, MANY_OF_SUMS = 128, PAIRS = 1 << 17 };
+  enum { MANY = 16, MANY_OF_SUMS = 128, MANY_OF_PAIRS = 32, PAIRS = 1 << 17 };
   bool sums = node->op == OP_conv_weight;
   const Type *w = sums ? &node->type : &node->inputs[1]->type, *y = conv_y(node);
-  int64_t least = sums ? MANY_OF_SUMS : MANY, tiles = conv_tile_count(y, 4, batch);
-  if (w->dim[2] * w->dim[3] <= PAIRS ? tiles >= least : !sums && tiles >= MANY_OF_PAIRS && tiles < w->dim[3])
+  int64_t least = sums ? MANY_OF_SUMS : MANY, tiles = conv_tile_count(y, 4, batch), in = w->dim[2], out = w->dim[3];
+  bool less = sums ? 2 * tiles * (in + out) <= in * out : tiles < out;
+  if (in * out <= PAIRS ? tiles >= least : less && tiles >= MANY_OF_PAIRS)
     return 4;
   return conv_tile_count(y, 2, batch) >= least ? 2 : 0;
 }

@@ -185,6 +185,7 @@ static Subjects large_subjects(ElemType elem) {
   add_as(&subjects, elem, filtering(arena, 3, 4, SHAPE(N, 18, 21, 32), 80), 0);
   add_as(&subjects, elem, filtering(arena, 5, 2, SHAPE(N, 7, 6, 80), 48), 0);
   add_as(&subjects, elem, filtering(arena, 3, 4, SHAPE(N, 6, 7, 96), 64), 0);
+  add_as(&subjects, elem, filtering(arena, 3, 4, SHAPE(N, 3, 7, 48), 80), 0);
   add_as(&subjects, elem, embedding(arena), 0);
   add_as(&subjects, elem, step(arena), 67200);
   add_as(&subjects, elem, moves(arena), 0);

@@ -233,6 +233,7 @@ Test(conv, minimal_filtering, .timeout = 300) {
   check_filtering((Case){2, 3, 16, 80, 1, {13, 7}, {13, 7}, {SAME, SAME}}, "tiles that are not whole");
   check_filtering((Case){2, DIM_BATCH, 16, 16, 1, {3, 21}, {3, 21}, {SAME, SAME}}, "a line of tiles");
   check_filtering((Case){2, DIM_BATCH, 96, 48, 1, {6, 7}, {6, 7}, {SAME, SAME}}, "fewer tiles than outputs");
+  check_filtering((Case){2, DIM_BATCH, 64, 80, 1, {4, 3}, {4, 3}, {SAME, SAME}}, "much fewer tiles than outputs");
   check_filtering((Case){2, 2, 48, 144, 1, {6, 6}, {4, 4}, {{3, 1, 1, 0, 1}, {3, 1, 1, 0, 1}}}, "inside");
   check_filtering((Case){2, 2, 16, 16, 1, {4, 5}, {6, 7}, {{3, 1, 1, 2, 1}, {3, 1, 1, 2, 1}}},
                   "back to what was inside");

@@ -275,5 +275,7 @@ Test(graph_passes, filtering_takes_large_tiles_of_few_channels) {
     cr_expect(eq(int, tile_of(gradient, 1, 6, 64), 0));    // too few tiles
     cr_expect(eq(int, tile_of(gradient, 8, 28, 16), 0));   // too few channels
   }
-  cr_expect(eq(int, tile_of(false, 8, 7, 512), 4)); // x is less than many pairs
+  for (int gradient = 0; gradient <= 1; gradient++)
+    cr_expect(eq(int, tile_of(gradient, 8, 7, 512), 4)); // many pairs, but fewer tiles
+  cr_expect(eq(int, tile_of(true, 64, 8, 512), 2));
 }
