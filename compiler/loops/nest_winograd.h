@@ -1,4 +1,4 @@
-// What the two nests of minimal filtering share: tiles, and blocks of them. Private to nest_winograd*.c and winograd_tiles.c.
+// What the nests of minimal filtering share: tiles, blocks of them, weights. Private to nest_winograd*.c and winograd_*.c.
 #pragma once
 #include "loops/nest_conv.h"
 #include "loops/winograd.h"
@@ -45,8 +45,8 @@ void winograd_transform_x(Lower *lower, const Winograd *w, const WinogradTile *t
 // dL/dy of a tile and panel in the places of a tile.
 void winograd_transform_dy(Lower *lower, const Winograd *w, const WinogradTile *tile, LExpr *panel, LExpr *line,
                            const WinogradPlane *to);
-// Are weights brought into places where they are multiplied? Those that stay the same are so ahead, unless their way from memory would
-// take longer.
+// Are weights brought into places where they are multiplied? Those that stay the same are brought there ahead, unless their way
+// from memory would take longer.
 bool winograd_near(Lower *lower, const Winograd *w);
 // Weights of some channels and a panel of nr outputs.
 enum { WINOGRAD_PART = 64 }; // channels at most
