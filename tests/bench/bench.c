@@ -26,6 +26,15 @@ void *bench_memory(int64_t bytes) {
   return memset(bench_untouched(bytes), 0, (size_t)bytes);
 }
 
+void *bench_tensor(int64_t count) {
+  enum { LARGE_PAGES = 4 << 20 };
+  int64_t bytes = count * (int64_t)sizeof(float);
+  float *memory = bench_memory(bytes < LARGE_PAGES ? LARGE_PAGES : bytes);
+  for (int64_t i = 0; i < count; i++)
+    memory[i] = (float)(i % 13) - 6;
+  return memory;
+}
+
 double bench_touched(void *memory, int64_t bytes) {
   enum { PAGES = 1024 };
   size_t page = (size_t)sysconf(_SC_PAGESIZE), touched = 0;

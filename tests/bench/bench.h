@@ -6,6 +6,8 @@
 double bench_seconds(void);
 // Memory had as a run of nnc has its own (large pages and all), zeroed or not; the caller's.
 void *bench_memory(int64_t bytes);
+// A filled tensor of a kernel that is measured alone, in large pages however small it is: a network's lie together in an arena.
+void *bench_tensor(int64_t count);
 void *bench_untouched(int64_t bytes);
 double bench_touched(void *memory, int64_t bytes); // the megabytes of it that are in memory
 // Takes `--target-cpu CPU` out of the front of the arguments: code and peak are for that processor from then on, by C compilers

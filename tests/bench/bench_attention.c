@@ -33,13 +33,13 @@ static void measure(int64_t length, bool causal, bool gradients, const char *onl
   size_t count = (size_t)(HEADS * length * SIZE);
   float *memory[7];
   for (int i = 0; i < 7; i++) {
-    memory[i] = bench_memory((int64_t)(count * sizeof(float)));
+    memory[i] = bench_tensor((int64_t)count);
     for (size_t j = 0; j < count; j++)
       memory[i][j] = (float)((int)((j * 7 + (size_t)i) % 13) - 6) / 6;
   }
   const void *inputs[] = {memory[0], memory[1], memory[2]};
   void *outputs[] = {memory[3], memory[4], memory[5], memory[6]};
-  uint8_t *scratch = bench_memory(loops->arena_bytes);
+  uint8_t *scratch = bench_tensor(loops->arena_bytes / (int64_t)sizeof(float));
   Backend backends[4];
   int made = bench_backends(arena, loops, "attention", only, backends, 4);
   double pairs = (double)(HEADS * length) * (double)(causal ? (length + 1) / 2 : length);

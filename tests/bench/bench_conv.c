@@ -49,19 +49,12 @@ static bool has_tiles(const Case *c) {
   return c->kernel == 3 && c->stride == 1 && c->groups == 1 && c->in >= 16;
 }
 
-static float *filled(int64_t count) {
-  float *memory = bench_memory(count * 4);
-  for (int64_t i = 0; i < count; i++)
-    memory[i] = (float)(i % 13) - 6;
-  return memory;
-}
-
 static void measure(const Case *c, const char *only) {
   static const char *const names[] = {"y", "dx", "dw"}, *const tiles[] = {"", "2 x 2", "4 x 4"};
   int64_t outputs = (c->side + c->stride - 1) / c->stride;
   int64_t x_count = c->batch * c->side * c->side * c->in, y_count = c->batch * outputs * outputs * c->out;
   int64_t w_count = c->kernel * c->kernel * c->in / c->groups * c->out;
-  float *x = filled(x_count), *w = filled(w_count), *y = filled(y_count);
+  float *x = bench_tensor(x_count), *w = bench_tensor(w_count), *y = bench_tensor(y_count);
   for (int way = 0; way < 3 * PRODUCT_COUNT; way++) {
     int product = way / 3, tile = way % 3 * 2;
     if (product == TO_INPUT && c->groups > 1) // would need its weights regrouped
@@ -72,7 +65,7 @@ static void measure(const Case *c, const char *only) {
     LoopModule *loops = lower(arena, c, (Product)product, tile);
     const void *inputs[3][2] = {{x, w}, {y, w}, {x, y}};
     void *results[3][1] = {{y}, {x}, {w}};
-    uint8_t *scratch = bench_memory(loops->arena_bytes);
+    uint8_t *scratch = bench_tensor(loops->arena_bytes / (int64_t)sizeof(float));
     Backend backends[4];
     int count = bench_backends(arena, loops, "conv", only, backends, 4);
     for (int i = 0; i < count; i++) {

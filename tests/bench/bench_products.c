@@ -31,21 +31,14 @@ static LoopModule *product(Arena *arena, const Shape *s, Direction direction) {
   return bench_lower(arena, graph, "product");
 }
 
-static float *filled(int64_t count) {
-  float *memory = bench_memory(count * 4);
-  for (int64_t i = 0; i < count; i++)
-    memory[i] = (float)(i * 7 % 13) - 6;
-  return memory;
-}
-
 static void measure(const Shape *s, Direction direction) {
   static const char *const names[] = {"y", "dx", "dw"};
   Arena *arena = arena_new();
   LoopModule *loops = product(arena, s, direction);
-  float *x = filled(s->rows * s->in), *w = filled(s->in * s->out), *y = filled(s->rows * s->out);
+  float *x = bench_tensor(s->rows * s->in), *w = bench_tensor(s->in * s->out), *y = bench_tensor(s->rows * s->out);
   const void *inputs[] = {direction == TO_INPUT ? y : x, direction == TO_WEIGHT ? y : w};
   void *outputs[] = {direction == FORWARD ? y : direction == TO_INPUT ? x : w};
-  uint8_t *scratch = bench_memory(loops->arena_bytes);
+  uint8_t *scratch = bench_tensor(loops->arena_bytes / (int64_t)sizeof(float));
   Backend backends[4];
   int count = bench_backends(arena, loops, "product", NULL, backends, 4);
   for (int i = 0; i < count; i++)
