@@ -83,6 +83,7 @@ void c_number(Text *out, LType type, const uint8_t *from);
 // ---- c_expr.c
 void c_expr(CEmit *emit, const LExpr *expr);
 void c_index(CEmit *emit, const LExpr *expr);
+void c_place(CEmit *emit, const LBuffer *buffer, const LExpr *index); // an element of memory: x[i], or x_at[i]
 void c_constant(Text *out, LType type, double real, int64_t integer);
 void c_real(Text *out, LType type, double value);
 

@@ -207,14 +207,39 @@ static const char *real_function(LOp op, LType type) {
   }
 }
 
-static void print_memory(CEmit *emit, const LExpr *expr) {
-  if (expr->op == LX_LOCAL) {
-    print_local(emit, expr);
-    return;
-  }
-  text_printf(emit->out, "%s[", c_name(emit, expr->buffer->name));
-  c_index(emit, expr->args[0]);
+// The sum without its first term; NULL: that was all of it.
+static const LExpr *without_first(CEmit *emit, const LExpr *sum) {
+  if (sum->op != LX_ADD)
+    return NULL;
+  const LExpr *rest = without_first(emit, sum->args[0]);
+  if (!rest)
+    return sum->args[1];
+  LExpr *copy = arena_copy(emit->arena, sum, sizeof *sum);
+  copy->args[0] = (LExpr *)rest;
+  return copy;
+}
+
+void c_place(CEmit *emit, const LBuffer *buffer, const LExpr *index) {
+  const LExpr *first = index;
+  while (first->op == LX_ADD)
+    first = first->args[0];
+  bool counted = first->op == LX_VAR && first->var->into == buffer;
+  const LExpr *rest = counted ? without_first(emit, index) : index;
+  text_printf(emit->out, "%s[", c_name(emit, counted ? first->var->name : buffer->name));
+  if (rest)
+    c_index(emit, rest);
+  else
+    text_add(emit->out, "0");
   text_add(emit->out, "]");
+}
+
+// A place that is counted from another: where it stands for a number, that of its memory is taken off.
+static void print_variable(CEmit *emit, const LVar *var) {
+  const char *name = c_name(emit, var->name);
+  if (var->into)
+    text_printf(emit->out, "(%s - %s)", name, c_name(emit, var->into->name));
+  else
+    text_add(emit->out, name);
 }
 
 static void print_integer_abs(CEmit *emit, const LExpr *expr) {
@@ -236,11 +261,13 @@ static void print(CEmit *emit, const LExpr *expr, int outer) {
     break;
   }
   case LX_VAR:
-    text_add(emit->out, c_name(emit, expr->var->name));
+    print_variable(emit, expr->var);
     break;
   case LX_LOAD:
+    c_place(emit, expr->buffer, expr->args[0]);
+    break;
   case LX_LOCAL:
-    print_memory(emit, expr);
+    print_local(emit, expr);
     break;
   case LX_CALL:
     print_call(emit, c_name(emit, expr->function->name), expr);

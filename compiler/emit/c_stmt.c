@@ -56,6 +56,14 @@ static void value(CEmit *emit, const LExpr *expr) {
 }
 
 static void print_let(CEmit *emit, const LStmt *stmt) {
+  const LBuffer *into = stmt->var->into;
+  if (into) {
+    c_line(emit, "%s%s *const %s = &", into->written ? "" : "const ", c_types[into->type],
+           c_name(emit, stmt->var->name));
+    c_place(emit, into, stmt->value);
+    text_add(emit->out, ";\n");
+    return;
+  }
   c_line(emit, "const %s %s = ", c_types[stmt->var->type], c_name(emit, stmt->var->name));
   value(emit, stmt->value);
   text_add(emit->out, ";\n");
@@ -101,8 +109,10 @@ static void print_local(CEmit *emit, const LStmt *stmt) {
 static void print_set(CEmit *emit, const LStmt *stmt) {
   const LLocal *local = stmt->local;
   bool store = stmt->kind == LS_STORE, scalar = !store && local->rank == 1 && local->dim[0] == 1;
-  c_line(emit, "%s", c_name(emit, store ? stmt->buffer->name : local->name));
-  for (int i = 0; i < 2 && stmt->index[i] && !scalar; i++) {
+  c_line(emit, "%s", store ? "" : c_name(emit, local->name));
+  if (store)
+    c_place(emit, stmt->buffer, stmt->index[0]);
+  for (int i = 0; i < 2 && stmt->index[i] && !store && !scalar; i++) {
     text_add(emit->out, "[");
     c_index(emit, stmt->index[i]);
     text_add(emit->out, "]");
@@ -115,9 +125,9 @@ static void print_set(CEmit *emit, const LStmt *stmt) {
 static void print_turn(CEmit *emit, const LStmt *stmt) {
   LType type = stmt->value->type;
   emit->used[CH_VECTOR + (int)type] = emit->used[CH_TURN + (int)type] = true;
-  c_line(emit, "turn_%s(&%s[", c_short[type], c_name(emit, stmt->buffer->name));
-  c_index(emit, stmt->index[0]);
-  text_printf(emit->out, "], %lld, &", (long long)stmt->apart[0]);
+  c_line(emit, "turn_%s(&", c_short[type]);
+  c_place(emit, stmt->buffer, stmt->index[0]);
+  text_printf(emit->out, ", %lld, &", (long long)stmt->apart[0]);
   c_expr(emit, stmt->value);
   text_printf(emit->out, ", %lld);\n", (long long)stmt->apart[1]);
 }

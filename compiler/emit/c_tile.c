@@ -370,9 +370,8 @@ static void print_wide_call(CEmit *emit, const char *name, CHelper helper, LType
 
 // The vector of a row that begins at buffer[index], or as much of it as the tile has columns.
 static void print_address(CEmit *emit, const LBuffer *buffer, const LExpr *index) {
-  text_printf(emit->out, "&%s[", c_name(emit, buffer->name));
-  c_index(emit, index);
-  text_add(emit->out, "]");
+  text_add(emit->out, "&");
+  c_place(emit, buffer, index);
 }
 
 static void print_rest(CEmit *emit) {

@@ -242,10 +242,11 @@ LExpr *conv_weight(Lower *lower, const Conv *conv, LExpr *const *index) {
 int64_t conv_turned(Lower *lower, const Conv *conv) {
   LExpr *index[MAX_RANK];
   int64_t along, apart;
-  for (int i = 0; i < conv->space; i++)
+  int taps = conv->attr->space;
+  for (int i = 0; i < taps; i++)
     index[i] = nest_i64(lower, 0);
-  nest_tile(lower, 2, 2, &index[conv->space], &index[conv->space + 1]);
-  const LVar *channel = index[conv->space]->var, *output = index[conv->space + 1]->var;
+  nest_tile(lower, 2, 2, &index[taps], &index[taps + 1]);
+  const LVar *channel = index[taps]->var, *output = index[taps + 1]->var;
   const LExpr *value = conv_weight(lower, conv, index);
   bool turned = value->op == LX_LOAD && lx_stride(value->args[0], channel, &along) && along == 1 &&
                 lx_stride(value->args[0], output, &apart);

@@ -84,6 +84,7 @@ typedef struct LVar {
   LType type;
   bool ranged; // an I64 of known range
   LRange range;
+  const struct LBuffer *into; // it is a place in that memory, from which others are counted, and a pointer in C; or NULL
 } LVar;
 
 // A small array of a task's own: a register tile, lanes of a reduction, a mutable scalar (dims 1).

@@ -50,7 +50,8 @@ static LExpr *panel_start(Lower *lower, const Conv *conv, LExpr *group, LExpr *p
 static void pack_panel(Lower *lower, const Direct *direct, LExpr *group, LExpr *start, LExpr *column, int width) {
   const Conv *conv = &direct->conv;
   LExpr *index[MAX_RANK], *zero = nest_i64(lower, 0), *k = zero;
-  for (int i = 0; i < conv->space; i++) {
+  int taps = conv->attr->space;
+  for (int i = 0; i < taps; i++) {
     int64_t size = conv->attr->window[i].size;
     index[i] = nest_loop(lower, LS_FOR, "r", zero, nest_i64(lower, size), 1);
     k = nest_add(lower, nest_mul(lower, k, nest_i64(lower, size)), index[i]);
@@ -58,18 +59,18 @@ static void pack_panel(Lower *lower, const Direct *direct, LExpr *group, LExpr *
   LExpr *in = nest_i64(lower, conv->in), *wide = nest_i64(lower, width);
   bool squares = direct->turned && conv->in % TURN_SIZE == 0 && width % TURN_SIZE == 0;
   int step = squares ? TURN_SIZE : 1;
-  index[conv->space] = nest_loop(lower, LS_FOR, "c", zero, in, step);
-  k = nest_add(lower, nest_mul(lower, k, in), index[conv->space]);
+  index[taps] = nest_loop(lower, LS_FOR, "c", zero, in, step);
+  k = nest_add(lower, nest_mul(lower, k, in), index[taps]);
   LExpr *j = nest_loop(lower, squares ? LS_FOR : LS_SIMD, "j", zero, wide, step);
   LExpr *first = nest_add(lower, nest_mul(lower, group, nest_i64(lower, conv->out)), column);
-  index[conv->space + 1] = nest_add(lower, first, j);
+  index[taps + 1] = nest_add(lower, first, j);
   LExpr *at = nest_add(lower, start, nest_add(lower, nest_mul(lower, k, wide), j));
   LExpr *value = conv_weight(lower, conv, index);
   if (squares)
     nest_turn(lower, direct->packed, at, width, value, direct->turned);
   else
     nest_put(lower, direct->packed, at, value);
-  nest_close_all(lower, conv->space + 2);
+  nest_close_all(lower, taps + 2);
 }
 
 // Calls `body` for the whole panels and for the last, narrower one, each under its condition.
@@ -264,19 +265,34 @@ static void tiles_of_samples(Lower *lower, Direct *direct, Tile *tile, LExpr *fr
   nest_close(lower);
 }
 
+// Whole tiles, then one of what is left of the full batch; of a smaller one, tiles of four samples and of one.
+static void samples_of_block(Lower *lower, Direct *direct, Tile *tile) {
+  const Conv *conv = &direct->conv;
+  int64_t samples = nest_capacity(lower, conv->x->type.dim, conv->lead);
+  int rest = (int)(samples % direct->tile_samples);
+  bool known = nest_static(conv->x->type.dim, conv->lead);
+  const int heights[] = {direct->tile_samples, rest, known ? 0 : 4, known ? 0 : 1};
+  LExpr *from = direct->sample;
+  int least = direct->tile_samples + 1;
+  for (int i = 0; i < 4; i++) {
+    if (!heights[i] || heights[i] >= least)
+      continue;
+    least = heights[i];
+    LExpr *each = nest_i64(lower, heights[i]), *to = direct->end;
+    if (heights[i] > 1) {
+      LExpr *count = nest_div(lower, lx_binary(lower->arena, LX_SUB, to, from), each);
+      to = nest_let(lower, "whole", nest_add(lower, from, nest_mul(lower, count, each)));
+    }
+    tiles_of_samples(lower, direct, tile, from, to, heights[i]);
+    from = to;
+  }
+}
+
 static void panel_body(Lower *lower, Direct *direct, const Panel *panel) {
   for (int shift = 0, cols; shift < panel->width; shift += cols) {
     cols = nest_piece(panel->width - shift);
     Tile tile = {.panel = panel, .shift = shift, .cols = cols};
-    LExpr *from = direct->sample;
-    if (direct->tile_samples > 1) {
-      LExpr *each = nest_i64(lower, direct->tile_samples);
-      LExpr *count = nest_div(lower, lx_binary(lower->arena, LX_SUB, direct->end, from), each);
-      LExpr *whole = nest_let(lower, "whole", nest_add(lower, from, nest_mul(lower, count, each)));
-      tiles_of_samples(lower, direct, &tile, from, whole, direct->tile_samples);
-      from = whole;
-    }
-    tiles_of_samples(lower, direct, &tile, from, direct->end, 1);
+    samples_of_block(lower, direct, &tile);
   }
 }
 
@@ -348,6 +364,11 @@ static void make_unseen(Lower *lower, Direct *direct) {
 static void choose_tile(const Lower *lower, Direct *direct) {
   const Conv *conv = &direct->conv;
   int last = conv->space - 1, most = nest_tile_most(lower), *size = direct->tile_size;
+  int64_t samples = nest_capacity(lower, conv->x->type.dim, conv->lead);
+  if (!conv->space) {
+    direct->tile_samples = (int)nest_even(samples, most);
+    return;
+  }
   int64_t row = direct->phase[last].count, plane = row;
   for (int d = 0; d < last; d++)
     size[d] = 1;
@@ -359,7 +380,6 @@ static void choose_tile(const Lower *lower, Direct *direct) {
   bool all = size[last] * (last > 0 ? size[last - 1] : 1) == plane;
   for (int d = 0; d < last - 1; d++)
     all = all && direct->phase[d].count == 1;
-  int64_t samples = nest_capacity(lower, conv->x->type.dim, conv->lead);
   direct->tile_samples = all && 2 * plane <= most ? (int)nest_even(samples, most / plane) : 1;
 }
 
@@ -381,39 +401,53 @@ static int64_t bytes_seen(const Direct *direct, int64_t lines) {
   return bytes;
 }
 
-// Where there are few blocks, those with fewer lines than others would keep threads waiting: lines that all of them have, more
-// of them if their part of x fills half of the second cache at most, or else fewer.
-static int64_t even_lines(const Lower *lower, const Direct *direct, int64_t count, int64_t lines) {
-  int64_t more = lines, fewer = lines;
+// Where there are few blocks, those that are smaller than others would keep threads waiting: of `count` lines or tiles as many
+// as all blocks can have, more than `part` if `most` allows it, or else fewer.
+static int64_t even_part(int64_t count, int64_t part, int64_t most) {
+  int64_t more = part, fewer = part;
   while (more < count && count % more)
     more++;
   while (count % fewer)
     fewer--;
-  if (bytes_seen(direct, more) <= lower->target->l2_bytes / 2)
+  if (more <= most)
     return more;
-  return 2 * fewer >= lines ? fewer : lines;
+  return 2 * fewer >= part ? fewer : part;
+}
+
+// The most lines of a sample whose part of x fills half of the second cache.
+static int64_t most_lines(const Lower *lower, const Direct *direct, int64_t count) {
+  while (count > 1 && bytes_seen(direct, count) > lower->target->l2_bytes / 2)
+    count--;
+  return count;
+}
+
+// Samples of a block, whole tiles of them.
+static int64_t even_samples(const Lower *lower, const Direct *direct, int64_t all, int64_t samples, int64_t few) {
+  int64_t height = direct->tile_samples, tiles = nest_ceil_div(all, height);
+  int64_t part = nest_even(tiles, nest_at_least(samples / height, 1));
+  int64_t most = lower->target->l2_bytes / 2 / (height * bytes_seen(direct, direct->phase[0].count));
+  return height * (nest_ceil_div(tiles, part) < few ? even_part(tiles, part, most) : part);
 }
 
 // Blocks whose part of x fills a quarter of the second cache, or less if there are few.
 static void choose_block(const Lower *lower, Direct *direct) {
-  enum { ITEMS = 16, LEAST = 4 };
+  enum { ITEMS = 16, LEAST = 4, LEAST_ROWS = 56 };
   const Conv *conv = &direct->conv;
   int64_t count = direct->phase[0].count, room = lower->target->l2_bytes / 4;
   int64_t all = nest_capacity(lower, conv->x->type.dim, conv->lead);
   int64_t wanted = nest_ceil_div(ITEMS, panel_count(conv) * conv->groups); // blocks
-  int64_t samples = nest_at_least(room / bytes_seen(direct, count), 1), lines = count;
-  samples = samples < all / wanted ? samples : nest_at_least(all / wanted, 1);
+  int64_t lines = count, samples = room / bytes_seen(direct, count), least = conv->space ? 1 : LEAST_ROWS;
+  samples = nest_at_least(samples < all / wanted ? samples : all / wanted, least);
   if (samples == 1 && conv->space > 1) {
     while (lines > LEAST && bytes_seen(direct, lines) > room)
       lines--;
     int64_t fair = nest_at_least(nest_ceil_div(count * all, wanted), LEAST);
     lines = nest_even(count, lines < fair ? lines : fair);
     if (all * nest_ceil_div(count, lines) < ITEMS)
-      lines = even_lines(lower, direct, count, lines);
+      lines = even_part(count, lines, most_lines(lower, direct, count));
     lines = nest_ceil_div(lines, direct->tile_size[0]) * direct->tile_size[0];
   }
-  direct->samples = nest_even(all, samples);
-  direct->samples = nest_ceil_div(direct->samples, direct->tile_samples) * direct->tile_samples;
+  direct->samples = even_samples(lower, direct, all, samples, ITEMS);
   direct->lines = lines < count ? lines : count;
 }
 
@@ -450,10 +484,25 @@ static void widen_piece(Lower *lower, Direct *direct) {
   conv->lines = nest_at_least(conv->lines, lines);
 }
 
+// Windows of one element that take all elements: space is nothing but more samples, and its rows need no tiles of their own.
+static bool is_rows(const Lower *lower, const Conv *conv) {
+  bool rows = conv->view.inside && nest_in_memory(lower, conv->x);
+  for (int d = 0; d < conv->space; d++) {
+    const Window *w = &conv->attr->window[d];
+    rows = rows && w->size == 1 && w->stride == 1 && w->spread == 1;
+  }
+  return rows;
+}
+
 void nest_conv(Lower *lower) {
   const Node *node = lower->kernel->root;
-  Direct direct = {.conv = conv_of(lower, node)};
+  Direct direct = {.conv = conv_of(lower, node), .phase[0] = {.step = 1, .count = 1, .taps = 1}};
   Conv *conv = &direct.conv;
+  if (is_rows(lower, conv)) {
+    conv->lead += conv->space;
+    conv->space = 0;
+    conv->folded = false;
+  }
   lower->out->work = nest_work(lower);
   bool shared = nest_shares_scratch(lower);
   for (int d = 0; d < conv->space; d++)

@@ -1,6 +1,6 @@
 // Where the first row of a tile lies in memory, as a name of its own: rows then lie at constant distances from it, and the
 // loop that goes through them needs one address instead of one for each row (gcc would have as many, more than there are
-// registers). It reads better, too: at + i * 144 + c.
+// registers; it has so even of a named number, and C gets a pointer). It reads better, too: x_at[i * 144 + c].
 #include "loops/nest.h"
 
 enum { MAX_BASES = 8, FEW = 6 }; // so many addresses stay in registers
@@ -51,16 +51,18 @@ static bool mentions_let_of(const LBody *body, const LExpr *expr) {
   return false;
 }
 
-static LExpr *named(Lower *lower, Bases *bases, LExpr *base) {
+static LExpr *named(Lower *lower, Bases *bases, const LBuffer *into, LExpr *base) {
   for (int i = 0; i < bases->count; i++)
-    if (lx_equal(bases->lets[i]->value, base))
+    if (bases->lets[i]->var->into == into && lx_equal(bases->lets[i]->value, base))
       return lx_var(lower->arena, bases->lets[i]->var);
   if (bases->count == MAX_BASES)
     return NULL;
   LStmt *let = nest_stmt(lower, LS_LET);
-  let->var = lvar_new(lower->arena, nest_name(lower, "at"), L_I64);
+  const char *name = into ? arena_printf(lower->arena, "%s_at", into->name) : "at";
+  let->var = lvar_new(lower->arena, nest_name(lower, name), L_I64);
   let->var->ranged = true;
   let->var->range = lx_range(base);
+  let->var->into = into;
   let->value = base;
   bases->lets[bases->count++] = let;
   return lx_var(lower->arena, let->var);
@@ -70,8 +72,9 @@ static LExpr *plus(Lower *lower, LExpr *sum, int64_t stride, LVar *var) {
   return stride ? nest_add(lower, sum, nest_mul(lower, lx_var(lower->arena, var), nest_i64(lower, stride))) : sum;
 }
 
-// The place as the named one of its first row and what the tile adds; as it is where it is no such sum.
-static LExpr *from_base(Lower *lower, Rows *rows, LExpr *index) {
+// The place as the named one of its first row and what the tile adds; as it is where it is no such sum. into: the memory, or
+// NULL where the element may not be there.
+static LExpr *from_base(Lower *lower, Rows *rows, const LBuffer *into, LExpr *index) {
   const LStmt *tile = rows->tile, *loop = rows->loop;
   int64_t of_row, of_column, of_loop = 0;
   if (!lx_stride(index, tile->row_var, &of_row) || !of_row || !lx_stride(index, tile->col_var, &of_column) ||
@@ -83,7 +86,7 @@ static LExpr *from_base(Lower *lower, Rows *rows, LExpr *index) {
   LExpr *base = at_zero(lower, &own, index);
   if (is_simple(base) || mentions_let_of(&tile->body, base))
     return index;
-  LExpr *sum = named(lower, before ? &rows->before : &rows->inside, base);
+  LExpr *sum = named(lower, before ? &rows->before : &rows->inside, into, base);
   if (!sum)
     return index;
   sum = plus(lower, sum, of_row, tile->row_var);
@@ -92,14 +95,15 @@ static LExpr *from_base(Lower *lower, Rows *rows, LExpr *index) {
   return plus(lower, sum, of_column, tile->col_var);
 }
 
-static LExpr *with_bases(Lower *lower, Rows *rows, LExpr *expr) {
+// chosen: only where a condition holds.
+static LExpr *with_bases(Lower *lower, Rows *rows, LExpr *expr, bool chosen) {
   if (expr->op == LX_LOAD) {
-    LExpr *index = from_base(lower, rows, expr->args[0]);
+    LExpr *index = from_base(lower, rows, chosen ? NULL : expr->buffer, expr->args[0]);
     return index == expr->args[0] ? expr : lx_load(lower->arena, expr->buffer, index);
   }
   LExpr *copy = NULL;
   for (int i = 0; i < expr->arg_count; i++) {
-    LExpr *arg = with_bases(lower, rows, expr->args[i]);
+    LExpr *arg = with_bases(lower, rows, expr->args[i], chosen || (expr->op == LX_SELECT && i > 0));
     if (arg == expr->args[i])
       continue;
     copy = copy ? copy : arena_copy(lower->arena, expr, sizeof *expr);
@@ -112,9 +116,9 @@ static void name_bases(Lower *lower, Rows *rows) {
   for (int i = 0; i < rows->tile->body.count; i++) {
     LStmt *stmt = rows->tile->body.data[i];
     if (stmt->value)
-      stmt->value = with_bases(lower, rows, stmt->value);
+      stmt->value = with_bases(lower, rows, stmt->value, false);
     if (stmt->kind == LS_STORE)
-      stmt->index[0] = from_base(lower, rows, stmt->index[0]);
+      stmt->index[0] = from_base(lower, rows, stmt->buffer, stmt->index[0]);
   }
 }
 

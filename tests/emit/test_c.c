@@ -368,6 +368,46 @@ Test(emit_c, turned_square_f64) {
 // ---- the whole mathematical library, inlined in vector loops.
 enum { SAMPLES = 3001 };
 
+// ---- places in memory from which others are counted: pointers, and numbers where another memory is counted from them
+static LExpr *place_in(LBody *body, LBuffer *buffer, const char *name, LExpr *at) {
+  LExpr *place = hand_let(arena, body, name, at);
+  body->data[body->count - 1]->var->into = buffer;
+  return place;
+}
+
+Test(emit_c, places_in_memory) {
+  LoopModule *module = arena_new_of(arena, LoopModule);
+  *module = (LoopModule){.arena = arena, .name = "places"};
+  LKernel *kernel = hand_kernel(module, "copy", "copy.nn:1\n");
+  LBuffer *x = hand_buffer(arena, kernel, "x", L_F32, 8, false), *y = hand_buffer(arena, kernel, "y", L_F32, 8, true);
+  LBody *body = &kernel->body;
+  LExpr *n = lx_var(arena, kernel->n), *x_at = place_in(body, x, "x_at", n),
+        *y_at = place_in(body, y, "y_at", times(n, 2));
+  LVar *i = counter("i");
+  LStmt *loop = hand_loop(arena, body, LS_FOR, i, lx_i64(arena, 3), 1);
+  LExpr *to = plus(y_at, times(lx_var(arena, i), 2)), *from = plus(x_at, lx_var(arena, i));
+  hand_store(arena, &loop->body, y, to, lx_load(arena, x, from));
+  hand_store(arena, body, y, lx_i64(arena, 0), lx_load(arena, x, plus(y_at, x_at)));
+  hand_store(arena, body, y, plus(plus(y_at, n), lx_i64(arena, 4)), lx_load(arena, x, x_at));
+  LPlace places[] = {{.space = SPACE_INPUT, .index = 0}, {.space = SPACE_OUTPUT, .index = 0}};
+  call(entry_of(module, "step", false), kernel, false, places, 2);
+  Text text = text_new(arena);
+  emit_c(&text, module, NULL);
+  static const char *const lines[] = {"  const float *const x_at = &x[n];\n  float *const y_at = &y[n * 2];\n",
+                                      "    y_at[i * 2] = x_at[i];\n", "  y[0] = x[(y_at - y) + (x_at - x)];\n",
+                                      "  y_at[n + 4] = x_at[0];\n"};
+  for (size_t line = 0; line < sizeof lines / sizeof *lines; line++)
+    cr_expect_not_null(strstr(text_string(&text), lines[line]), "missing: %s in %s", lines[line], text_string(&text));
+  for (int build = 0; build < BUILDS; build++) {
+    NnrtRun *function = compile(module, "step_run", build);
+    const float in[8] = {0, 1, 2, 3, 4, 5, 6, 7}, expected[8] = {3, 0, 1, 0, 2, 0, 3, 1};
+    float out[8] = {0};
+    if (function)
+      execute(function, 1, 1, (const void *[]){in}, (void *[]){out});
+    cr_expect(!function || memcmp(out, expected, sizeof out) == 0);
+  }
+}
+
 static LoopModule *map(MathFunction which, LType type) {
   LoopModule *module = arena_new_of(arena, LoopModule);
   *module = (LoopModule){.arena = arena, .name = "map"};

@@ -162,20 +162,33 @@ Test(conv, the_first_row_has_a_name) {
   const Case wide = {2, 2, 24, 32, 1, {4, 28}, {4, 28}, {{1, 1, 1, 0, 1}, {1, 1, 1, 0, 1}}};
   Arena *arena = arena_new();
   const char *many = loops_of(arena, &wide, false, &wide_target), *few = loops_of(arena, &wide, false, &narrow_target);
-  cr_expect_not_null(strstr(many, "x[at + i_2 * 24 + c_2]"), "%s", many);
-  cr_expect_null(strstr(few, "x[at + i"), "%s", few);
+  cr_expect_not_null(strstr(many, "x[x_at + i_2 * 24 + c_2]"), "%s", many);
+  cr_expect_null(strstr(few, "x[x_at + i"), "%s", few);
   arena_free(arena);
 }
 
 // 14 lines in blocks of 4 would leave one thread with 8 of them and the other with 6.
 Test(conv, few_blocks_have_as_many_lines) {
-  const Window all = {1, 1, 1, 0, 1}, half = {1, 2, 1, 0, 1};
-  const Case near = {2, 1, 1024, 256, 1, {14, 14}, {14, 14}, {all, all}},
+  const Window half = {1, 2, 1, 0, 1};
+  const Case near = {2, 1, 512, 256, 1, {14, 14}, {14, 14}, {SAME, SAME}},
              apart = {2, 1, 1024, 1024, 1, {14, 14}, {7, 7}, {half, half}};
   Arena *arena = arena_new();
   const char *two = loops_of(arena, &near, false, &wide_target), *one = loops_of(arena, &apart, false, &wide_target);
   cr_expect_not_null(strstr(two, "let p0 = item % 2 * 7"), "%s", two);
   cr_expect_null(strstr(one, "item % 2"), "%s", one);
+  arena_free(arena);
+}
+
+// Where windows are single elements, tiles and blocks go on from line to line and from sample to sample.
+Test(conv, single_elements_are_rows, .timeout = 300) {
+  const Window all = {1, 1, 1, 0, 1};
+  check_both((Case){2, DIM_BATCH, 20, 40, 1, {7, 7}, {7, 7}, {all, all}}, "7 x 7 of the batch");
+  check_both((Case){2, 3, 9, 33, 2, {5, 3}, {5, 3}, {all, all}}, "5 x 3 in groups");
+  check_both((Case){3, 2, 8, 16, 1, {3, 1, 5}, {3, 1, 5}, {all, all, all}}, "a volume");
+  Arena *arena = arena_new();
+  const Case few = {2, 1, 1024, 256, 1, {14, 14}, {14, 14}, {all, all}};
+  const char *loops = loops_of(arena, &few, false, &wide_target);
+  cr_expect_not_null(strstr(loops, "let b0 = item * 98"), "%s", loops);
   arena_free(arena);
 }
 
