@@ -4,7 +4,9 @@
 // a tile finds its elements side by side. The kernel's further nodes (bias, activation) are computed from the finished
 // tile. Where windows are spread (the gradient of strided ones, transposed convolutions), outputs that see the same taps
 // are computed together, one phase after the other.
-#include "loops/nest_conv.h"
+#include "loops/nest_direct.h"
+
+#include <string.h>
 
 #include "graph/ops.h"
 
@@ -14,30 +16,8 @@ typedef struct Panel {
   int width;
 } Panel;
 
-// The outputs first + step * p for p below count, and the taps tap + step * r for r below taps that they see: at place
-// p * stride + r * dilation + shift of the image. Windows that are not spread have one phase, of all.
-typedef struct Phase {
-  int64_t step, first, count, tap, taps, shift;
-} Phase;
-
-typedef struct Direct {
-  Conv conv;
-  Phase phase[MAX_SPACE];
-  LBuffer *packed;        // weights: for each group and panel [taps.., channels, width]
-  int64_t turned;         // conv_turned
-  int64_t samples, lines; // of a block; lines of the first dimension
-  int64_t shares;         // 0: one thread does it
-  int tile_samples;       // of a tile, and its size along each dimension
-  int tile_size[MAX_SPACE];
-  LExpr *sample, *line, *end; // the present block's first ones, and the sample behind it
-} Direct;
-
 static int64_t depth(const Conv *conv) {
   return conv_taps(conv, 0) * conv->in;
-}
-
-static int64_t panel_count(const Conv *conv) {
-  return nest_ceil_div(conv->out, conv->nr);
 }
 
 // Where the panel of a group begins; panels lie one after another, the last one as wide as it is.
@@ -98,8 +78,8 @@ static void pack_body(Lower *lower, Direct *direct, const Panel *panel) {
 
 static void pack_all(Lower *lower, Direct *direct, bool shared) {
   const Conv *conv = &direct->conv;
-  LExpr *panels = nest_i64(lower, panel_count(conv));
-  LExpr *tasks = nest_i64(lower, conv->groups * panel_count(conv));
+  LExpr *panels = nest_i64(lower, conv_panel_count(conv));
+  LExpr *tasks = nest_i64(lower, conv->groups * conv_panel_count(conv));
   LExpr *task = nest_loop(lower, shared ? LS_PARALLEL : LS_FOR, "task", nest_i64(lower, 0), tasks, 1);
   LExpr *group = conv->groups == 1 ? nest_i64(lower, 0) : nest_let(lower, "group", nest_div(lower, task, panels));
   LExpr *number = conv->groups == 1 ? task : nest_let(lower, "number", lx_binary(lower->arena, LX_MOD, task, panels));
@@ -162,6 +142,11 @@ static LExpr *place_of(Lower *lower, const Direct *direct, int d, LExpr *p, LExp
   return nest_add(lower, conv_place(lower, &direct->conv, d, p, r), nest_i64(lower, direct->phase[d].shift));
 }
 
+// The indices of a sample, or of a row.
+static void sample_index(Lower *lower, const Direct *direct, LExpr *sample, LExpr **index) {
+  nest_unravel(lower, sample, direct->grid, NULL, direct->conv.lead, index);
+}
+
 // The next panel's weights, while the tiles of this one are summed.
 static void prefetch_panel(Lower *lower, const Direct *direct, const Tile *tile, LExpr *k) {
   const Conv *conv = &direct->conv;
@@ -217,9 +202,11 @@ static void make_tile(Lower *lower, Direct *direct, const Tile *tile) {
   LExpr *index[MAX_RANK], *output[MAX_SPACE], *i, *j;
   LLocal *acc = sum_tile(lower, direct, tile);
   nest_tile(lower, tile_rows(direct, tile), tile->cols, &i, &j);
-  conv_lead(lower, conv, row_outputs(lower, direct, tile, i, output), index);
-  for (int d = 0; d < conv->space; d++)
-    index[conv->lead + d] = output_of(lower, &direct->phase[d], output[d]);
+  sample_index(lower, direct, row_outputs(lower, direct, tile, i, output), index);
+  for (int d = 0; d < conv->attr->space; d++) {
+    LExpr **p = &index[conv->lead + conv->space - conv->attr->space + d];
+    *p = output_of(lower, &direct->phase[d], direct->rows ? *p : output[d]);
+  }
   LExpr *column = nest_add(lower, tile->panel->column, nest_i64(lower, tile->shift));
   column = nest_add(lower, nest_mul(lower, tile->panel->group, nest_i64(lower, conv->out)), column);
   index[conv->lead + conv->space] = nest_add(lower, column, j);
@@ -268,9 +255,9 @@ static void tiles_of_samples(Lower *lower, Direct *direct, Tile *tile, LExpr *fr
 // Whole tiles, then one of what is left of the full batch; of a smaller one, tiles of four samples and of one.
 static void samples_of_block(Lower *lower, Direct *direct, Tile *tile) {
   const Conv *conv = &direct->conv;
-  int64_t samples = nest_capacity(lower, conv->x->type.dim, conv->lead);
+  int64_t samples = nest_capacity(lower, direct->grid, conv->lead);
   int rest = (int)(samples % direct->tile_samples);
-  bool known = nest_static(conv->x->type.dim, conv->lead);
+  bool known = nest_static(direct->grid, conv->lead);
   const int heights[] = {direct->tile_samples, rest, known ? 0 : 4, known ? 0 : 1};
   LExpr *from = direct->sample;
   int least = direct->tile_samples + 1;
@@ -296,16 +283,37 @@ static void panel_body(Lower *lower, Direct *direct, const Panel *panel) {
   }
 }
 
+// The block's rows of x, side by side.
+static void copy_rows(Lower *lower, Direct *direct, LExpr *share) {
+  Conv *conv = &direct->conv;
+  LExpr *index[MAX_RANK], *zero = nest_i64(lower, 0), *pitch = nest_i64(lower, conv->pitch);
+  conv->first_sample = direct->sample;
+  conv->base = nest_let(lower, "piece", nest_mul(lower, share, nest_i64(lower, direct->copied * conv->pitch)));
+  LExpr *b = nest_loop(lower, LS_FOR, "b", direct->sample, direct->end, 1);
+  sample_index(lower, direct, b, index);
+  for (int d = 0; d < conv->attr->space; d++) {
+    LExpr **p = &index[conv->lead - conv->attr->space + d];
+    *p = nest_let(lower, "place", place_of(lower, direct, d, *p, zero));
+  }
+  LExpr *row = nest_mul(lower, lx_binary(lower->arena, LX_SUB, b, direct->sample), pitch);
+  LExpr *at = nest_let(lower, "at", nest_add(lower, conv->base, row));
+  LExpr *c = nest_loop(lower, LS_SIMD, "c", zero, nest_i64(lower, conv->in * conv->groups), 1);
+  index[conv->lead] = c;
+  nest_put(lower, conv->image, nest_add(lower, at, c), lower_value(lower, conv->x, index));
+  nest_close_all(lower, 2);
+}
+
 // ---- blocks, and in each the panels of all groups
 static void convolve(Lower *lower, Direct *direct) {
   Conv *conv = &direct->conv;
   int64_t lines = nest_ceil_div(direct->phase[0].count, direct->lines);
-  LExpr *of_sample = nest_i64(lower, lines), *panels = nest_i64(lower, panel_count(conv)), *zero = nest_i64(lower, 0);
-  LExpr *samples = conv_samples(lower, conv), *each = nest_i64(lower, direct->samples);
+  LExpr *of_sample = nest_i64(lower, lines), *panels = nest_i64(lower, conv_panel_count(conv)),
+        *zero = nest_i64(lower, 0);
+  LExpr *samples = nest_count(lower, direct->grid, conv->lead), *each = nest_i64(lower, direct->samples);
   LExpr *blocks = nest_div(lower, nest_add(lower, samples, nest_i64(lower, direct->samples - 1)), each);
   Shares shares;
-  LExpr *share = nest_dealt_shares(lower, &shares, nest_mul(lower, blocks, of_sample), conv->groups * panel_count(conv),
-                                   direct->shares);
+  LExpr *share = nest_dealt_shares(lower, &shares, nest_mul(lower, blocks, of_sample),
+                                   conv->groups * conv_panel_count(conv), direct->shares);
   LExpr *block = nest_share_things(lower, &shares);
   direct->sample = nest_let(lower, "b0", nest_mul(lower, nest_div(lower, block, of_sample), each));
   direct->end = nest_add(lower, direct->sample, each);
@@ -313,7 +321,10 @@ static void convolve(Lower *lower, Direct *direct) {
     direct->end = nest_let(lower, "end", nest_min(lower, direct->end, samples));
   LExpr *line = lines > 1 ? lx_binary(lower->arena, LX_MOD, block, of_sample) : zero;
   direct->line = nest_let(lower, "p0", nest_mul(lower, line, nest_i64(lower, direct->lines)));
-  conv_copy(lower, conv, share, direct->sample, place_of(lower, direct, 0, direct->line, zero));
+  if (direct->apart)
+    copy_rows(lower, direct, share);
+  else
+    conv_copy(lower, conv, share, direct->sample, place_of(lower, direct, 0, direct->line, zero));
   LExpr *part = nest_share_parts(lower, &shares), *group = zero, *number = part;
   if (conv->groups > 1) {
     group = nest_let(lower, "group", nest_div(lower, part, panels));
@@ -359,96 +370,30 @@ static void make_unseen(Lower *lower, Direct *direct) {
   nest_close_all(lower, scopes);
 }
 
-// ---- sizes
-// The tile of a phase: part of a row of outputs; where rows are short, whole rows; where all of space is, samples.
-static void choose_tile(const Lower *lower, Direct *direct) {
-  const Conv *conv = &direct->conv;
-  int last = conv->space - 1, most = nest_tile_most(lower), *size = direct->tile_size;
-  int64_t samples = nest_capacity(lower, conv->x->type.dim, conv->lead);
-  if (!conv->space) {
-    direct->tile_samples = (int)nest_even(samples, most);
-    return;
+// ---- phases and their tiles
+static void begin_phase(const Lower *lower, Direct *direct) {
+  Conv *conv = &direct->conv;
+  memcpy(direct->grid, conv->x->type.dim, sizeof direct->grid);
+  direct->apart = false;
+  for (int d = 0; d < conv->attr->space && direct->rows; d++) {
+    const Phase *phase = &direct->phase[d];
+    bool all = conv->attr->window[d].stride == 1 && phase->shift == 0 && phase->count == direct->grid[conv->lead + d];
+    direct->apart = direct->apart || !all;
+    direct->grid[conv->lead + d] = phase->count;
   }
-  int64_t row = direct->phase[last].count, plane = row;
-  for (int d = 0; d < last; d++)
-    size[d] = 1;
-  size[last] = (int)nest_even(row, most);
-  if (last > 0 && 2 * row <= most) {
-    size[last - 1] = (int)nest_even(direct->phase[last - 1].count, most / row);
-    plane *= direct->phase[last - 1].count;
+  if (direct->rows) {
+    conv->lead += conv->space;
+    conv->space = 0;
   }
-  bool all = size[last] * (last > 0 ? size[last - 1] : 1) == plane;
-  for (int d = 0; d < last - 1; d++)
-    all = all && direct->phase[d].count == 1;
-  direct->tile_samples = all && 2 * plane <= most ? (int)nest_even(samples, most / plane) : 1;
+  int64_t row = conv->in * conv->groups;
+  conv->pitch = direct->apart ? conv_row(conv, row) : row;
+  direct_choose_tile(lower, direct);
 }
 
-// Image lines that a block of so many lines of outputs sees.
-static int64_t lines_seen(const Direct *direct, int64_t lines) {
-  const Window *w = &direct->conv.attr->window[0];
-  return (lines - 1) * w->stride + (direct->phase[0].taps - 1) * w->dilation + 1;
-}
-
-// Bytes of x that so many lines of outputs of a sample read.
-static int64_t bytes_seen(const Direct *direct, int64_t lines) {
-  const Conv *conv = &direct->conv;
-  int64_t bytes = conv->pitch * ltype_bytes(conv->type);
-  for (int d = 0; d < conv->space; d++) {
-    int64_t all = d ? conv->view.extent[d] : lines_seen(direct, lines);
-    int64_t read = (d ? direct->phase[d].count : lines) * direct->phase[d].taps;
-    bytes *= read < all ? read : all;
-  }
-  return bytes;
-}
-
-// Where there are few blocks, those that are smaller than others would keep threads waiting: of `count` lines or tiles as many
-// as all blocks can have, more than `part` if `most` allows it, or else fewer.
-static int64_t even_part(int64_t count, int64_t part, int64_t most) {
-  int64_t more = part, fewer = part;
-  while (more < count && count % more)
-    more++;
-  while (count % fewer)
-    fewer--;
-  if (more <= most)
-    return more;
-  return 2 * fewer >= part ? fewer : part;
-}
-
-// The most lines of a sample whose part of x fills half of the second cache.
-static int64_t most_lines(const Lower *lower, const Direct *direct, int64_t count) {
-  while (count > 1 && bytes_seen(direct, count) > lower->target->l2_bytes / 2)
-    count--;
-  return count;
-}
-
-// Samples of a block, whole tiles of them.
-static int64_t even_samples(const Lower *lower, const Direct *direct, int64_t all, int64_t samples, int64_t few) {
-  int64_t height = direct->tile_samples, tiles = nest_ceil_div(all, height);
-  int64_t part = nest_even(tiles, nest_at_least(samples / height, 1));
-  int64_t most = lower->target->l2_bytes / 2 / (height * bytes_seen(direct, direct->phase[0].count));
-  return height * (nest_ceil_div(tiles, part) < few ? even_part(tiles, part, most) : part);
-}
-
-// Blocks whose part of x fills a quarter of the second cache, or less if there are few.
-static void choose_block(const Lower *lower, Direct *direct) {
-  enum { ITEMS = 16, LEAST = 4, LEAST_ROWS = 56 };
-  const Conv *conv = &direct->conv;
-  int64_t count = direct->phase[0].count, room = lower->target->l2_bytes / 4;
-  int64_t all = nest_capacity(lower, conv->x->type.dim, conv->lead);
-  int64_t wanted = nest_ceil_div(ITEMS, panel_count(conv) * conv->groups); // blocks
-  int64_t lines = count, samples = room / bytes_seen(direct, count), least = conv->space ? 1 : LEAST_ROWS;
-  samples = nest_at_least(samples < all / wanted ? samples : all / wanted, least);
-  if (samples == 1 && conv->space > 1) {
-    while (lines > LEAST && bytes_seen(direct, lines) > room)
-      lines--;
-    int64_t fair = nest_at_least(nest_ceil_div(count * all, wanted), LEAST);
-    lines = nest_even(count, lines < fair ? lines : fair);
-    if (all * nest_ceil_div(count, lines) < ITEMS)
-      lines = even_part(count, lines, most_lines(lower, direct, count));
-    lines = nest_ceil_div(lines, direct->tile_size[0]) * direct->tile_size[0];
-  }
-  direct->samples = even_samples(lower, direct, all, samples, ITEMS);
-  direct->lines = lines < count ? lines : count;
+static void end_phase(Direct *direct) {
+  Conv *conv = &direct->conv;
+  conv->lead -= conv->attr->space - conv->space;
+  conv->space = conv->attr->space;
 }
 
 typedef void PhaseBody(Lower *lower, Direct *direct);
@@ -457,9 +402,10 @@ typedef void PhaseBody(Lower *lower, Direct *direct);
 static void each_phase(Lower *lower, Direct *direct, int d, PhaseBody *body, PhaseBody *unseen) {
   const Conv *conv = &direct->conv;
   if (d == conv->space) {
-    choose_tile(lower, direct);
-    choose_block(lower, direct);
+    begin_phase(lower, direct);
+    direct_choose_block(lower, direct);
     body(lower, direct);
+    end_phase(direct);
     return;
   }
   int64_t phases = conv->view.phased ? conv->attr->window[d].spread : 1;
@@ -479,43 +425,50 @@ static void each_phase(Lower *lower, Direct *direct, int d, PhaseBody *body, Pha
 static void widen_piece(Lower *lower, Direct *direct) {
   (void)lower;
   Conv *conv = &direct->conv;
-  int64_t lines = lines_seen(direct, direct->lines);
+  direct->copied = direct->apart ? direct->samples : 0;
+  int64_t lines = direct_lines_seen(direct, direct->lines);
   conv->samples = nest_at_least(conv->samples, direct->samples);
   conv->lines = nest_at_least(conv->lines, lines);
 }
 
-// Windows of one element that take all elements: space is nothing but more samples, and its rows need no tiles of their own.
+// Rows that are no neighbours in x are copied, which is worth it where its lines do not hold whole tiles.
 static bool is_rows(const Lower *lower, const Conv *conv) {
-  bool rows = conv->view.inside && nest_in_memory(lower, conv->x);
-  for (int d = 0; d < conv->space; d++) {
-    const Window *w = &conv->attr->window[d];
-    rows = rows && w->size == 1 && w->stride == 1 && w->spread == 1;
-  }
-  return rows;
+  bool worth = conv->view.outputs[conv->space - 1] % nest_tile_most(lower) != 0, neighbours = true;
+  for (int d = 0; d < conv->space; d++)
+    neighbours = neighbours && conv->attr->window[d].stride == 1;
+  return conv->view.inside && conv_taps(conv, 0) == 1 && nest_in_memory(lower, conv->x) && (neighbours || worth);
+}
+
+// Memory for what each share copies of x, if it does.
+static void make_piece(Lower *lower, Direct *direct, bool shared) {
+  Conv *conv = &direct->conv;
+  int64_t rows = direct->copied * conv->pitch, bytes = rows * ltype_bytes(conv->type);
+  if (shared)
+    direct->shares = nest_most_shares(rows ? bytes : conv_piece_bytes(conv, conv->samples, conv->lines));
+  if (rows)
+    conv->image = nest_scratch(lower, "image", conv->type, rows * nest_at_least(direct->shares, 1));
+  else
+    conv_image(lower, conv, conv->samples, conv->lines, direct->shares);
 }
 
 void nest_conv(Lower *lower) {
   const Node *node = lower->kernel->root;
-  Direct direct = {.conv = conv_of(lower, node), .phase[0] = {.step = 1, .count = 1, .taps = 1}};
+  Direct direct = {.conv = conv_of(lower, node)};
   Conv *conv = &direct.conv;
-  if (is_rows(lower, conv)) {
-    conv->lead += conv->space;
-    conv->space = 0;
-    conv->folded = false;
-  }
   lower->out->work = nest_work(lower);
   bool shared = nest_shares_scratch(lower);
+  direct.rows = is_rows(lower, conv);
+  conv->folded = conv->folded && !direct.rows;
   for (int d = 0; d < conv->space; d++)
     direct.phase[d] = phase_of(conv, d, 0);
-  choose_tile(lower, &direct);
+  begin_phase(lower, &direct);
   Tile tile = {.samples = direct.tile_samples};
   for (int d = 0; d < conv->space; d++)
     tile.size[d] = direct.tile_size[d];
   nest_tile_size(lower, conv->type, tile_rows(&direct, &tile), conv->out, &conv->mr, &conv->nr);
+  end_phase(&direct);
   each_phase(lower, &direct, 0, widen_piece, NULL);
-  if (shared)
-    direct.shares = nest_most_shares(conv_piece_bytes(conv, conv->samples, conv->lines));
   pack(lower, &direct, shared);
-  conv_image(lower, conv, conv->samples, conv->lines, direct.shares);
+  make_piece(lower, &direct, shared);
   each_phase(lower, &direct, 0, convolve, make_unseen);
 }

@@ -181,8 +181,12 @@ Test(conv, few_blocks_have_as_many_lines) {
 
 // Where windows are single elements, tiles and blocks go on from line to line and from sample to sample.
 Test(conv, single_elements_are_rows, .timeout = 300) {
-  const Window all = {1, 1, 1, 0, 1};
+  const Window all = {1, 1, 1, 0, 1}, half = {1, 2, 1, 0, 1}, spread = {1, 1, 1, 0, 2};
   check_both((Case){2, DIM_BATCH, 20, 40, 1, {7, 7}, {7, 7}, {all, all}}, "7 x 7 of the batch");
+  check_both((Case){2, DIM_BATCH, 20, 40, 1, {13, 14}, {7, 7}, {half, half}}, "every second of 13 x 14");
+  check_both((Case){2, 3, 5, 35, 2, {6, 9}, {6, 5}, {all, half}}, "every second column, in groups");
+  check_both((Case){2, DIM_BATCH, 20, 40, 1, {7, 7}, {13, 14}, {spread, spread}}, "7 x 7 spread over 13 x 14");
+  check_both((Case){2, 2, 20, 40, 1, {7, 7}, {5, 8}, {spread, spread}}, "some of 7 x 7 spread over 5 x 8");
   check_both((Case){2, 3, 9, 33, 2, {5, 3}, {5, 3}, {all, all}}, "5 x 3 in groups");
   check_both((Case){3, 2, 8, 16, 1, {3, 1, 5}, {3, 1, 5}, {all, all, all}}, "a volume");
   Arena *arena = arena_new();
