@@ -37,6 +37,13 @@ static bool is_simple(const LExpr *expr) {
          (expr->op == LX_ADD && expr->args[0]->op == LX_VAR && expr->args[1]->op == LX_CONST);
 }
 
+static bool subtracts(const LExpr *expr) {
+  bool found = expr->op == LX_SUB || expr->op == LX_NEG || (expr->op == LX_CONST && expr->integer < 0);
+  for (int i = 0; i < expr->arg_count && !found; i++)
+    found = subtracts(expr->args[i]);
+  return found;
+}
+
 static bool has_load(const LExpr *expr) {
   bool found = expr->op == LX_LOAD || expr->op == LX_LOCAL;
   for (int i = 0; i < expr->arg_count && !found; i++)
@@ -86,6 +93,10 @@ static LExpr *from_base(Lower *lower, Rows *rows, const LBuffer *into, LExpr *in
   LExpr *base = at_zero(lower, &own, index);
   if (is_simple(base) || mentions_let_of(&tile->body, base))
     return index;
+  // Where a loop does not begin at 0, what it would read at 0 may lie in front of the memory, and no pointer may point there.
+  bool from_zero = !before || (loop->from->op == LX_CONST && loop->from->integer == 0);
+  if (!from_zero && subtracts(base))
+    into = NULL;
   LExpr *sum = named(lower, before ? &rows->before : &rows->inside, into, base);
   if (!sum)
     return index;

@@ -164,6 +164,11 @@ Test(conv, the_first_row_has_a_name) {
   const char *many = loops_of(arena, &wide, false, &wide_target), *few = loops_of(arena, &wide, false, &narrow_target);
   cr_expect_not_null(strstr(many, "x[x_at + i_2 * 24 + c_2]"), "%s", many);
   cr_expect_null(strstr(few, "x[x_at + i"), "%s", few);
+  // The outputs of a block do not begin at 0, where the image would.
+  const Case line = {1, 2, 16, 32, 1, {20000}, {20000}, {{5, 1, 1, 2, 1}}};
+  const char *blocks = loops_of(arena, &line, true, &wide_target);
+  cr_expect_not_null(strstr(blocks, "image[at + "), "%s", blocks);
+  cr_expect_null(strstr(blocks, "image_at"), "%s", blocks);
   arena_free(arena);
 }
 
