@@ -418,8 +418,6 @@ static const char pragmas[] =
     "#else\n"
     "// gcc 12 with AVX-512 stores {1, 1, 1, 0} as all ones by a memcpy made of a loop,\n"
     "#pragma GCC optimize(\"no-tree-loop-distribute-patterns\")\n"
-    "// ends in its vectors of straight-line code (pass slp) where a constant is chosen by two conditions,\n"
-    "#pragma GCC optimize(\"no-tree-slp-vectorize\")\n"
     "// and keeps constants of one loop in registers that the sums of another need.\n"
     "#pragma GCC optimize(\"no-gcse\", \"no-move-loop-invariants\")\n"
     "#if defined(__znver3__) && defined(__AVX512F__)\n"

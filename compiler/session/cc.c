@@ -3,6 +3,7 @@
 
 #include <dirent.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <spawn.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -36,20 +37,61 @@ static void add_words(Arena *arena, Args *args, const char *words) {
   }
 }
 
-static bool run(Arena *arena, Args *args, NnrtError *error) {
-  vec_push(arena, args, NULL);
+// What the compiler says goes to the file `said`.
+static bool run(Arena *arena, const Args *args, const char *said, NnrtError *error) {
+  Args all = {0};
+  for (int i = 0; i < args->count; i++)
+    vec_push(arena, &all, args->data[i]);
+  vec_push(arena, &all, NULL);
+  const char *command = all.data[0];
+  posix_spawn_file_actions_t actions;
   pid_t child;
   int status;
-  int failed = posix_spawnp(&child, args->data[0], NULL, NULL, args->data, environ);
+  posix_spawn_file_actions_init(&actions);
+  posix_spawn_file_actions_addopen(&actions, STDERR_FILENO, said, O_WRONLY | O_CREAT | O_TRUNC, 0600);
+  int failed = posix_spawnp(&child, command, &actions, NULL, all.data, environ);
+  posix_spawn_file_actions_destroy(&actions);
   if (failed)
-    return nnrt_fail(error, "cannot run the C compiler `%s`: %s; install gcc, or name another with --cc", args->data[0],
+    return nnrt_fail(error, "cannot run the C compiler `%s`: %s; install gcc, or name another with --cc", command,
                      strerror(failed));
   while (waitpid(child, &status, 0) < 0)
     if (errno != EINTR)
-      return nnrt_fail(error, "the C compiler `%s` was lost: %s", args->data[0], strerror(errno));
+      return nnrt_fail(error, "the C compiler `%s` was lost: %s", command, strerror(errno));
   if (!WIFEXITED(status) || WEXITSTATUS(status) != 0)
-    return nnrt_fail(error, "the C compiler `%s` failed", args->data[0]);
+    return nnrt_fail(error, "the C compiler `%s` failed", command);
   return true;
+}
+
+static bool has_died(const char *said) {
+  char line[1024];
+  bool died = false;
+  FILE *file = fopen(said, "r");
+  while (file && !died && fgets(line, sizeof line, file))
+    died = strstr(line, "internal compiler error");
+  if (file)
+    fclose(file);
+  return died;
+}
+
+static void show(const char *said) {
+  FILE *file = fopen(said, "r");
+  for (int c; file && (c = getc(file)) != EOF;)
+    putc(c, stderr);
+  if (file)
+    fclose(file);
+}
+
+// Compilers have faults, most of them where they make vectors of loops: gcc 12 dies of some minima of comparisons. Without
+// vectors but those that are written out the code has the same bits, and is made.
+static bool run_or_again(Arena *arena, Args *args, const char *folder, NnrtError *error) {
+  const char *said = arena_printf(arena, "%s/said", folder);
+  bool good = run(arena, args, said, error);
+  if (!good && has_died(said)) {
+    add(arena, args, "-fno-tree-vectorize");
+    good = run(arena, args, said, error);
+  }
+  show(said);
+  return good;
 }
 
 static bool write_file(const char *path, const void *data, size_t bytes, NnrtError *error) {
@@ -130,7 +172,7 @@ static bool make(Arena *arena, const char *folder, const char *input, const CcOp
     return false;
   add_words(arena, &args, "-lm -o");
   add(arena, &args, made);
-  if (!run(arena, &args, error)) {
+  if (!run_or_again(arena, &args, folder, error)) {
     unlink(made);
     return false;
   }

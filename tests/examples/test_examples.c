@@ -353,6 +353,24 @@ Test(command_line, a_full_device) {
   shell_says("$NNC run xor.nn --quiet > /dev/full", 0, "");
 }
 
+// A C compiler that dies, as gcc 12 does of some loops, is asked for less; what it said is for nobody then.
+Test(command_line, a_compiler_that_dies_of_vectors) {
+  Shell *shell = shell_open();
+  shell_write(shell, "cc.sh",
+              "#!/bin/sh\n"
+              "case \"$*\" in *-fno-tree-vectorize*) exec gcc \"$@\";; esac\n"
+              "echo 'net.c:1:1: internal compiler error: Segmentation fault' >&2; exit 1\n");
+  shell_must_run(shell,
+                 "chmod +x cc.sh && cp " NNC_SOURCE_DIR "/examples/xor.nn . && $NNC build xor.nn --cc ./cc.sh -o xor");
+  cr_expect_not(shell_printed(shell, "internal compiler error"), "%s", shell->output);
+  shell_must_run(shell, "./xor train --quiet --no-save");
+  shell_write(shell, "cc.sh", "#!/bin/sh\necho 'net.c:1:1: internal compiler error: always' >&2; exit 1\n");
+  cr_expect_eq(shell_run(shell, "$NNC build xor.nn --cc ./cc.sh -o xor"), 1, "%s", shell->output);
+  cr_expect(shell_printed(shell, "internal compiler error: always"), "%s", shell->output);
+  cr_expect(shell_printed(shell, "nnc: the C compiler `./cc.sh` failed"), "%s", shell->output);
+  shell_close(shell);
+}
+
 Test(command_line, a_full_device_under_an_executable) {
   shell_skip_with_sanitizers();
   static const char lost[] = "error: cannot write to standard output";

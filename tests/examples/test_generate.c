@@ -60,6 +60,7 @@ Test(generate, text_goes_on_from_its_prompt) {
 }
 
 Test(generate, a_seed_gives_the_same_text_everywhere) {
+  shell_skip_with_sanitizers();
   Shell *shell = cat();
   shell_must_run(shell, "$NNC build cat.nn -o cat 2>&1 && $NNC build cat.nn -o cat2 --backend llvm");
   static const char *const options[] = {"--prompt the --temperature 2",

@@ -50,12 +50,14 @@ Test(same_bits, through_gcc) {
   executable("--cc gcc");
 }
 Test(same_bits, through_clang) {
+  shell_skip_with_sanitizers();
   executable("--cc clang-19");
 }
 Test(same_bits, through_an_object_file) {
   executable("--backend llvm");
 }
 Test(same_bits, for_an_older_processor) {
+  shell_skip_with_sanitizers();
   executable("--target-cpu x86-64-v3");
 }
 
@@ -135,6 +137,7 @@ Test(same_bits, of_recurrences, .timeout = 300) {
       "$NNC build --set units=128 char_lstm.nn -o lstm --cc gcc && ./lstm train --quiet --checkpoint other.safetensors "
       "--steps 12",
   };
+  shell_skip_with_sanitizers();
   Shell *shell = shell_open();
   shell_run(shell, "$NNC run " PSALMS " whole.safetensors --steps 12 --threads 2");
   cr_assert(shell->status == 0, "%s", shell->output);

@@ -371,7 +371,7 @@ Test(schedule, barriers_between_conflicts) {
   }
   output(graph, y);
   RunOptions options = {.kernels = all_passes, .target = wide_target, .batch = 1};
-  GraphRun run = run_graph(arena, graph, &options, "barriers");
+  GraphRun run = lower_graph(arena, graph, &options, "barriers");
   const LEntry *entry = run.module->entries.data[0];
   cr_assert(entry->parallel);
   int barriers = 0;

@@ -1,0 +1,2 @@
+// The slow meaning of loops is that of the loops' own tests.
+#include "loops/interpret.c"
