@@ -68,10 +68,6 @@ Test(reference, mlp) {
 }
 
 Test(reference, windows) {
-  must_hold("", "windows.nn");
-}
-
-Test(reference, windows_unfolded) {
   must_hold("--disable=fold", "windows.nn");
 }
 
