@@ -3,7 +3,8 @@
 // space. Outputs are taken in blocks that stay in the caches, one after the other by all threads; each thread owns some
 // tiles, of rows (taps and channels of x) in one panel of outputs, and adds a block to their sums, which rest in scratch
 // memory between blocks. That changes no bit of them. The block's part of a panel is first packed where many tiles read it,
-// since its rows lie far apart. The kernel's further nodes (an optimizer's update) come with the last block.
+// since its rows lie far apart, and all of x is where tiles are low. The kernel's further nodes (an optimizer's update) come with
+// the last block.
 #include "loops/nest_conv.h"
 
 #include "graph/ops.h"
@@ -13,6 +14,7 @@ typedef struct Weight {
   const Node *y;
   LBuffer *sums;   // one for each element of the result; NULL: there is one block
   LBuffer *packed; // y, for each share [outputs of a block, nr]; NULL: it is read where it lies
+  LBuffer *panels; // x, for each block and tile [outputs of a block, mr]; NULL: it is read where it lies
   int64_t samples; // of a block
   int64_t lines;   // of the first dimension of outputs in a block, where a block is one sample
   int64_t depth;   // outputs of a block
@@ -30,7 +32,7 @@ typedef struct Weight {
 
 typedef struct Tile {
   int shift, rows, cols;
-  LExpr *row; // its first row
+  LExpr *number, *row; // its first row
 } Tile;
 
 static int taps_outside(const Conv *conv) {
@@ -96,6 +98,39 @@ static LExpr *packed_place(Lower *lower, const Weight *weight, const Outputs *ou
   return nest_add(lower, weight->base, nest_add(lower, row, j));
 }
 
+// Where the rows of a tile begin in the panels of x, for an output of a block. There is no space, and so one tap.
+static LExpr *panel_place(Lower *lower, const Weight *weight, LExpr *block, LExpr *tile, LExpr *output) {
+  LExpr *number = nest_add(lower, nest_mul(lower, block, nest_i64(lower, weight->tiles)), tile);
+  LExpr *row = nest_add(lower, nest_mul(lower, number, nest_i64(lower, weight->depth)), output);
+  return nest_mul(lower, row, nest_i64(lower, weight->conv.mr));
+}
+
+// All of x into panels as high as a tile.
+static void pack_x(Lower *lower, Weight *weight) {
+  const Conv *conv = &weight->conv;
+  int64_t whole = weight->rows / conv->mr;
+  int rest = (int)(weight->rows % conv->mr);
+  LExpr *zero = nest_i64(lower, 0), *tiles = nest_i64(lower, weight->tiles);
+  LExpr *task =
+      nest_loop(lower, weight->shares ? LS_PARALLEL : LS_FOR, "task", zero, nest_mul(lower, weight->blocks, tiles), 1);
+  LExpr *block = nest_let(lower, "block", nest_div(lower, task, tiles));
+  LExpr *number = nest_let(lower, "tile", lx_binary(lower->arena, LX_MOD, task, tiles));
+  weight->sample = nest_let(lower, "b0", nest_mul(lower, block, nest_i64(lower, weight->samples)));
+  LExpr *first = nest_let(lower, "i0", nest_mul(lower, number, nest_i64(lower, conv->mr)));
+  for (int last = 0; last <= 1; last++) {
+    if (!nest_part(lower, number, whole, rest, last))
+      continue;
+    Outputs outputs = open_outputs(lower, weight);
+    LExpr *i, *j;
+    nest_tile(lower, 1, last ? rest : conv->mr, &i, &j);
+    LExpr *at = nest_add(lower, panel_place(lower, weight, block, number, outputs.number), j);
+    nest_put(lower, weight->panels, at, conv_x(lower, conv, outputs.sample, NULL, nest_add(lower, first, j)));
+    nest_close_all(lower, outputs.loops + 1);
+    nest_part_end(lower, whole, rest);
+  }
+  nest_close(lower);
+}
+
 static void pack(Lower *lower, const Weight *weight) {
   LExpr *i, *j;
   for (int shift = 0, cols; shift < weight->width; shift += cols) {
@@ -143,7 +178,7 @@ static void ask_ahead(Lower *lower, const Weight *weight, const Tile *tile, cons
                    .apart = conv->out * conv->groups,
                    .length = tile->cols};
   nest_prefetch_rows(lower, &sums, outputs->number);
-  if (conv->view.inside)
+  if (conv->view.inside && !weight->panels)
     nest_prefetch_ahead(lower, x, weight->ahead);
 }
 
@@ -164,7 +199,12 @@ static LLocal *sum_tile(Lower *lower, const Weight *weight, const Tile *tile) {
   ask_ahead(lower, weight, tile, &outputs,
             conv_x(lower, conv, outputs.sample, place, nest_add(lower, group, tile->row)));
   open_tile(lower, tile, &row, &i, &j, &column);
-  LExpr *x = conv_x(lower, conv, outputs.sample, place, nest_add(lower, group, row)), *y;
+  LExpr *x, *y;
+  if (weight->panels)
+    x = lx_load(lower->arena, weight->panels,
+                nest_add(lower, panel_place(lower, weight, weight->block, tile->number, outputs.number), i));
+  else
+    x = conv_x(lower, conv, outputs.sample, place, nest_add(lower, group, row));
   if (weight->packed)
     y = lx_load(lower->arena, weight->packed, packed_place(lower, weight, &outputs, column));
   else
@@ -220,7 +260,7 @@ static void one_tile(Lower *lower, const Weight *weight, LExpr *number) {
     for (int last = 0; last <= 1; last++) {
       if (!nest_part(lower, number, whole, rest, last))
         continue;
-      Tile tile = {.shift = shift, .cols = cols, .rows = last ? (int)rest : mr};
+      Tile tile = {.shift = shift, .cols = cols, .rows = last ? (int)rest : mr, .number = number};
       tile.row =
           last ? nest_i64(lower, whole * mr) : nest_let(lower, "i0", nest_mul(lower, number, nest_i64(lower, mr)));
       make_tile(lower, weight, &tile);
@@ -330,6 +370,10 @@ static void each_block(Lower *lower, Weight *weight) {
   LExpr *groups = nest_div(lower, nest_add(lower, samples, nest_i64(lower, weight->samples - 1)), round);
   weight->blocks = nest_mul(lower, groups, of_sample);
   weight->block = weight->sample = weight->line = zero;
+  if (weight->panels) {
+    pack_x(lower, weight);
+    weight->sample = zero;
+  }
   if (weight->sums) {
     weight->block = nest_loop(lower, weight->shares ? LS_TOGETHER : LS_FOR, "block", zero, weight->blocks, 1);
     weight->sample = nest_let(lower, "b0", nest_mul(lower, nest_div(lower, weight->block, of_sample), round));
@@ -400,6 +444,15 @@ static void choose_copy(Conv *conv) {
   conv->pitch = pitch;
 }
 
+// A low tile takes part of each line of x, and comes back for the rest when the first cache no longer has it: it is copied into
+// panels where enough tiles of columns read them.
+static bool panels_pay(const Weight *weight) {
+  enum { PANELS = 8 };
+  const Conv *conv = &weight->conv;
+  bool low = 2 * conv->mr * ltype_bytes(conv->type) <= LINE_BYTES;
+  return !conv->space && low && weight->tiles > 1 && nest_ceil_div(conv->out, conv->nr) >= PANELS;
+}
+
 static void nest_weight(Lower *lower, Weight *weight) {
   Conv *conv = &weight->conv;
   lower->out->work = nest_work(lower);
@@ -423,6 +476,11 @@ static void nest_weight(Lower *lower, Weight *weight) {
     weight->sums = nest_scratch(lower, "sums", conv->type, sum_count(conv));
   if (packs)
     weight->packed = nest_scratch(lower, "packed_y", conv->type, panel * nest_at_least(weight->shares, 1));
+  if (panels_pay(weight)) {
+    int64_t blocks = nest_ceil_div(nest_capacity(lower, conv->x->type.dim, conv->lead), weight->samples);
+    weight->panels = nest_scratch(lower, "panels_x", conv->type, blocks * weight->tiles * weight->depth * conv->mr);
+    lower->out->barrier_inside = weight->shares > 0;
+  }
   each_block(lower, weight);
 }
 

@@ -305,6 +305,26 @@ Test(schedule, few_tiles_read_y_where_it_lies) {
   check_product((Size){.m = 160, .n = 40, .k = 300, .a_turned = true}, 0, 1);
 }
 
+// A low tile takes part of a line of x, which is copied into panels of its height where many panels of y meet it; over several
+// blocks, of which the last one is shorter, and with a tile that is lower still.
+Test(schedule, low_tiles_read_x_in_panels) {
+  Arena *arena = arena_new();
+  const char *wide = weight_loops(arena, 512, 384, 768), *few = weight_loops(arena, 512, 384, 40);
+  cr_expect_null(strstr(wide, "panels_x"), "%s", wide);
+  cr_expect_null(strstr(few, "panels_x"), "%s", few);
+  Graph *graph = new_graph(arena, 0);
+  int swap[] = {1, 0};
+  Node *x = graph_input(graph, "x", matrix(512, 384)), *y = graph_input(graph, "y", matrix(512, 768));
+  output(graph, graph_matmul(graph, graph_transpose(graph, x, swap), y));
+  RunOptions options = {.kernels = all_passes, .target = middle_target, .batch = 1};
+  Text text = text_new(arena);
+  loops_print(&text, lower_graph(arena, graph, &options, "low").module);
+  cr_expect_not_null(strstr(text_string(&text), "panels_x"), "%s", text_string(&text));
+  arena_free(arena);
+  check_product((Size){.m = 13, .n = 129, .k = 700, .a_turned = true}, 0, 1);
+  check_product((Size){.m = 13, .n = 129, .k = DIM_BATCH, .a_turned = true}, 700, 690);
+}
+
 // The sums of the next tile, and x of the next block, where they are more than the caches keep; and blocks are deep then.
 Test(schedule, next_sums_and_blocks_are_asked_for) {
   Arena *arena = arena_new();
