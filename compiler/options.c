@@ -2,7 +2,6 @@
 #include "options.h"
 
 #include <argp.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "loops/schedule.h"
@@ -102,18 +101,8 @@ static const struct {
               {KEY_CHECK_NAN, OF(RUN) | OF(EVAL) | OF(BUILD) | OF(EMIT)},
               {KEY_SVG, OF(PROFILE)}};
 
-enum { MOST_THREADS = 4096, MOST_BATCH = 1 << 24 };
+enum { MOST_BATCH = 1 << 24 };
 static const int64_t most_count = INT64_MAX / 2;
-
-static int64_t parse_number(struct argp_state *state, const char *flag, const char *text, int64_t least, int64_t most) {
-  char *end;
-  long long value = strtoll(text, &end, 10);
-  if (*end || end == text || value < least)
-    argp_error(state, "--%s: `%s` is not a whole number of %lld or more", flag, text, (long long)least);
-  if (value > most)
-    argp_error(state, "--%s: `%s` is more than %lld", flag, text, (long long)most);
-  return value;
-}
 
 static const char *parse_cpu(struct argp_state *state, const char *name) {
   Target target;
@@ -259,19 +248,19 @@ static error_t parse_option(int key, char *text, struct argp_state *state) {
     line->run.plot = text;
     break;
   case KEY_SEED:
-    line->run.seed = parse_number(state, "seed", text, 0, most_count);
+    line->run.seed = nnrt_option_count(state, "seed", text, 0, most_count);
     break;
   case KEY_EPOCHS:
-    line->run.epochs = parse_number(state, "epochs", text, 1, most_count);
+    line->run.epochs = nnrt_option_count(state, "epochs", text, 1, most_count);
     break;
   case KEY_STEPS:
-    line->run.steps = parse_number(state, "steps", text, 1, most_count);
+    line->run.steps = nnrt_option_count(state, "steps", text, 1, most_count);
     break;
   case KEY_BATCH:
-    line->run.batch = parse_number(state, "batch", text, 1, MOST_BATCH);
+    line->run.batch = nnrt_option_count(state, "batch", text, 1, MOST_BATCH);
     break;
   case KEY_THREADS:
-    line->run.threads = (int)parse_number(state, "threads", text, 1, MOST_THREADS);
+    line->run.threads = (int)nnrt_option_count(state, "threads", text, 1, NNRT_MOST_THREADS);
     break;
   case KEY_SVG:
     line->svg = text;

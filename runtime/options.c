@@ -61,7 +61,7 @@ static const struct argp_option sampling_options[] = {
     {"top-p", KEY_TOP_P, "P", 0, "draw from the fewest tokens that together have probability P", 0},
     {0}};
 
-static int64_t whole(struct argp_state *state, const char *option, const char *text, int64_t least, int64_t most) {
+int64_t nnrt_option_count(struct argp_state *state, const char *option, const char *text, int64_t least, int64_t most) {
   char *end;
   long long value = strtoll(text, &end, 10);
   if (end == text || *end || value < least)
@@ -88,13 +88,13 @@ static error_t parse_sampling(int key, char *text, struct argp_state *state) {
     options->prompt = text;
     break;
   case KEY_LENGTH:
-    options->length = whole(state, "length", text, 1, INT64_MAX / 2);
+    options->length = nnrt_option_count(state, "length", text, 1, INT64_MAX / 2);
     break;
   case KEY_TEMPERATURE:
     options->sampling.temperature = real(state, "temperature", text, false, DBL_MAX, "of 0 or more");
     break;
   case KEY_TOP_K:
-    options->sampling.top_k = whole(state, "top-k", text, 1, INT64_MAX / 2);
+    options->sampling.top_k = nnrt_option_count(state, "top-k", text, 1, INT64_MAX / 2);
     break;
   case KEY_TOP_P:
     options->sampling.top_p = real(state, "top-p", text, true, 1, "above 0 and up to 1");
@@ -106,7 +106,6 @@ static error_t parse_sampling(int key, char *text, struct argp_state *state) {
 }
 
 static error_t parse(int key, char *text, struct argp_state *state) {
-  enum { MOST_THREADS = 4096 };
   const int64_t most = INT64_MAX / 2;
   NnrtOptions *options = state->input;
   switch (key) {
@@ -114,10 +113,10 @@ static error_t parse(int key, char *text, struct argp_state *state) {
     options->checkpoint = text;
     break;
   case KEY_THREADS:
-    options->threads = (int)whole(state, "threads", text, 1, MOST_THREADS);
+    options->threads = (int)nnrt_option_count(state, "threads", text, 1, NNRT_MOST_THREADS);
     break;
   case KEY_BATCH:
-    options->batch = whole(state, "batch", text, 1, most);
+    options->batch = nnrt_option_count(state, "batch", text, 1, most);
     break;
   case KEY_RESUME:
     options->resume = true;
@@ -126,13 +125,13 @@ static error_t parse(int key, char *text, struct argp_state *state) {
     options->no_save = true;
     break;
   case KEY_EPOCHS:
-    options->epochs = whole(state, "epochs", text, 1, most);
+    options->epochs = nnrt_option_count(state, "epochs", text, 1, most);
     break;
   case KEY_STEPS:
-    options->steps = whole(state, "steps", text, 1, most);
+    options->steps = nnrt_option_count(state, "steps", text, 1, most);
     break;
   case KEY_SEED:
-    options->seed = whole(state, "seed", text, 0, most);
+    options->seed = nnrt_option_count(state, "seed", text, 0, most);
     break;
   case KEY_CHECK_NAN:
     options->check_nan = true;

@@ -34,6 +34,11 @@ extern const struct argp nnrt_train_argp, nnrt_eval_argp, nnrt_predict_argp, nnr
 extern const struct argp nnrt_sampling_argp; // those that generate has alone; a part of nnrt_generate_argp
 void nnrt_options_init(NnrtOptions *options);
 
+// The whole number that `text` says, from `least` to `most`; any other text ends the process with a message on --OPTION.
+struct argp_state;
+int64_t nnrt_option_count(struct argp_state *state, const char *option, const char *text, int64_t least, int64_t most);
+enum { NNRT_MOST_THREADS = 4096 };
+
 // A data set being opened while something else (compilation) goes on; nnrt_train and its like use what was begun here.
 // Only hides latency: without it they open the data themselves.
 void nnrt_data_begin(const NnrtData *data);

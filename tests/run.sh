@@ -2,11 +2,11 @@
 # Installs what is missing, builds, runs every test (plain and under sanitizers) and the fuzz targets, and says how many
 # passed. A test that needs data that is not here is left out.
 #   BUILD=build-tests   the folder for the builds
-#   FUZZ_SECONDS=20     how long each fuzz target runs
+#   FUZZ_SECONDS=12     how long each fuzz target runs
 set -uo pipefail
 root=$(cd "$(dirname "$0")/.." && pwd)
 build=${BUILD:-$root/build-tests}
-fuzz_seconds=${FUZZ_SECONDS:-20}
+fuzz_seconds=${FUZZ_SECONDS:-12}
 passed=0 failed=0 failures=()
 
 . "$root/tests/packages.sh"

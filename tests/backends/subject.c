@@ -581,18 +581,6 @@ static void expect_build(const Subjects *subjects, const Outcome *expected, cons
   }
 }
 
-// Sanitizers see nothing of generated code: most of what makes and runs it is left to the plain build.
-#ifdef NNC_SANITIZE
-static const bool sanitized = true;
-#else
-static const bool sanitized = false;
-#endif
-
-void skip_with_sanitizers(void) {
-  if (sanitized)
-    cr_skip("skipped: graphs of other tests again; the plain build runs it");
-}
-
 void expect_same_everywhere(const Subjects *subjects, int count, const Build *builds) {
   Arena *arena = arena_new();
   Code *plain = code_new(subjects, &plain_way, BACKEND_JIT);
@@ -600,8 +588,8 @@ void expect_same_everywhere(const Subjects *subjects, int count, const Build *bu
   code_free(plain);
   for (int i = 0; i < count; i++) {
     Build build = builds[i];
-    build.count = sanitized && build.count > 2 ? 2 : build.count;
-    if (build.backend == BACKEND_JIT || !sanitized)
+    build.count = SANITIZED && build.count > 2 ? 2 : build.count;
+    if (build.backend == BACKEND_JIT || !SANITIZED)
       expect_build(subjects, expected, &build);
   }
   arena_free(arena);

@@ -6,6 +6,7 @@
 #include "graph/ops.h"
 #include "loops/schedule.h"
 #include "nnrt.h"
+#include "sanitized.h"
 
 // Element `at` of input `input`.
 typedef struct Element {
@@ -87,8 +88,6 @@ typedef struct Build {
   const Way *ways;
 } Build;
 
-// For tests of graphs that others have made already: sanitizers would see nothing new.
-void skip_with_sanitizers(void);
 // Compiles the subjects in all these ways and runs them, on one thread and two, for several batch counts, with plain
 // and (on one thread) special values; the results are held against those of the plain way by the JIT.
 void expect_same_everywhere(const Subjects *subjects, int count, const Build *builds);

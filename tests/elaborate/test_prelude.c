@@ -1,15 +1,9 @@
 // The prelude's numbers, by `nnc test`, which also holds both backends against each other.
 #include "elab_helper.h"
+#include "sanitized.h"
 
 #include <stdio.h>
 #include <stdlib.h>
-
-// Two minutes of compiling C, which sanitizers do not see.
-static void skip_with_sanitizers(void) {
-#ifdef NNC_SANITIZE
-  cr_skip("skipped: the plain build runs it");
-#endif
-}
 
 Test(prelude, values, .timeout = 300) {
   skip_with_sanitizers();

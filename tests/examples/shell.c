@@ -83,9 +83,3 @@ void shell_write(Shell *shell, const char *name, const char *content) {
   fputs(content, file);
   fclose(file);
 }
-
-void shell_skip_with_sanitizers(void) {
-#ifdef NNC_SANITIZE
-  cr_skip("skipped: mostly code that sanitizers do not see; the plain build runs it");
-#endif
-}

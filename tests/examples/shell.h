@@ -2,6 +2,8 @@
 #pragma once
 #include <stdbool.h>
 
+#include "sanitized.h"
+
 typedef struct Shell {
   char folder[64];    // removed by shell_close
   char output[65536]; // of the last command, standard output and error together
@@ -23,7 +25,5 @@ bool shell_printed(const Shell *shell, const char *text);
 double shell_number(const Shell *shell, const char *key);
 // True if the two files hold the same bytes (and exist).
 bool shell_same_files(Shell *shell, const char *a, const char *b);
-// For a test that mostly waits for compiled code, which sanitizers do not see: the plain build runs it.
-void shell_skip_with_sanitizers(void);
 // Where the larger data sets are: $NNC_DATA, or a folder beside the project; NULL if they are nowhere.
 const char *shell_data(void);

@@ -71,6 +71,7 @@ Test(embed, class_names_stay_in_their_comment) {
 
 // Kernels that threads would share, truth values, a scan that ends behind the longest sample: no runtime is asked for.
 Test(embed, recurrent_models_stand_alone) {
+  skip_with_sanitizers();
   Shell *shell = shell_open();
   shell_write(shell, "words.nn",
               "data d = texts(\"dates.csv\", text: \"written\", label: \"iso\", length: 24) |> take(250)\n"

@@ -148,7 +148,7 @@ Test(examples, the_generator_imitates_its_distribution) {
 }
 
 Test(examples, rows_of_digits_are_read_by_attention) {
-  shell_skip_with_sanitizers();
+  skip_with_sanitizers();
   Shell *shell = shell_open();
   cr_assert(shell_run(shell, "$NNC test transformer.nn") == 0, "%s", shell->output);
   must_run(shell, "transformer.nn");
@@ -158,7 +158,7 @@ Test(examples, rows_of_digits_are_read_by_attention) {
 }
 
 Test(examples, digits_are_said_backwards) {
-  shell_skip_with_sanitizers();
+  skip_with_sanitizers();
   Shell *shell = shell_open();
   cr_assert(shell_run(shell, "$NNC test reversal.nn") == 0, "%s", shell->output);
   must_run(shell, "reversal.nn");
@@ -168,7 +168,7 @@ Test(examples, digits_are_said_backwards) {
 
 // A small one, on a text that says the same again and again.
 Test(examples, the_gpt_learns_a_text) {
-  shell_skip_with_sanitizers();
+  skip_with_sanitizers();
   Shell *shell = shell_open();
   shell_run(shell, "$NNC test gpt.nn");
   cr_assert(shell->status == 0, "%s", shell->output);
@@ -191,7 +191,7 @@ Test(examples, damaged_letters_are_recalled) {
 }
 
 Test(examples, the_boltzmann_machine_makes_up_digits) {
-  shell_skip_with_sanitizers();
+  skip_with_sanitizers();
   Shell *shell = shell_open();
   cr_assert(shell_run(shell, "$NNC test boltzmann.nn") == 0, "%s", shell->output);
   shell_run(shell, "$NNC run boltzmann.nn --epochs 1 --no-save");
@@ -211,7 +211,7 @@ Test(examples, the_backpropagation_exercise) {
 }
 
 Test(examples, mnist_reaches_97_8_percent, .timeout = 300) {
-  shell_skip_with_sanitizers();
+  skip_with_sanitizers();
   if (!shell_data())
     cr_skip("skipped: MNIST is not here");
   Shell *shell = shell_open();
@@ -234,7 +234,7 @@ static void must_reach(const char *command, const char *key, double mark) {
 }
 
 Test(examples, mnist_by_convolutions_reaches_98_5_percent, .timeout = 600) {
-  shell_skip_with_sanitizers();
+  skip_with_sanitizers();
   if (!shell_data())
     cr_skip("skipped: MNIST is not here");
   char command[512];
@@ -243,7 +243,7 @@ Test(examples, mnist_by_convolutions_reaches_98_5_percent, .timeout = 600) {
 }
 
 Test(examples, fashion_mnist_is_learnt, .timeout = 300) {
-  shell_skip_with_sanitizers();
+  skip_with_sanitizers();
   if (access("/usr/share/datasets/fashion-mnist", R_OK))
     cr_skip("skipped: dataset-fashion-mnist is not installed");
   must_reach("$NNC run fashion_mnist.nn --set samples=3000 --set rate=0.05 --set rising=30 --batch 32 --epochs 2",
@@ -251,7 +251,7 @@ Test(examples, fashion_mnist_is_learnt, .timeout = 300) {
 }
 
 Test(examples, unet_finds_shapes, .timeout = 300) {
-  shell_skip_with_sanitizers();
+  skip_with_sanitizers();
   must_reach("$NNC run unet_shapes.nn --set samples=700 --epochs 5", "mean_iou", 0.4);
 }
 
@@ -278,12 +278,12 @@ Test(examples, digits_are_read_row_by_row, .timeout = 300) {
 }
 
 Test(examples, an_lstm_learns_psalms, .timeout = 300) {
-  shell_skip_with_sanitizers();
+  skip_with_sanitizers();
   must_reach("$NNC run char_lstm.nn --set units=64 --epochs 1", "val.accuracy", 0.28);
 }
 
 Test(examples, dates_are_rewritten_sign_by_sign, .timeout = 300) {
-  shell_skip_with_sanitizers();
+  skip_with_sanitizers();
   must_reach("$NNC run dates_lstm.nn --epochs 5", "right", 0.95);
 }
 
@@ -372,7 +372,7 @@ Test(command_line, a_compiler_that_dies_of_vectors) {
 }
 
 Test(command_line, a_full_device_under_an_executable) {
-  shell_skip_with_sanitizers();
+  skip_with_sanitizers();
   static const char lost[] = "error: cannot write to standard output";
   shell_says("$NNC build xor.nn -o xor && ./xor train > /dev/full", 1, lost);
   shell_says("$NNC build iris.nn -o iris && ./iris train -q && ./iris eval > /dev/full", 1, lost);
@@ -382,7 +382,7 @@ Test(command_line, a_full_device_under_an_executable) {
 
 // ---- executables away from where they were made
 Test(elsewhere, files_beside_the_executable_are_found) {
-  shell_skip_with_sanitizers();
+  skip_with_sanitizers();
   shell_says("mkdir a b && mv iris.* a && $NNC build a/iris.nn -o a/iris && cd b && ../a/iris train --epochs 5", 0,
              "test  loss");
   shell_says("mkdir a b && mv iris.* a && cd a && $NNC run iris.nn -q && $NNC build iris.nn && cd ../b && cp "
@@ -395,7 +395,7 @@ Test(elsewhere, files_beside_the_executable_are_found) {
 }
 
 Test(elsewhere, files_that_are_nowhere_are_named) {
-  shell_skip_with_sanitizers();
+  skip_with_sanitizers();
   shell_says("mkdir a && $NNC build iris.nn -o a/iris && rm iris.csv && a/iris train", 1,
              "iris.nn:2:20: error: cannot open `iris.csv`, nor `/tmp/nnc-test-");
   shell_says("mkdir a && $NNC build iris.nn -o a/iris && a/iris eval", 1,
@@ -433,7 +433,7 @@ Test(command_line, tests_need_no_data) {
 }
 
 Test(command_line, debuggers_find_the_lines_of_the_source) {
-  shell_skip_with_sanitizers();
+  skip_with_sanitizers();
   shell_says("$NNC build xor.nn -g -o x && objdump --dwarf=decodedline x | grep -c '^xor.nn  *5 '", 0, "");
   shell_says("$NNC build xor.nn -o x && objdump --dwarf=decodedline x | grep -c xor.nn", 1, "0");
 }

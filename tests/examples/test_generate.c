@@ -60,7 +60,7 @@ Test(generate, text_goes_on_from_its_prompt) {
 }
 
 Test(generate, a_seed_gives_the_same_text_everywhere) {
-  shell_skip_with_sanitizers();
+  skip_with_sanitizers();
   Shell *shell = cat();
   shell_must_run(shell, "$NNC build cat.nn -o cat 2>&1 && $NNC build cat.nn -o cat2 --backend llvm");
   static const char *const options[] = {"--prompt the --temperature 2",
@@ -94,7 +94,7 @@ Test(generate, a_block_that_saves_nothing_has_the_tokens_of_its_text) {
 
 // A model that looks back by attention: what stands behind the last token changes nothing, nor that the window moves.
 Test(generate, text_by_attention) {
-  shell_skip_with_sanitizers();
+  skip_with_sanitizers();
   Shell *shell = untrained("the cat sat on the mat\n", "chars", 11);
   shell_must_run(shell,
                  "sed 's/vocabulary = 63/vocabulary = 11/; s/psalms.txt/cat.txt/; s/batch: 64;  steps: 5000/batch: 16;"

@@ -246,7 +246,7 @@ Test(profile, kernels_of_a_scan) {
 
 // The same kernels, each as often; --cc alone says it too.
 Test(profile, through_c) {
-  shell_skip_with_sanitizers();
+  skip_with_sanitizers();
   Shell *shell = shell_open();
   check_table(shell, "digits.nn", "--backend c", "train_step");
   cr_expect(shell_printed(shell, "train_step of digits.nn through C: batch 32, "), "%s", shell->output);

@@ -50,14 +50,14 @@ Test(same_bits, through_gcc) {
   executable("--cc gcc");
 }
 Test(same_bits, through_clang) {
-  shell_skip_with_sanitizers();
+  skip_with_sanitizers();
   executable("--cc clang-19");
 }
 Test(same_bits, through_an_object_file) {
   executable("--backend llvm");
 }
 Test(same_bits, for_an_older_processor) {
-  shell_skip_with_sanitizers();
+  skip_with_sanitizers();
   executable("--target-cpu x86-64-v3");
 }
 
@@ -74,7 +74,7 @@ Test(same_bits, whatever_passes_are_left_out) {
 
 // Attention, normalisation and dropout: threads, the other backend, passes.
 Test(same_bits, of_a_transformer, .timeout = 120) {
-  shell_skip_with_sanitizers();
+  skip_with_sanitizers();
   static const char *const ways[] = {"--threads 1", "--disable fuse --disable plan"};
   Shell *shell = shell_open();
   shell_run(shell, "$NNC run transformer.nn --quiet --epochs 1 --checkpoint jit.safetensors --threads 2");
@@ -109,6 +109,7 @@ Test(same_bits, killed_and_resumed) {
 #define PARITY "--quiet --checkpoint"
 
 Test(same_bits, resumed_across_an_unfreeze_and_in_executables) {
+  skip_with_sanitizers();
   Shell *shell = shell_open();
   shell_run(shell, "$NNC run transfer.nn --quiet && $NNC run transfer.nn parity " PARITY " whole.safetensors");
   cr_assert(shell->status == 0, "%s", shell->output);
@@ -137,7 +138,7 @@ Test(same_bits, of_recurrences, .timeout = 300) {
       "$NNC build --set units=128 char_lstm.nn -o lstm --cc gcc && ./lstm train --quiet --checkpoint other.safetensors "
       "--steps 12",
   };
-  shell_skip_with_sanitizers();
+  skip_with_sanitizers();
   Shell *shell = shell_open();
   shell_run(shell, "$NNC run " PSALMS " whole.safetensors --steps 12 --threads 2");
   cr_assert(shell->status == 0, "%s", shell->output);
@@ -178,7 +179,7 @@ static void with_less_memory(Shell *shell, const char *file, const char *way) {
 }
 
 Test(same_bits, with_less_memory, .timeout = 300) {
-  shell_skip_with_sanitizers();
+  skip_with_sanitizers();
   Shell *shell = shell_open();
   with_less_memory(shell, "transformer.nn", "--epochs 1");
   with_less_memory(shell, "char_lstm.nn", "--steps 5");
@@ -205,7 +206,7 @@ static const char convolutions[] =
 // Generated C is of no machine: trained on an emulated ARM it gives the bits of this one.
 Test(same_bits, on_another_kind_of_processor, .timeout = 300) {
   static const char *const files[] = {"net.nn", "digits.nn", "digits_lstm.nn", "transformer.nn"};
-  shell_skip_with_sanitizers();
+  skip_with_sanitizers();
   if (system("command -v aarch64-linux-gnu-gcc >/dev/null && command -v qemu-aarch64 >/dev/null"))
     cr_skip("skipped: gcc-aarch64-linux-gnu, libc6-dev-arm64-cross or qemu-user is not installed");
   Shell *shell = shell_open();
@@ -225,9 +226,7 @@ Test(same_bits, on_another_kind_of_processor, .timeout = 300) {
 }
 
 Test(same_bits, the_executable_is_small_and_needs_little) {
-#ifdef NNC_SANITIZE
-  cr_skip("skipped: sanitizers make it large");
-#endif
+  skip_with_sanitizers(); // they make it large
   Shell *shell = shell_open();
   cr_assert(shell_run(shell, "$NNC build digits.nn -o digits") == 0, "%s", shell->output);
   cr_assert(shell_run(shell, "test $(stat -c %%s digits) -lt 500000") == 0);

@@ -13,7 +13,7 @@ static glob_t zoo_files(void) {
 }
 
 Test(zoo, every_file_passes_its_tests) {
-  shell_skip_with_sanitizers();
+  skip_with_sanitizers();
   Shell *shell = shell_open();
   glob_t files = zoo_files();
   for (size_t i = 0; i < files.gl_pathc; i++)
@@ -50,7 +50,7 @@ Test(zoo, training_is_compiled) {
                {"shufflenet", "shufflenet_v2_x0_5", 224},
                {"swin", "swin_t", 224},
                {"xception", "xception", 299}};
-  shell_skip_with_sanitizers();
+  skip_with_sanitizers();
   Shell *shell = shell_open();
   for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
     const char *model = cases[i].model;

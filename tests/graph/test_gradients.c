@@ -51,30 +51,29 @@ static void build(Graph *graph, const OpCase *op_case, Node **inputs, Node **res
   *result = op_case->build(graph, inputs);
 }
 
-static double loss_at(const OpCase *op_case, const Tensor *values) {
-  Arena *arena = arena_new();
-  Graph *graph = graph_new(arena, op_case->name, BATCH);
+static double loss_at(Arena *scratch, const OpCase *op_case, const Tensor *values) {
+  Graph *graph = graph_new(scratch, op_case->name, BATCH);
   Node *inputs[OP_CASE_INPUTS], *result;
   build(graph, op_case, inputs, &result);
   Node *loss = op_case_loss(graph, result);
   double value = interpret(graph, BATCH, values)[loss->id].real[0];
-  arena_free(arena);
+  arena_reset(scratch);
   return value;
 }
 
 // (f(x + h) - f(x - h)) / 2h is off by O(h^2) and by rounding / h.
-static double difference(const OpCase *op_case, double *place, const Tensor *values) {
+static double difference(Arena *scratch, const OpCase *op_case, double *place, const Tensor *values) {
   double middle = *place, step = op_case->tolerance > 0 ? 1e-3 : 1e-5;
   *place = middle + step;
-  double above = loss_at(op_case, values);
+  double above = loss_at(scratch, op_case, values);
   *place = middle - step;
-  double below = loss_at(op_case, values);
+  double below = loss_at(scratch, op_case, values);
   *place = middle;
   return (above - below) / (2 * step);
 }
 
 static void check_case(const OpCase *op_case) {
-  Arena *arena = arena_new();
+  Arena *arena = arena_new(), *scratch = arena_new();
   Graph *graph = graph_new(arena, op_case->name, BATCH);
   Node *inputs[OP_CASE_INPUTS], *slopes[OP_CASE_INPUTS], *result;
   build(graph, op_case, inputs, &result);
@@ -89,12 +88,13 @@ static void check_case(const OpCase *op_case) {
     cr_assert(type_equal(&slopes[i]->type, &inputs[i]->type), "%s: input %d", op_case->name, i);
     int64_t every = values[i].count > MANY ? values[i].count / MANY * 2 + 1 : 1;
     for (int64_t at = 0; at < values[i].count; at += every) {
-      double numeric = difference(op_case, &values[i].real[at], values);
+      double numeric = difference(scratch, op_case, &values[i].real[at], values);
       double exact = computed[slopes[i]->id].real[at];
       cr_assert(fabs(numeric - exact) <= tolerance * (1 + fabs(numeric)), "%s: input %d element %lld: %.12g, not %.12g",
                 op_case->name, i, (long long)at, exact, numeric);
     }
   }
+  arena_free(scratch);
   arena_free(arena);
 }
 

@@ -3,12 +3,9 @@
 #include "graph/grad.h"
 #include "loops/run_graph.h"
 #include "passes/random_graph.h"
+#include "sanitized.h"
 
-#ifdef NNC_SANITIZE // slow, and the plain build runs them all
-enum { SHARE = 3 };
-#else
-enum { SHARE = 1 };
-#endif
+enum { SHARE = SANITIZED ? 3 : 1 }; // slow there, and the plain build runs them all
 
 static void check_graph(int64_t seed, int size, bool wide) {
   Arena *arena = arena_new();
