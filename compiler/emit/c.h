@@ -24,7 +24,8 @@ typedef enum CHelper {
   CH_VMIN = CH_VMAX + 2,
   CH_VABS = CH_VMIN + 2,
   CH_TURN = CH_VABS + 2,
-  CH_COUNT = CH_TURN + 2
+  CH_IN_A_ROW = CH_TURN + 2,
+  CH_COUNT
 } CHelper;
 
 typedef struct CName {

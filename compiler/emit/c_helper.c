@@ -53,6 +53,14 @@ static const char width[] =
     "#define UNROLL _Pragma(\"GCC unroll 64\")\n"
     "#endif\n\n";
 
+static const char in_a_row[] = "// So many rounds of the loop in a row.\n"
+                               "#define PRAGMA(text) _Pragma(#text)\n"
+                               "#if defined(__clang__)\n"
+                               "#define IN_A_ROW(rounds) PRAGMA(clang loop unroll_count(rounds))\n"
+                               "#else\n"
+                               "#define IN_A_ROW(rounds) PRAGMA(GCC unroll rounds)\n"
+                               "#endif\n\n";
+
 static const char vector[] = "typedef $t $sv __attribute__((vector_size(VECTOR)));\n"
                              "typedef $i $smask __attribute__((vector_size(VECTOR)));\n"
                              "typedef $t $smem __attribute__((vector_size(VECTOR), aligned(sizeof($t)), may_alias));\n"
@@ -270,6 +278,8 @@ static void vector_helpers(Text *out, const bool *used, LType type) {
 void c_helpers(Text *out, const bool *used) {
   if (used[CH_VECTOR] || used[CH_VECTOR + 1])
     text_add(out, width);
+  if (used[CH_IN_A_ROW])
+    text_add(out, in_a_row);
   for (int type = L_F32; type <= L_U64; type++)
     scalar_helpers(out, used, (LType)type);
   for (int type = L_F32; type <= L_F64; type++)

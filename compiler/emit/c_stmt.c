@@ -163,6 +163,10 @@ static void print_loop(CEmit *emit, const LStmt *stmt) {
     text_add(emit->out, "#pragma omp for schedule(static) nowait\n");
   if (stmt->kind == LS_SIMD)
     text_add(emit->out, "#pragma omp simd\n");
+  if (stmt->unroll > 1) {
+    c_line(emit, "IN_A_ROW(%d)\n", stmt->unroll);
+    emit->used[CH_IN_A_ROW] = true;
+  }
   c_line(emit, "for (int64_t %s = ", name);
   c_index(emit, stmt->from);
   text_printf(emit->out, "; %s < ", name);

@@ -56,7 +56,27 @@ static bool loop_empty(LLVMValueRef from, LLVMValueRef to, int64_t step) {
   return llvm_constant(from, &first) && llvm_constant(to, &last) && (step > 0 ? first >= last : first <= last);
 }
 
+// Rounds `together` at a time, as long as there are so many; gives where the others begin.
+static LLVMValueRef in_a_row(LlvmCode *code, const LStmt *stmt, LLVMValueRef from, LLVMValueRef to, int together) {
+  LLVMValueRef limit = LLVMBuildSub(code->builder, to, llvm_i64(code->unit, together - 1), "");
+  int64_t first = 0, last = 0;
+  if (loop_empty(from, limit, together))
+    return from;
+  Loop loop = loop_open(code, stmt->var->name, from, limit, together);
+  for (int i = 0; i < together; i++) {
+    LLVMValueRef index = LLVMBuildNSWAdd(code->builder, loop.index, llvm_i64(code->unit, i), "");
+    llvm_bind(code, stmt->var, llvm_uniform(i ? index : loop.index));
+    body(code, &stmt->body);
+  }
+  LLVMValueRef rest = loop_close(code, &loop);
+  if (llvm_constant(from, &first) && llvm_constant(to, &last))
+    rest = llvm_i64(code->unit, first + (last - first) / together * together);
+  return rest;
+}
+
 static void for_range(LlvmCode *code, const LStmt *stmt, LLVMValueRef from, LLVMValueRef to, int64_t step) {
+  if (stmt->unroll > 1)
+    from = in_a_row(code, stmt, from, to, stmt->unroll);
   if (loop_empty(from, to, step))
     return;
   Loop loop = loop_open(code, stmt->var->name, from, to, step);

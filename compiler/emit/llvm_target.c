@@ -1,5 +1,5 @@
 // The machine, the passes, and what `nnc emit llvm` and `nnc emit asm` print. Takes a module of emit_llvm; the passes
-// only clean up and hoist: vectors, tiles and unrolling were decided before.
+// only clean up and hoist: vectors, tiles and rounds in a row were decided before.
 #include <llvm-c/Error.h>
 #include <llvm-c/Support.h>
 #include <llvm-c/Target.h>

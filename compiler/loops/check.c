@@ -254,6 +254,8 @@ static void check_loop(Check *check, const LStmt *stmt, bool top) {
   check_typed(check, stmt->to, L_I64, "a bound that is not i64");
   if (stmt->step < 1)
     fail(check, "a loop that does not advance", stmt->var ? stmt->var->name : NULL);
+  if (stmt->unroll > 1 && (stmt->kind != LS_FOR || stmt->step != 1))
+    fail(check, "rounds in a row of a loop that takes none of them singly", stmt->var ? stmt->var->name : NULL);
   declare_var(check, stmt->var, L_I64);
   check->vector += stmt->kind == LS_SIMD;
   bool together = check->together;

@@ -84,7 +84,8 @@ typedef struct LVar {
   LType type;
   bool ranged; // an I64 of known range
   LRange range;
-  const struct LBuffer *into; // it is a place in that memory, from which others are counted, and a pointer in C; or NULL
+  const struct LBuffer
+      *into; // it is a place in that memory, from which others are counted, and a pointer in C; or NULL
 } LVar;
 
 // A small array of a task's own: a register tile, lanes of a reduction, a mutable scalar (dims 1).
@@ -166,6 +167,7 @@ struct LStmt {
   int rows, cols;
   int64_t apart[2]; // of a TURN: elements from row to row, of the buffer and of what is read
   int64_t most;     // of a PARALLEL at the top: so many threads take part, 0: all
+  int unroll;       // of a FOR: so many rounds in a row; 0 or 1: one
   LBody body;
 };
 

@@ -117,15 +117,13 @@ typedef struct NextPanel {
 } NextPanel;
 void nest_prefetch_panel(Lower *lower, const NextPanel *panel, LExpr *round);
 // Rows of memory that are packed next, `apart` elements from one to the other: while tile number `part` of `parts` is summed, asks
-// in the first rounds for its part of the `rows`, `length` elements of each from `from` on.
+// for its part of the `rows`, `length` elements of each from `from` on; stands in front of the sum.
 typedef struct NextRows {
   LBuffer *buffer;
   LExpr *from, *part;
   int64_t rows, parts, apart, length;
 } NextRows;
-void nest_prefetch_rows(Lower *lower, const NextRows *next, LExpr *round);
-// In the finished kernel: asks for what the ends of its tiles read (prefetch_end.c).
-void nest_prefetch_ends(Lower *lower);
+void nest_prefetch_rows(Lower *lower, const NextRows *next);
 // In the finished kernel: gives the places where tiles begin names (row_base.c).
 void nest_row_bases(Lower *lower);
 void nest_push(Lower *lower, LStmt *stmt);                             // appends to the innermost scope

@@ -38,15 +38,23 @@ void nest_prefetch_panel(Lower *lower, const NextPanel *panel, LExpr *round) {
   LExpr *done = nest_mul(lower, panel->done, nest_i64(lower, panel->length));
   LExpr *from = nest_add(lower, panel->next, nest_div(lower, done, nest_i64(lower, panel->all)));
   from = nest_let(lower, "next", from);
+  int64_t line = LINE_BYTES / ltype_bytes(panel->packed->type), apart = 1; // rounds from one hint to the next
+  while (2 * apart * step <= line)
+    apart *= 2;
+  if (apart > 1)
+    nest_if(lower, lx_binary(lower->arena, LX_EQ, lx_binary(lower->arena, LX_MOD, round, nest_i64(lower, apart)),
+                             nest_i64(lower, 0)));
   prefetch(lower, panel->packed, nest_add(lower, from, nest_mul(lower, round, nest_i64(lower, step))));
+  if (apart > 1)
+    nest_close(lower);
 }
 
-void nest_prefetch_rows(Lower *lower, const NextRows *next, LExpr *round) {
+void nest_prefetch_rows(Lower *lower, const NextRows *next) {
   if (!nest_beyond_caches(lower, next->buffer))
     return;
   int64_t chunk = nest_ceil_div(next->rows, next->parts), line = LINE_BYTES / ltype_bytes(next->buffer->type);
-  nest_if(lower, lx_binary(lower->arena, LX_LT, round, nest_i64(lower, chunk)));
-  LExpr *row = nest_add(lower, nest_mul(lower, next->part, nest_i64(lower, chunk)), round);
+  LExpr *own = nest_loop(lower, LS_FOR, "ahead", nest_i64(lower, 0), nest_i64(lower, chunk), 1);
+  LExpr *row = nest_add(lower, nest_mul(lower, next->part, nest_i64(lower, chunk)), own);
   LExpr *at = nest_let(lower, "next", nest_add(lower, next->from, nest_mul(lower, row, nest_i64(lower, next->apart))));
   for (int64_t column = 0; column < next->length; column += line)
     prefetch(lower, next->buffer, nest_add(lower, at, nest_i64(lower, column)));

@@ -162,11 +162,11 @@ static void open_tile(Lower *lower, const Tile *tile, LExpr **row, LExpr **i, LE
   *column = nest_add(lower, nest_i64(lower, tile->shift), *j);
 }
 
-// While a tile is summed, memory is asked for: y of the next panel, the sums of the next tile, x of the next block.
-static void ask_ahead(Lower *lower, const Weight *weight, const Tile *tile, const Outputs *outputs, const LExpr *x) {
+// Before a tile is summed, memory is asked for: y of the next panel, the sums of the next tile.
+static void ask_ahead(Lower *lower, const Weight *weight, const Tile *tile) {
   const Conv *conv = &weight->conv;
   if (weight->next.buffer)
-    nest_prefetch_rows(lower, &weight->next, outputs->number);
+    nest_prefetch_rows(lower, &weight->next);
   if (!weight->sums)
     return;
   LExpr *row = nest_add(lower, tile->row, nest_i64(lower, tile->rows)), *column = nest_i64(lower, tile->shift);
@@ -177,9 +177,7 @@ static void ask_ahead(Lower *lower, const Weight *weight, const Tile *tile, cons
                    .parts = 1,
                    .apart = conv->out * conv->groups,
                    .length = tile->cols};
-  nest_prefetch_rows(lower, &sums, outputs->number);
-  if (conv->view.inside && !weight->panels)
-    nest_prefetch_ahead(lower, x, weight->ahead);
+  nest_prefetch_rows(lower, &sums);
 }
 
 static LLocal *sum_tile(Lower *lower, const Weight *weight, const Tile *tile) {
@@ -192,12 +190,14 @@ static LLocal *sum_tile(Lower *lower, const Weight *weight, const Tile *tile) {
     nest_set(lower, acc, i, j, lx_load(lower->arena, weight->sums, sum_place(lower, weight, row, column)));
     nest_close_all(lower, 2);
   }
+  ask_ahead(lower, weight, tile);
   Outputs outputs = open_outputs(lower, weight);
   for (int d = 0; d < conv->space; d++)
     place[d] = conv_place(lower, conv, d, outputs.place[d], d < taps_outside(conv) ? weight->tap[d] : zero);
   LExpr *group = nest_mul(lower, weight->group, nest_i64(lower, conv->in));
-  ask_ahead(lower, weight, tile, &outputs,
-            conv_x(lower, conv, outputs.sample, place, nest_add(lower, group, tile->row)));
+  if (weight->sums && conv->view.inside && !weight->panels) // x of the next block
+    nest_prefetch_ahead(lower, conv_x(lower, conv, outputs.sample, place, nest_add(lower, group, tile->row)),
+                        weight->ahead);
   open_tile(lower, tile, &row, &i, &j, &column);
   LExpr *x, *y;
   if (weight->panels)

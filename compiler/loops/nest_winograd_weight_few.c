@@ -33,8 +33,8 @@ static void transform_all(Lower *lower, Few *few, Winograd *piece) {
 }
 
 // ---- what is read where the weights are updated
-// While a place is summed, asks for its part of a value like the weights: a fourth of the task's channels of a tap.
-static void prefetch_value(Lower *lower, const Few *few, const Node *node, LExpr *place, LExpr *from, LExpr *k) {
+// Before a place is summed, asks for its part of a value like the weights: a fourth of the task's channels of a tap.
+static void prefetch_value(Lower *lower, const Few *few, const Node *node, LExpr *place, LExpr *from) {
   const Conv *conv = &few->w.conv;
   int64_t share = winograd_places(&few->w) / WINOGRAD_WEIGHTS, each = nest_ceil_div(few->channels, share);
   LExpr *tap = nest_div(lower, place, nest_i64(lower, share)), *taps = nest_i64(lower, WINOGRAD_TAPS);
@@ -52,15 +52,15 @@ static void prefetch_value(Lower *lower, const Few *few, const Node *node, LExpr
                    .parts = nest_ceil_div(few->channels, conv->mr),
                    .apart = conv->out,
                    .length = conv->nr};
-  nest_prefetch_rows(lower, &rows, k);
+  nest_prefetch_rows(lower, &rows);
 }
 
-static void prefetch_values(Lower *lower, const Few *few, LExpr *place, LExpr *from, LExpr *k) {
+static void prefetch_values(Lower *lower, const Few *few, LExpr *place, LExpr *from) {
   const Kernel *kernel = lower->kernel;
   for (int i = 0; i < kernel->reads.count; i++) {
     const Node *node = kernel->reads.data[i];
     if (node != few->w.conv.x && type_same_shape(&node->type, &few->w.conv.node->type))
-      prefetch_value(lower, few, node, place, from, k);
+      prefetch_value(lower, few, node, place, from);
   }
 }
 
@@ -72,10 +72,10 @@ static void multiply_rows(Lower *lower, const Few *few, LExpr *place, LExpr *fro
   LExpr *panel = nest_mul(lower, few->panel, nest_i64(lower, few->tiles * conv->nr));
   LExpr *dy = nest_let(lower, "columns", nest_step(lower, place, few->apart_y, panel));
   LLocal *acc = nest_local(lower, "acc", conv->type, 2, rows, conv->nr, lx_real(lower->arena, conv->type, 0));
+  prefetch_values(lower, few, place, from);
   LExpr *k = nest_loop(lower, LS_FOR, "k", nest_i64(lower, 0), few->count, 1);
   LExpr *row = nest_add(lower, x, nest_mul(lower, k, nest_i64(lower, few->row)));
   nest_prefetch(lower, lx_load(lower->arena, few->x, row), k);
-  prefetch_values(lower, few, place, from, k);
   nest_tile(lower, rows, conv->nr, &i, &j);
   LExpr *a = lx_load(lower->arena, few->x, nest_add(lower, row, i));
   LExpr *b = lx_load(lower->arena, few->dy, nest_add(lower, dy, nest_step(lower, k, conv->nr, j)));

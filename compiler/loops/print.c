@@ -168,6 +168,8 @@ static void print_head(Text *out, const LStmt *stmt) {
     print_expr(out, stmt->to, 10);
     if (stmt->step != 1)
       text_printf(out, " by %" PRId64, stmt->step);
+    if (stmt->unroll > 1)
+      text_printf(out, ", %d in a row", stmt->unroll);
     if (stmt->most)
       text_printf(out, " among %" PRId64, stmt->most);
   }

@@ -7,6 +7,7 @@
 #include "graph/ops.h"
 #include "loops/calls.h"
 #include "loops/nest.h"
+#include "loops/sum.h"
 
 enum {
   // Below it, about 100 microseconds, an entry is not worth a team: its barriers would cost more, the more so where other
@@ -129,8 +130,9 @@ static Lower lower_kernel(Schedule *schedule, const Kernel *kernel, bool prepare
   lower.prepared_bytes = prepared ? &schedule->prepared_bytes : NULL;
   if (!is_empty(schedule->graph, kernel))
     nest_of (&lower)(&lower);
-  nest_prefetch_ends(&lower);
+  sum_prefetch_ends(&lower);
   nest_row_bases(&lower);
+  sum_unroll(&lower);
   if (lower.ahead.count)
     nest_drop_unused(&lower);
   return lower;

@@ -125,7 +125,7 @@ static void prefetch_panel(Lower *lower, const Filter *filter, const Rows *rows,
 }
 
 // x of the next tile of registers.
-static void prefetch_x(Lower *lower, const Filter *filter, const Rows *rows, LExpr *k) {
+static void prefetch_x(Lower *lower, const Filter *filter, const Rows *rows) {
   NextRows next = {.buffer = filter->places,
                    .from = nest_add(lower, rows->x, nest_i64(lower, rows->count * filter->row)),
                    .part = nest_i64(lower, 0),
@@ -133,12 +133,12 @@ static void prefetch_x(Lower *lower, const Filter *filter, const Rows *rows, LEx
                    .parts = 1,
                    .apart = filter->row,
                    .length = filter->depth};
-  nest_prefetch_rows(lower, &next, k);
+  nest_prefetch_rows(lower, &next);
 }
 
 // The weights that are brought into places after these: the next channels', or the first of the next panel. A place asks for a
 // fourth of a tap, or one of the first nine for a tap.
-static void prefetch_weights(Lower *lower, const Filter *filter, const Rows *rows, LExpr *k) {
+static void prefetch_weights(Lower *lower, const Filter *filter, const Rows *rows) {
   const Conv *conv = &filter->w.conv;
   int64_t turned = conv_turned(lower, conv), share = winograd_places(&filter->w) / WINOGRAD_WEIGHTS;
   int64_t each = (turned ? conv->nr : filter->depth) / share, apart = turned ? turned : conv->out;
@@ -162,7 +162,7 @@ static void prefetch_weights(Lower *lower, const Filter *filter, const Rows *row
                    .parts = nest_ceil_div(filter->w.tiles, conv->mr),
                    .apart = apart,
                    .length = turned ? filter->depth : conv->nr};
-  nest_prefetch_rows(lower, &next, k);
+  nest_prefetch_rows(lower, &next);
 }
 
 static void multiply_rows(Lower *lower, const Filter *filter, Rows *rows) {
@@ -178,13 +178,13 @@ static void multiply_rows(Lower *lower, const Filter *filter, Rows *rows) {
     nest_set(lower, acc, i, j, lx_load(lower->arena, filter->sums, sum_of(lower, filter, rows, i, j)));
     nest_close_all(lower, 2);
   }
-  LExpr *k = nest_loop(lower, LS_FOR, "k", zero, nest_i64(lower, filter->depth), 1);
   if (filter->near) {
-    prefetch_x(lower, filter, rows, k);
-    prefetch_weights(lower, filter, rows, k);
-  } else {
-    prefetch_panel(lower, filter, rows, k);
+    prefetch_x(lower, filter, rows);
+    prefetch_weights(lower, filter, rows);
   }
+  LExpr *k = nest_loop(lower, LS_FOR, "k", zero, nest_i64(lower, filter->depth), 1);
+  if (!filter->near)
+    prefetch_panel(lower, filter, rows, k);
   nest_tile(lower, rows->count, conv->nr, &i, &j);
   LExpr *a = lx_load(lower->arena, filter->places, nest_add(lower, rows->x, nest_step(lower, i, filter->row, k)));
   LExpr *b = lx_load(lower->arena, filter->weights, nest_add(lower, rows->weights, nest_step(lower, k, conv->nr, j)));

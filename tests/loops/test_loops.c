@@ -213,6 +213,7 @@ static void expect_fault(const LoopModule *module, const char *part) {
 
 Test(loops, faults_are_found) {
   LoopModule nested = {.arena = arena}, write = {.arena = arena}, types = {.arena = arena}, scope = {.arena = arena};
+  LoopModule row = {.arena = arena};
   LKernel *kernel = product(&nested);
   LVar *more = lvar_new(arena, "more", L_I64);
   hand_loop(arena, &kernel->body.data[0]->body, LS_PARALLEL, more, number(3), 1);
@@ -231,6 +232,10 @@ Test(loops, faults_are_found) {
   LExpr *stray = lx_load(arena, kernel->buffers.data[0], lx_var(arena, kernel->body.data[0]->var));
   hand_store(arena, &kernel->body, kernel->buffers.data[2], number(0), stray);
   expect_fault(&scope, "not in scope");
+
+  kernel = product(&row);
+  kernel->body.data[0]->unroll = 4;
+  expect_fault(&row, "rounds in a row");
 }
 
 // Every thread goes through the blocks, in each of which rows are shared out to as many as there are.
